@@ -1,0 +1,1 @@
+"""tunesmith fine-tunes pre-trained transformer models."""

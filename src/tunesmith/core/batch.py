@@ -1,0 +1,40 @@
+"""A batch: what a model is given, what it is compared with, and which rows it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Batch:
+    """Rows that go through the model together.
+
+    ``inputs``   the keywords of the model's ``forward``; text: ``input_ids`` (batch, length), ``attention_mask`` (batch, length)
+    ``targets``  what the objective compares with; classification: ``labels`` (batch,)
+    ``rows``     (batch,) int64, the index of every row in its data set, for messages and for order-free predictions
+    ``tokens``   real tokens (or patches, or frames): padding is not counted
+    ``notes``    what strategies attach for each other, weights per row for example; never read by the engine
+    """
+
+    inputs: dict[str, Tensor]
+    targets: dict[str, Tensor]
+    rows: Tensor
+    tokens: int
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on ``device``; the copy does not wait where memory is pinned."""
+        if device.type == "cpu":
+            return self
+
+        def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+
+        return replace(self, inputs=move(self.inputs), targets=move(self.targets))

@@ -1,0 +1,77 @@
+"""What can go wrong, by who can mend it. Every error a user can cause is a list of problems with a place and a remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SHOWN = 20  # problems printed in full; the rest is a count
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, where it is, and what to do: ``file:line column: problem. Remedy.``
+
+    ``column`` is a name in a table and a number (from 1) in a text file; ``line`` counts from 1, 0 meaning the whole file.
+    """
+
+    message: str
+    remedy: str = ""
+    file: str = ""
+    line: int = 0
+    column: int | str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.file and self.line else self.file
+        place = f"{place} {self.column}".strip() if self.column else place
+        text = f"{place}: {self.message}" if place else self.message
+        return " ".join(sentence if sentence.endswith((".", "?", "!")) else sentence + "." for sentence in (text, self.remedy) if sentence)
+
+
+class TunesmithError(Exception):
+    """The root of the tree, and by itself a fault of tunesmith's own. ``exit_code`` is what the command returns."""
+
+    exit_code = 1
+
+    def __init__(self, *problems: Problem | str, remedy: str = "") -> None:
+        self.problems = [p if isinstance(p, Problem) else Problem(p, remedy) for p in problems]
+        super().__init__(*problems)
+
+    def __str__(self) -> str:
+        return "\n".join(shown(self.problems))
+
+
+class InputError(TunesmithError):
+    """The recipe, the data, the model's files or the command line cannot be used as they are."""
+
+    exit_code = 2
+
+
+class ResourceError(TunesmithError):
+    """Memory, disk, network or a package that is needed is not there."""
+
+    exit_code = 3
+
+
+class DivergedError(TunesmithError):
+    """Training produced a number that is not finite; the last good checkpoint is kept."""
+
+    exit_code = 4
+
+
+class IntegrityError(TunesmithError):
+    """What was written is not what is there now: a checkpoint or a run fails its digests."""
+
+    exit_code = 5
+
+
+class InterruptedRunError(TunesmithError):
+    """The user or the system asked to stop; the run can be resumed. The exit code is 130 (Ctrl-C) or 143 (SIGTERM)."""
+
+    exit_code = 130
+
+
+def shown(problems: Iterable[Problem], limit: int = SHOWN) -> list[str]:
+    """The first ``limit`` problems as lines, and a last line with the count of the others."""
+    lines = [str(p) for p in problems]
+    return lines if len(lines) <= limit else [*lines[:limit], f"... and {len(lines) - limit:,} more."]

@@ -1,0 +1,40 @@
+"""A loss travels as (sum, count) and is divided once per optimizer step, over all micro-batches and ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The sum of a loss over the items that count, and how much they count together.
+
+    ``sum``      scalar tensor in float32, with gradient
+    ``count``    how much was summed: rows, labelled tokens, or the sum of their weights; never depends on a random mask
+    ``logits``   (items, classes) the scores behind the loss, one row for each counted item, where there are such scores
+    ``targets``  (items,) or (items, classes) what the logits were compared with
+    ``weights``  (items,) the weight of each item where they differ; their sum is ``count``
+    ``parts``    named shares of ``sum`` (detached sums) for the log
+    """
+
+    sum: Tensor
+    count: float
+    logits: Tensor | None = None
+    targets: Tensor | None = None
+    weights: Tensor | None = None
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.sum / self.count
+
+    def plus(self, name: str, added: Tensor) -> Loss:
+        """The loss with a summed quantity added, ``added`` being a sum over the same items."""
+        return replace(self, sum=self.sum + added, parts={**self.parts, name: added.detach() + self.parts.get(name, 0.0)})
+
+    def penalty(self, name: str, value: Tensor) -> Loss:
+        """The loss with ``value`` added to its mean: a quantity of the model, not of the items, like a squared norm."""
+        return self.plus(name, value * self.count)

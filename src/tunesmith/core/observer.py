@@ -1,0 +1,55 @@
+"""An observer reads the run and may ask for its end; it never changes what is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tunesmith.core.run import Run
+from tunesmith.core.strategy import Memory
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one optimizer step did.
+
+    ``loss``     mean loss over the step's items; ``parts`` the named shares of it
+    ``rate``     learning rate before any multiple
+    ``tokens``   real tokens over all ranks; ``seconds`` wall-clock time of the step
+    ``padding``  share of the computed positions that was padding, 0 to 1
+    ``scores``   the evaluation, where one followed this step
+    ``save``     whether a checkpoint is due
+    """
+
+    step: int
+    epoch: float
+    loss: float
+    rate: float
+    rows: int
+    tokens: int
+    padding: float
+    seconds: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float] | None = None
+    save: bool = False
+
+
+class Observer(Memory):
+    """Watches a run: progress, logs, early stop, checkpoints. Its memory is checkpointed like a strategy's."""
+
+    def begin(self, run: Run) -> None:
+        """Everything is ready, resumed state included."""
+
+    def step(self, run: Run, record: Record) -> str | None:
+        """One optimizer step is done. A returned text ends the run, and is the reason that is written down."""
+        return None
+
+    def say(self, message: str) -> None:
+        """A line for the user."""
+
+    def end(self, run: Run, reason: str) -> None:
+        """No further step follows."""
+
+    @classmethod
+    def example(cls) -> Observer:
+        return cls()

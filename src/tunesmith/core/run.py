@@ -1,0 +1,66 @@
+"""The live run, as strategies and observers see it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.clock import Clock
+from tunesmith.core.param import Param, Rule
+from tunesmith.core.task import Task
+
+
+def seed_of(*parts: object) -> int:
+    """A 63-bit seed that is a pure function of its parts: the same on every machine, in every process."""
+    return int.from_bytes(hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()[:8], "big") >> 1
+
+
+@dataclass
+class Run:
+    """What is going on. Strategies read it and may change the weights of ``model``; observers only read.
+
+    ``forward``      batch -> the model's output, on the run's device and in its precision
+    ``params``       every parameter by name, after all ``adapt``
+    ``rules``        the plan in force, by parameter name
+    ``evaluations``  the scores of every evaluation so far, oldest first, each with its ``step``
+    ``loss``         mean training loss of the last optimizer step
+    ``micro``        the index of the micro-batch that is being computed, over all ranks
+    ``say``          write a line for the user and into ``events.jsonl``
+    """
+
+    model: nn.Module
+    task: Task
+    forward: Callable[[Batch], Any]
+    clock: Clock
+    device: torch.device
+    seed: int
+    say: Callable[[str], None]
+    params: Mapping[str, Param] = field(default_factory=dict)
+    rules: dict[str, Rule] = field(default_factory=dict)
+    evaluations: list[dict[str, float]] = field(default_factory=list)
+    loss: float = float("nan")
+    micro: int = 0
+
+    def learning(self) -> dict[str, nn.Parameter]:
+        """The parameters that learn now, by name, in the model's order."""
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def generator(self, name: str) -> torch.Generator:
+        """Random numbers for ``name`` at this step and micro-batch: the same after a resume and on every rank."""
+        return torch.Generator().manual_seed(seed_of(self.seed, name, self.clock.step, self.micro))
+
+    def improved(self, patience: int) -> bool:
+        """Whether the best value of the task's primary metric lies within the last ``patience`` evaluations."""
+        values = [scores[self.task.primary] for scores in self.evaluations]
+        return len(values) <= patience or best_index(values, self.task.higher_is_better) >= len(values) - patience
+
+
+def best_index(values: Sequence[float], higher_is_better: bool) -> int:
+    """The position of the first best value."""
+    return values.index(max(values) if higher_is_better else min(values))

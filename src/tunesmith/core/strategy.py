@@ -1,0 +1,92 @@
+"""A strategy: eight seams, each of which does nothing until a strategy overrides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any, ClassVar
+
+from torch import nn
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.clock import Clock
+from tunesmith.core.loss import Loss
+from tunesmith.core.param import Param, Rule
+from tunesmith.core.run import Run
+from tunesmith.core.task import Forward
+
+Objective = Callable[[Batch, Forward], Loss]
+Rows = list[dict[str, Any]]
+
+
+class Memory:
+    """What an object holds beside its settings: checkpointed by itself, tensors and JSON values alike."""
+
+    def settings(self) -> dict[str, Any]:
+        """The dataclass fields by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+
+    def memory(self) -> dict[str, Any]:
+        """Everything on ``self`` that is no setting: tensors, numbers, texts, None, and lists and dictionaries of them."""
+        own = {f.name for f in fields(self)}  # type: ignore[arg-type]
+        return {name: value for name, value in vars(self).items() if name not in own}
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Take back what ``memory`` returned."""
+        vars(self).update(memory)
+
+
+class Strategy(Memory):
+    """One way of fine-tuning, as a dataclass whose fields are its settings. See ``docs/tour.md`` for when each seam runs.
+
+    ``objective``  replaces the task's objective; at most one strategy of a run has one
+    ``owns``       capabilities claimed for this run; two strategies that claim the same are refused
+    ``needs``      capabilities that something in the run must own or the task must offer
+    ``foresees``   whether ``plan`` can be asked about the future
+    """
+
+    objective: ClassVar[Objective | None] = None
+    owns: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset()
+    foresees: ClassVar[bool] = True
+
+    @classmethod
+    def example(cls) -> Strategy:
+        """Its smallest setting that does something on a tiny model; the contract tests train with it."""
+        return cls()
+
+    # folds: transform a value
+    def adapt(self, model: nn.Module) -> nn.Module:
+        """Change the architecture, before anything is trained."""
+        return model
+
+    def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
+        """PURE: does this parameter learn, and how fast, at this time."""
+        return rule
+
+    def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
+        """Change the stream of encoded rows; each item makes one optimizer step."""
+        return batches
+
+    # onions: wrap an inner call
+    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
+        """Wrap the objective of one micro-batch."""
+        return inner(batch)
+
+    def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
+        """Wrap forward and backward of one optimizer step. ``inner`` leaves mean gradients, summed over ranks, in ``.grad``."""
+        return inner(batches)
+
+    def step(self, run: Run, inner: Callable[[], None]) -> None:
+        """Wrap the weight update."""
+        inner()
+
+    # brackets
+    def begin(self, run: Run) -> None:
+        """The model is built and nothing is trained yet: take snapshots here."""
+
+    @contextmanager
+    def finished(self, run: Run) -> Iterator[None]:
+        """The model as it is judged and shipped; undo on exit, from a copy."""
+        yield

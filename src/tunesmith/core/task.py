@@ -1,0 +1,118 @@
+"""A task: its columns, its encoding, its head, its objective, how it decodes, and its metrics."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.loss import Loss
+
+Row = dict[str, Any]
+Prediction = dict[str, Any]
+Forward = Callable[[Batch], Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a task reads.
+
+    ``role``      what the task calls it
+    ``names``     header names that mean it, best first; compared without case, blanks and punctuation
+    ``required``  whether rows without it can be used
+    ``truth``     whether it holds the answer, and so may be absent when predicting
+    """
+
+    role: str
+    names: tuple[str, ...]
+    required: bool = True
+    truth: bool = False
+
+
+@dataclass(frozen=True)
+class Head:
+    """Which class of transformers holds the model (``AutoModelForSequenceClassification``), and what its configuration is told."""
+
+    auto: str
+    config: Mapping[str, Any]
+
+
+class RowError(Exception):
+    """One row cannot be used; the reader of the data knows where it stands and adds the place."""
+
+    def __init__(self, message: str, remedy: str = "", column: str = "") -> None:
+        super().__init__(message)
+        self.message, self.remedy, self.column = message, remedy, column
+
+
+class Task(ABC):
+    """One kind of work, as a dataclass whose fields are its settings; what it learns from data (label names) is a setting too.
+
+    ``primary``           the metric that decides, among those that ``metrics`` returns
+    ``higher_is_better``  its direction
+    ``offers``            capabilities that strategies may need, ``logits`` (``Loss.logits`` is set) for example
+    """
+
+    offers: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    @abstractmethod
+    def primary(self) -> str: ...
+
+    @property
+    def higher_is_better(self) -> bool:
+        return True
+
+    @classmethod
+    @abstractmethod
+    def example(cls) -> tuple[Self, list[Row]]:
+        """A small setting and a dozen rows by role; the contract tests train with them."""
+
+    @abstractmethod
+    def columns(self) -> tuple[Column, ...]:
+        """The columns it reads."""
+
+    @abstractmethod
+    def learn(self, rows: Iterable[Row]) -> None:
+        """Take from the training rows (raw values by role) what the task must know: its label names. Settings that were given stay."""
+
+    @abstractmethod
+    def read(self, row: Row) -> Row:
+        """One row by role, checked and converted: texts stripped of nothing, labels as ids. Raises ``RowError``."""
+
+    @abstractmethod
+    def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
+        """Features of rows that ``read`` returned: flat lists of numbers and numbers; ``input_ids`` among them for text.
+
+        A feature ``length`` is the number of positions a row takes; ``truncated`` how many were cut.
+        """
+
+    @abstractmethod
+    def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
+        """Features of some rows as padded tensors. Each feature dictionary holds ``row``, its index in the data set."""
+
+    @abstractmethod
+    def head(self) -> Head:
+        """The model class and its settings."""
+
+    @abstractmethod
+    def objective(self, batch: Batch, forward: Forward) -> Loss:
+        """The loss of one batch."""
+
+    @abstractmethod
+    def decode(self, batch: Batch, output: Any) -> list[Prediction]:
+        """A prediction for each row of the batch, from what the model put out: JSON values."""
+
+    @abstractmethod
+    def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
+        """Scores by name, ``primary`` among them; ``truths`` are rows that ``read`` returned, in the same order."""
+
+    @abstractmethod
+    def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
+        """How right each prediction is, 0 to 1, or minus its error: what flips and paired intervals count."""
+
+    def settings(self) -> dict[str, Any]:
+        """The dataclass fields by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
