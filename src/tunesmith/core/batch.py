@@ -29,6 +29,12 @@ class Batch:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def positions(self) -> int:
+        """What the model computes: the elements of its main input, padding among them."""
+        main = self.inputs.get("input_ids")
+        return self.tokens if main is None else main.numel()
+
     def to(self, device: torch.device) -> Batch:
         """The batch on ``device``; the copy does not wait where memory is pinned."""
         if device.type == "cpu":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Memory
@@ -30,12 +31,16 @@ class Record:
     padding: float
     seconds: float
     parts: Mapping[str, float] = field(default_factory=dict)
-    scores: Mapping[str, float] | None = None
+    scores: Mapping[str, Any] | None = None
     save: bool = False
 
 
 class Observer(Memory):
-    """Watches a run: progress, logs, early stop, checkpoints. Its memory is checkpointed like a strategy's."""
+    """Watches a run: progress, logs, early stop, checkpoints. Its memory is checkpointed like a strategy's.
+
+    ``step`` is called from the first observer to the last, ``begin`` from the last to the first: the checkpoints, which come last,
+    are restored before any other observer begins, and are saved after all others have seen the step.
+    """
 
     def begin(self, run: Run) -> None:
         """Everything is ready, resumed state included."""
@@ -43,6 +48,9 @@ class Observer(Memory):
     def step(self, run: Run, record: Record) -> str | None:
         """One optimizer step is done. A returned text ends the run, and is the reason that is written down."""
         return None
+
+    def evaluated(self, run: Run, scores: Mapping[str, Any]) -> None:
+        """An evaluation is done, and the weights are still those that were judged (averaged ones, for example)."""
 
     def say(self, message: str) -> None:
         """A line for the user."""

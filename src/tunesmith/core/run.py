@@ -28,10 +28,13 @@ class Run:
     ``forward``      batch -> the model's output, on the run's device and in its precision
     ``params``       every parameter by name, after all ``adapt``
     ``rules``        the plan in force, by parameter name
+    ``touched``      the names of parameters that learned at any time so far
     ``evaluations``  the scores of every evaluation so far, oldest first, each with its ``step``
     ``loss``         mean training loss of the last optimizer step
     ``micro``        the index of the micro-batch that is being computed, over all ranks
     ``say``          write a line for the user and into ``events.jsonl``
+    ``snapshot``     everything that a resume needs, as nested dictionaries of tensors and JSON values
+    ``restore``      take back what ``snapshot`` returned
     """
 
     model: nn.Module
@@ -41,9 +44,12 @@ class Run:
     device: torch.device
     seed: int
     say: Callable[[str], None]
+    snapshot: Callable[[], dict[str, Any]] = dict
+    restore: Callable[[dict[str, Any]], None] = lambda snapshot: None
     params: Mapping[str, Param] = field(default_factory=dict)
     rules: dict[str, Rule] = field(default_factory=dict)
-    evaluations: list[dict[str, float]] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
     loss: float = float("nan")
     micro: int = 0
 

@@ -21,7 +21,10 @@ Rows = list[dict[str, Any]]
 
 
 class Memory:
-    """What an object holds beside its settings: checkpointed by itself, tensors and JSON values alike."""
+    """What an object holds beside its settings: checkpointed by itself, tensors and JSON values alike.
+
+    A name with a leading underscore is not memory: an open file, a value that is computed again.
+    """
 
     def settings(self) -> dict[str, Any]:
         """The dataclass fields by name."""
@@ -30,7 +33,7 @@ class Memory:
     def memory(self) -> dict[str, Any]:
         """Everything on ``self`` that is no setting: tensors, numbers, texts, None, and lists and dictionaries of them."""
         own = {f.name for f in fields(self)}  # type: ignore[arg-type]
-        return {name: value for name, value in vars(self).items() if name not in own}
+        return {name: value for name, value in vars(self).items() if name not in own and not name.startswith("_")}
 
     def recall(self, memory: dict[str, Any]) -> None:
         """Take back what ``memory`` returned."""

@@ -1,0 +1,67 @@
+"""The order of rows in training: batches of similar length, as a pure function of (seed, epoch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tunesmith.core.run import seed_of
+from tunesmith.data.encode import Encoded
+
+
+def batch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, window: int = 50) -> list[np.ndarray]:
+    """The rows of each batch of one epoch: every row exactly once, the last ragged batch among them.
+
+    Rows are shuffled, sorted by length inside windows of ``window`` batches, cut into batches, and the batches are shuffled:
+    rows of one batch are about equally long and meet other rows in every epoch. ``window`` 1 is a plain shuffle.
+    """
+    random = np.random.default_rng(seed_of(seed, "order", epoch))
+    shuffled = random.permutation(len(lengths))
+    windows = np.arange(len(lengths)) // (window * batch_size)
+    order = shuffled[np.lexsort((lengths[shuffled], windows))]
+    batches = np.split(order, np.arange(batch_size, len(order), batch_size)) if len(order) else []
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+def micro_batches(lengths: np.ndarray, rows: int, positions: int | None = None) -> list[np.ndarray]:
+    """A batch cut into pieces (indices into ``lengths``), longest rows first, so that what does not fit fails at once.
+
+    A piece has at most ``rows`` rows and, padding counted, at most ``positions`` positions; one row is always taken.
+    """
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    pieces, start = [], 0
+    while start < len(order):
+        fitting = rows if positions is None else min(rows, positions // max(1, int(lengths[order[start]])))
+        pieces.append(order[start : start + max(1, fitting)])
+        start += len(pieces[-1])
+    return pieces
+
+
+class Source(Iterator[list[dict[str, Any]]]):
+    """Endless batches of encoded rows, epoch after epoch.
+
+    ``position`` counts the batches drawn since the first epoch. Setting it is all that a resume needs: nothing is replayed.
+    """
+
+    def __init__(self, encoded: Encoded | Sequence[dict[str, Any]], batch_size: int, seed: int, position: int = 0) -> None:
+        self.encoded, self.batch_size, self.seed, self.position = encoded, batch_size, seed, position
+        self._lengths = encoded.lengths if isinstance(encoded, Encoded) else np.array([row["length"] for row in encoded])
+        self._order: tuple[int, list[np.ndarray]] = (-1, [])  # the batches of the epoch that was asked for last
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return -(-len(self.encoded) // self.batch_size)
+
+    def rows(self, position: int) -> np.ndarray:
+        """The rows of the batch at any position."""
+        epoch, index = divmod(position, self.batches_per_epoch)
+        if self._order[0] != epoch:
+            self._order = (epoch, batch_order(self._lengths, self.batch_size, self.seed, epoch))
+        return self._order[1][index]
+
+    def __next__(self) -> list[dict[str, Any]]:
+        rows = self.rows(self.position)
+        self.position += 1
+        return [self.encoded[row] for row in rows.tolist()]

@@ -1,0 +1,76 @@
+"""Which column of a file is which of a task's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from tunesmith.core.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from tunesmith.core.task import Column
+
+
+def find(
+    columns: Sequence[Column], headers: Sequence[str], mapping: Mapping[str, str] | None = None, file: str = "", truth: bool = True
+) -> dict[str, str]:
+    """The header of each role that the file has, ``mapping`` (role -> header) before the names that a task knows.
+
+    Columns that hold the truth are looked for but not required when ``truth`` is false, as in predicting.
+    Raises ``InputError`` for roles and headers that are not there.
+    """
+    mapping = dict(mapping or {})
+    roles = [column.role for column in columns]
+    problems = [
+        Problem(
+            f"'{role}' is not a column of this task", meant(role, roles) or f"Its columns: {', '.join(roles)}", column=f"columns.{role}"
+        )
+        for role in mapping
+        if role not in roles
+    ]
+    found: dict[str, str] = {}
+    free = [header for header in headers if header not in mapping.values()]
+    for column in columns:
+        if column.role in mapping:
+            header = mapping[column.role]
+            if header in headers:
+                found[column.role] = header
+            elif truth or not column.truth:
+                problems.append(Problem(f"there is no column '{header}'", meant(header, headers) or listed(headers), file))
+        elif known := _by_name(column, free):
+            found[column.role] = known
+            free.remove(known)
+        elif column.required and (truth or not column.truth):
+            remedy = f"Say which it is, for example columns: {{{column.role}: {next(iter(free or headers), '...')}}}"
+            problems.append(Problem(f"no column is known as the {column.role}. {listed(headers)}", remedy, file))
+    if problems:
+        raise InputError(*problems)
+    return found
+
+
+def describe(found: Mapping[str, str]) -> str:
+    """One line for the user: ``columns: text <- review, label <- stars``."""
+    return "columns: " + ", ".join(f"{role} <- {header}" for role, header in found.items())
+
+
+def meant(word: str, words: Iterable[str]) -> str:
+    """``Did you mean 'x'?`` with the nearest of ``words``, or nothing where none is near."""
+    near = get_close_matches(word, list(words), 1)
+    return f"Did you mean '{near[0]}'?" if near else ""
+
+
+def listed(headers: Sequence[str]) -> str:
+    """The columns there are, in a sentence."""
+    return f"The columns are {', '.join(headers[:20])}{', ...' if len(headers) > 20 else ''}"
+
+
+def _by_name(column: Column, headers: Sequence[str]) -> str | None:
+    plain = {_plain(header): header for header in reversed(headers)}
+    return next((plain[name] for name in map(_plain, (column.role, *column.names)) if name in plain), None)
+
+
+def _plain(name: str) -> str:
+    """A name without case, blanks and punctuation."""
+    return re.sub(r"[\W_]+", "", name.casefold())

@@ -1,0 +1,136 @@
+"""Rows as a task reads them: columns found, labels named, every row checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.task import Row, RowError, Task
+from tunesmith.data.columns import find
+from tunesmith.data.labels import names_of
+from tunesmith.data.rows import Rows
+from tunesmith.data.source import read
+
+
+class Examples(Sequence[Row]):
+    """Rows that a task reads one at a time, when they are asked for; going through them in order is fastest."""
+
+    def __init__(self, rows: Rows, task: Task) -> None:
+        self.rows, self.task = rows, task
+
+    def raw(self, index: int) -> Row:
+        """The values of a row as they stand in the file, by role."""
+        return self.rows[index]
+
+    def place(self, index: int) -> tuple[str, int]:
+        """The file and the line (from 1) that a row came from."""
+        return self.rows.place(index)
+
+    def select(self, indices: np.ndarray) -> Examples:
+        """The examples at ``indices`` (integers), in that order."""
+        return Examples(self.rows.select(indices), self.task)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Examples: ...
+    def __getitem__(self, index: int | slice) -> Row | Examples:
+        return Examples(self.rows[index], self.task) if isinstance(index, slice) else self.task.read(self.rows[index])
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self.task.read, self.rows)
+
+
+def read_examples(
+    spec: Any,
+    task: Task,
+    columns: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    truth: bool = True,
+    skip_bad: bool = False,
+    base: Path | None = None,
+) -> tuple[Examples, list[Problem]]:
+    """Rows for a task that has learned what it must know, to predict (``truth`` false: labels need not be there) or to judge.
+
+    Returns the examples and what is wrong with the rows that were left out. Raises ``InputError`` like ``read`` and ``find``.
+    """
+    rows, headers, bad = read_roles(spec, task, columns, truth, base)
+    examples, unreadable = checked(relabelled(rows, task, labels or {}), task, headers)
+    bad = in_order(bad + unreadable)
+    if bad and not (skip_bad and examples):
+        raise InputError(*bad)
+    return examples, bad
+
+
+def read_roles(
+    spec: Any, task: Task, columns: Mapping[str, str] | None, truth: bool = True, base: Path | None = None
+) -> tuple[Rows, dict[str, str], list[Problem]]:
+    """Rows with the columns of a task under their roles, the header of each role, and what is wrong with the rows that were left out.
+
+    Rows without a value that the task needs are left out too. Raises ``InputError`` where no row is left or a column is not there.
+    """
+    rows, bad = read(spec, skip_bad=True, base=base)
+    headers = find(task.columns(), rows.columns, columns, rows.place(0)[0], truth)
+    rows = rows.renamed(headers)
+    needed = [column.role for column in task.columns() if column.required and column.role in headers and (truth or not column.truth)]
+    empty = [(index, role) for index, row in enumerate(rows) for role in needed if _is_empty(row[role])]
+    if empty:
+        bad += [Problem("the cell is empty", "Fill it, or leave the row out", *rows.place(index), headers[role]) for index, role in empty]
+        rows = rows.select(np.setdiff1d(np.arange(len(rows)), [index for index, _ in empty]))
+    if not rows:
+        raise InputError(*in_order(bad))
+    return rows, headers, bad
+
+
+def in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Problems as they stand in the files."""
+    return sorted(problems, key=lambda problem: (problem.file, problem.line))
+
+
+def checked(rows: Rows, task: Task, headers: Mapping[str, str]) -> tuple[Examples, list[Problem]]:
+    """The rows that the task can read, and what is wrong with the others."""
+    problems, kept = [], []
+    for index, row in enumerate(rows):
+        try:
+            task.read(row)
+            kept.append(index)
+        except RowError as error:
+            problems.append(Problem(error.message, error.remedy, *rows.place(index), headers.get(error.column, error.column)))
+    return Examples(rows if not problems else rows.select(np.array(kept, np.int64)), task), problems
+
+
+def relabelled(rows: Rows, task: Task, labels: Mapping[Any, str]) -> Rows:
+    """The rows with the values of truth columns replaced as ``labels`` says, inside lists too; other values stay."""
+    names = {str(value): name for value, name in labels.items()}
+    if names:
+        for role in truths(rows, task):
+            values = rows.column(role)
+            rows = rows.replaced(
+                role, [[_named(v, names) for v in value] if isinstance(value, list) else _named(value, names) for value in values]
+            )
+    return rows
+
+
+def truths(rows: Rows, task: Task) -> list[str]:
+    """The roles among the columns of ``rows`` that hold the answer."""
+    return [column.role for column in task.columns() if column.truth and column.role in rows.columns]
+
+
+def inputs(rows: Rows, task: Task) -> list[str]:
+    """The roles among the columns of ``rows`` that do not hold the answer: they tell duplicates."""
+    return [role for role in rows.columns if role not in truths(rows, task)]
+
+
+def _named(value: Any, names: Mapping[str, str]) -> Any:
+    return names.get(names_of(value)[0], value)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value != value or (isinstance(value, str) and not value.strip())  # NaN is not itself

@@ -1,0 +1,47 @@
+"""What label columns hold: which kind of labels, in which order, how often, and as tensors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def kind_of(values: Sequence[Any]) -> str:
+    """``multi`` for lists of labels, ``regression`` for numbers with fractions, else ``single``."""
+    if any(isinstance(value, list) for value in values):
+        return "multi"
+    return "regression" if any(isinstance(value, float) and not value.is_integer() for value in values) else "single"
+
+
+def names_of(value: Any) -> list[str]:
+    """The label names in one cell: a list has several; a whole number read as a float is the same label as the integer."""
+    items = value if isinstance(value, list) else [value]
+    return [str(int(item)) if isinstance(item, float) and item.is_integer() else str(item) for item in items]
+
+
+def count(values: Sequence[Any]) -> dict[str, int]:
+    """How often each label occurs, in the natural order of the names: numbers before texts, 2 before 10."""
+    counts = Counter(name for value in values for name in names_of(value))
+    return {name: counts[name] for name in sorted(counts, key=_natural)}
+
+
+def balanced(counts: dict[str, int], labels: Sequence[str]) -> list[float]:
+    """Weights that give every label the same part in the loss: n / (labels * n_label), as scikit-learn's "balanced"."""
+    total = sum(counts.values())
+    return [round(total / (len(labels) * max(1, counts.get(label, 0))), 6) for label in labels]
+
+
+def indicator(rows: Sequence[Sequence[int]], labels: int) -> Tensor:
+    """Label ids of each row as a float table of 0 and 1 (rows, labels)."""
+    table = torch.zeros(len(rows), labels)
+    for row, ids in enumerate(rows):
+        table[row, list(ids)] = 1.0
+    return table
+
+
+def _natural(name: str) -> tuple[int, float, str]:
+    return (0, float(name), name) if name.lstrip("-").replace(".", "", 1).isdecimal() else (1, 0.0, name)

@@ -1,0 +1,179 @@
+"""All data of a run: read, mapped, split and checked before any model is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.task import Task
+from tunesmith.data.collect import collecting
+from tunesmith.data.columns import describe, meant
+from tunesmith.data.examples import Examples, checked, in_order, inputs, read_roles, relabelled, truths
+from tunesmith.data.labels import names_of
+from tunesmith.data.rows import Rows
+from tunesmith.data.settings import AUTO, HELD_OUT, DataSettings, share
+from tunesmith.data.source import beside
+from tunesmith.data.split import digests, hold_out, keys_of, strata_of
+
+__all__ = ["Data", "Examples", "load"]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The examples of a run and how they came about.
+
+    ``columns``      the header of each role in the training file
+    ``skipped``      what is wrong with the rows that were left out
+    ``notes``        lines for the user: columns, sizes, what was held out or found
+    ``fingerprint``  SHA-256 of all values used, by split and role
+    """
+
+    train: Examples
+    validation: Examples | None
+    test: Examples | None
+    columns: dict[str, str]
+    skipped: list[Problem]
+    notes: list[str]
+    fingerprint: str
+
+    def splits(self) -> dict[str, Examples]:
+        """The splits there are, by name."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: examples for name, examples in named.items() if examples is not None}
+
+
+def load(settings: DataSettings, task: Task, seed: int, base: Path | None = None) -> Data:
+    """Read every split, hold out what is to be held out, let the task learn its labels from the training rows, and check every row.
+
+    Paths start from ``base``. Raises ``InputError`` with all problems of all files that this stage can see.
+    """
+    loading = _Loading(settings, task, seed, base)
+    loading.read()
+    loading.name_labels()
+    for split in ("test", "validation"):  # the test rows of a recipe stay what they are when the share for validation changes
+        loading.hold_out(split)
+    task.learn(loading.rows["train"])
+    loading.cut()
+    return loading.check()
+
+
+class _Loading:
+    """The splits while they are read: ``rows`` and ``headers`` by split, ``shares`` of those that are still to be held out."""
+
+    def __init__(self, settings: DataSettings, task: Task, seed: int, base: Path | None) -> None:
+        self.settings, self.task, self.seed, self.base = settings, task, seed, base
+        self.rows: dict[str, Rows] = {}
+        self.headers: dict[str, dict[str, str]] = {}
+        self.shares: dict[str, float] = {}
+        self.bad: list[Problem] = []
+        self.notes: list[str] = []
+
+    def read(self) -> None:
+        """Read the files of all splits."""
+        problems: list[Problem] = []
+        for split, spec in self._specs().items():
+            with collecting(problems):
+                self.rows[split], self.headers[split], bad = read_roles(spec, self.task, self.settings.columns, base=self.base)
+                self.bad += bad
+        if problems:
+            raise InputError(*problems)
+        self.notes.append(describe(self.headers["train"]))
+        self.notes += [f"{split} {describe(found)}" for split, found in self.headers.items() if found != self.headers["train"]]
+        self.total = len(self.rows["train"])
+
+    def _specs(self) -> dict[str, Any]:
+        """What to read for each split; notes what is found beside the training data, and the shares to be held out of them."""
+        specs: dict[str, Any] = {"train": self.settings.train}
+        for split, given in (("validation", self.settings.validation), ("test", self.settings.test)):
+            if given is None:
+                continue
+            automatic = isinstance(given, str) and given == AUTO
+            if automatic and (found := beside(self.settings.train, split, self.base)) is not None:
+                specs[split] = found
+                self.notes.append(f"{split}: {', '.join(found) if isinstance(found, list) else found} (found beside the training data)")
+            elif automatic:
+                self.shares |= {"validation": HELD_OUT} if split == "validation" else {}
+            elif (part := share(given, split)) is not None:
+                self.shares[split] = part
+            else:
+                specs[split] = given
+        if sum(self.shares.values()) >= 1:
+            raise InputError(Problem("validation and test take all rows", "Hold out less", column="data"))
+        return specs
+
+    def name_labels(self) -> None:
+        """Replace the values of truth columns by the names that the settings give them."""
+        labels = {str(value): name for value, name in self.settings.labels.items()}
+        if not labels:
+            return
+        train = self.rows["train"]
+        values = [value for role in truths(train, self.task) for value in train.column(role)]
+        present = {name for value in values for name in names_of(value)}
+        if absent := [value for value in labels if value not in present]:
+            remedy = f"The values are {', '.join(sorted(present)[:20])}"
+            message = "no training row has this label"
+            raise InputError(*(Problem(message, meant(value, present) or remedy, column=f"data.labels.{value}") for value in absent))
+        self.rows = {split: relabelled(rows, self.task, labels) for split, rows in self.rows.items()}
+
+    def hold_out(self, split: str) -> None:
+        """Take the share of a split out of the training rows."""
+        if split not in self.shares:
+            return
+        train, part = self.rows["train"], self.shares[split]
+        roles = truths(train, self.task)
+        strata = strata_of(train.column(roles[0])) if roles else None
+        held = hold_out(keys_of(train, inputs(train, self.task)), strata, part * self.total / len(train), self.seed)
+        if not held.any():
+            message = f"{part:.3g} of {self.total:,} training rows leaves nothing for {split}"
+            raise InputError(Problem(message, f"Give more rows, or a {split} file", *train.place(0)[:1]))
+        self.rows["train"], self.rows[split] = train.select(np.flatnonzero(~held)), train.select(np.flatnonzero(held))
+        self.headers[split] = self.headers["train"]
+        by = f", stratified by {self.headers['train'][roles[0]]}" if strata else ""
+        self.notes.append(f"{split}: {held.sum():,} rows ({part:.3g} of the training rows), held out by a hash of the text{by}")
+
+    def cut(self) -> None:
+        """Use at most ``max_rows`` training rows: those whose text hashes lowest, so that fewer are always among more."""
+        train, most = self.rows["train"], self.settings.max_rows
+        if most is not None and most < len(train):
+            order = np.argsort(digests(keys_of(train, inputs(train, self.task)), self.seed), kind="stable")
+            self.rows["train"] = train.select(np.sort(order[:most]))
+            self.notes.append(f"max_rows: {most:,} of {len(train):,} training rows are used")
+
+    def check(self) -> Data:
+        """Let the task read every row."""
+        examples: dict[str, Examples] = {}
+        for split, rows in self.rows.items():
+            examples[split], problems = checked(rows, self.task, self.headers[split])
+            self.bad += problems
+        bad = in_order(self.bad)
+        gone = [Problem(f"no row of {split} can be used", "Mend the rows above") for split, left in examples.items() if not left]
+        if gone or (bad and self.settings.on_bad_row == "stop"):
+            raise InputError(*bad, *gone)
+        sizes = ", ".join(f"{split} {len(examples[split]):,}" for split in ("train", "validation", "test") if split in examples)
+        self.notes.append(f"rows: {sizes}" + (f"; {len({(p.file, p.line) for p in bad}):,} bad rows are left out" if bad else ""))
+        return Data(
+            train=examples["train"],
+            validation=examples.get("validation"),
+            test=examples.get("test"),
+            columns=self.headers["train"],
+            skipped=bad,
+            notes=self.notes,
+            fingerprint=fingerprint(examples),
+        )
+
+
+def fingerprint(examples: Mapping[str, Examples]) -> str:
+    """SHA-256 of all values by split and role, as JSON texts; it does not depend on files, formats or column names."""
+    digest = hashlib.sha256()
+    for split in sorted(examples):
+        digest.update(split.encode())
+        for block in examples[split].rows.blocks():
+            digest.update(json.dumps(block, sort_keys=True, default=str).encode())
+    return digest.hexdigest()

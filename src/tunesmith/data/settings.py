@@ -1,0 +1,41 @@
+"""The data part of a recipe."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.setting import setting
+
+AUTO = "auto"
+HELD_OUT = 0.1  # the share of the training rows that validates where nothing else is said
+
+
+@dataclass
+class DataSettings:
+    """Where the rows are and how they are used."""
+
+    train: Any = setting(text="rows to learn from: a file, a list of files, a folder, sample:name, a hub id, or values of Python")
+    validation: Any = setting(
+        AUTO, "rows to choose by: like train, or a share held out of train; auto takes the file beside train, else 10%"
+    )
+    test: Any = setting(AUTO, "rows to judge by: like validation, or null for none; auto takes the file beside train, else none")
+    columns: dict[str, str] = setting(factory=dict, text="which column is which: {text: review, label: stars}; found by name where absent")
+    labels: dict[str, str] = setting(factory=dict, text="names for the values of the label column: {0: negative, 1: positive}")
+    on_bad_row: str = setting("stop", "what a row that cannot be used does; skipped rows are counted and listed", choices=("stop", "skip"))
+    max_rows: int | None = setting(None, "use at most so many training rows, chosen by a hash of their text", low=1)
+
+
+def share(value: Any, key: str) -> float | None:
+    """The share (0 to 1, both excluded) that ``"10%"`` or ``0.1`` means; ``None`` for what is no number. Raises ``InputError``."""
+    text = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*%\s*", value) if isinstance(value, str) else None
+    number = float(text[1]) / 100 if text else value
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return None
+    if not 0 < number < 1:
+        raise InputError(
+            Problem(f"'{value}' is not a share of the training rows", "Write one between 0% and 100%: 10%", column=f"data.{key}")
+        )
+    return float(number)

@@ -1,0 +1,171 @@
+"""Rows from wherever they are: files, folders, samples, the hub, and values of Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.data.collect import Collector, collecting
+from tunesmith.data.hub import HUB_ID, dataset_table, load_hub
+from tunesmith.data.readers import FORMATS, Parsed, format_of, read_file, table_rows
+from tunesmith.data.rows import Rows
+
+SAMPLE = "sample:"
+HERE = "<rows>"  # the "file" of rows that Python code gave
+SPLIT_NAMES = {"train": "train|training", "validation": "validation|valid|val|dev", "test": "test"}
+_KNOWN = f"Give a file that ends in {' '.join(FORMATS)} (.gz and .zst too)"
+
+
+def read(spec: Any, skip_bad: bool = False, base: Path | None = None) -> tuple[Rows, list[Problem]]:
+    """Read rows, and what is wrong with those that were left out.
+
+    ``spec`` is a file, a glob, a folder with a train file, ``sample:name/split``, ``org/name:config/split`` of the hub, or a list of
+    those (columns must agree); from Python also a list of dictionaries or texts, a dictionary of lists, a table of pyarrow, pandas or
+    polars, or a ``datasets.Dataset``. A list of strings means files where its first string is the name of one.
+    Paths start from ``base``. Raises ``InputError`` with the problems of all files and rows; ``skip_bad`` leaves bad rows out instead.
+    """
+    unusable: list[Problem] = []
+    parsed: list[Parsed] = []
+    for source in _sources(spec, base or Path(), unusable):
+        with collecting(unusable):
+            parsed.append(source())
+    bad = [problem for _, problems in parsed for problem in problems]
+    if unusable or (bad and not skip_bad):
+        raise InputError(*unusable, *bad)
+    parts = [rows for rows, _ in parsed if len(rows)]
+    if not parts:
+        raise InputError(*bad or [Problem("the data has no rows", "Give at least one")])
+    _check_same_columns(parts)
+    return Rows.join(parts), bad
+
+
+def beside(spec: Any, split: str, base: Path | None = None) -> Any:
+    """Where another split of the same data lies, in the same folder or sample; ``None`` where there is none."""
+    if not isinstance(spec, str | Path):
+        return None
+    if str(spec).startswith(SAMPLE):
+        found = "/" not in str(spec) and _split_files(_sample(str(spec)), split)
+        return f"{spec}/{split}" if found else None
+    folder = (base or Path()) / Path(spec).expanduser()
+    found = _split_files(folder, split) if folder.is_dir() else []
+    return [str(Path(spec) / path.name) for path in found] or None
+
+
+def _sources(spec: Any, base: Path, problems: list[Problem]) -> Iterator[Callable[[], Parsed]]:
+    """What has to be called to get each part of the data; names that lead nowhere are added to ``problems``."""
+    if isinstance(spec, str | Path) or (isinstance(spec, list | tuple) and spec and _is_name(spec[0], base)):
+        for name in [spec] if isinstance(spec, str | Path) else spec:
+            with collecting(problems):
+                yield from _named(str(name), base)
+    elif isinstance(spec, Mapping):
+        yield partial(_of_columns, spec)
+    elif isinstance(spec, list | tuple):
+        yield partial(_of_items, spec)
+    elif hasattr(spec, "with_format"):
+        yield lambda: (table_rows(dataset_table(spec), HERE), [])
+    elif hasattr(spec, "__arrow_c_stream__") or hasattr(spec, "__dataframe__"):
+        yield partial(_of_table, spec)
+    else:
+        problems.append(Problem(f"rows cannot be read from a {type(spec).__name__}", "Give a file, a list of dictionaries or a table"))
+
+
+def _is_name(value: Any, base: Path) -> bool:
+    """Whether a string names data, rather than being a text."""
+    if isinstance(value, Path):
+        return True
+    if not isinstance(value, str) or "\n" in value or len(value) > 1000:
+        return False
+    return value.startswith(SAMPLE) or bool(format_of(Path(value))) or (base / value).exists()
+
+
+def _named(name: str, base: Path) -> list[Callable[[], Parsed]]:
+    """What a name in a recipe stands for."""
+    if name.startswith(SAMPLE):
+        sample, _, split = name.partition("/")
+        return [partial(read_file, path) for path in _split_of(_sample(sample), split or "train", name)]
+    path = base / Path(name).expanduser()
+    if path.is_dir():
+        return [partial(read_file, file) for file in _split_of(path, "train", str(path))]
+    if path.exists():
+        files = [path]
+    elif re.search(r"[*?\[]", name):
+        root = Path(path.anchor)
+        files = sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file())
+        if not files:
+            raise InputError(Problem("no file matches", "Check the pattern", str(path)))
+    elif not format_of(path) and HUB_ID.fullmatch(name):
+        return [lambda: (table_rows(load_hub(name), name), [])]
+    else:
+        near = get_close_matches(path.name, [other.name for other in path.parent.glob("*")], 1)
+        raise InputError(Problem("there is no such file", f"Did you mean '{near[0]}'?" if near else "Check the path", str(path)))
+    if unknown := [file for file in files if not format_of(file)]:
+        raise InputError(*(Problem(f"the format '{file.suffix}' is not known", _KNOWN, str(file)) for file in unknown))
+    return [partial(read_file, file) for file in files]
+
+
+def _sample(spec: str) -> Path:
+    from tunesmith.samples.fetch import fetch
+
+    return fetch(spec.removeprefix(SAMPLE), None)
+
+
+def _split_files(folder: Path, split: str) -> list[Path]:
+    """The files of a split in a folder, by their names (``train.csv``, ``train-00000-of-00002.parquet``), without empty ones."""
+    stem = re.compile(rf"({SPLIT_NAMES.get(split, re.escape(split))})(-\d+-of-\d+)?\.", re.IGNORECASE)
+    return [path for path in sorted(folder.iterdir()) if stem.match(path.name) and format_of(path) and path.stat().st_size]
+
+
+def _split_of(folder: Path, split: str, name: str) -> list[Path]:
+    files = _split_files(folder, split)
+    if not files:
+        names = ", ".join(path.name for path in sorted(folder.iterdir()) if format_of(path) and path.stat().st_size) or "no data file"
+        raise InputError(Problem(f"there is no {split} file; there is {names}", "Name a file that is there", name))
+    return files
+
+
+def _of_items(items: Sequence[Any]) -> Parsed:
+    """A list of dictionaries, or of texts."""
+    collector = Collector(HERE)
+    for number, item in enumerate(items, 1):
+        if isinstance(item, Mapping):
+            collector.add(dict(item), number)
+        elif isinstance(item, str):
+            collector.add({"text": item}, number)
+        else:
+            collector.bad(f"a {type(item).__name__} is no row", "Give a dictionary or a text", number)
+    return collector.rows(), collector.problems
+
+
+def _of_columns(columns: Mapping[str, Sequence[Any]]) -> Parsed:
+    """A dictionary of lists."""
+    if len({len(values) for values in columns.values()}) > 1:
+        sizes = ", ".join(f"{name} {len(values):,}" for name, values in columns.items())
+        raise InputError(Problem(f"the columns have different lengths: {sizes}", "Make them equally long", HERE))
+    return _of_items([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+
+
+def _of_table(value: Any) -> Parsed:
+    """A table of pyarrow, pandas, polars, or anything else that speaks Arrow."""
+    try:
+        table = pa.table(value)
+    except (pa.ArrowInvalid, TypeError) as error:
+        raise InputError(Problem(f"the table cannot be read: {error}", "Give each column one type", HERE)) from error
+    return table_rows(table.select([name for name in table.column_names if not name.startswith("__index_level_")]), HERE), []
+
+
+def _check_same_columns(parts: Sequence[Rows]) -> None:
+    first = parts[0]
+    problems = []
+    for part in parts[1:]:
+        if differing := sorted(set(first.columns) ^ set(part.columns)):
+            message = f"the columns differ from those of {first.place(0)[0]}: {', '.join(differing)}"
+            problems.append(Problem(message, "Rename or remove them, so that all files have the same", part.place(0)[0]))
+    if problems:
+        raise InputError(*problems)

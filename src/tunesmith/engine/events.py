@@ -1,0 +1,84 @@
+"""``events.jsonl``: what happened in a run, a line each; times stand apart so that two equal runs write equal events."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from tunesmith.core.observer import Observer, Record
+from tunesmith.core.run import Run
+from tunesmith.engine import distributed
+
+
+@dataclass
+class EventLog(Observer):
+    """Writes events of the first rank. After a resume, events later than the checkpoint are cut: they will happen again.
+
+    A line is ``{"event": step | evaluation | say, "step": ..., ..., "time": {...}}``; everything under ``time`` differs between runs.
+    """
+
+    path: Path
+    every: int = 10
+
+    def __post_init__(self) -> None:
+        self._file: TextIO | None = None
+        self._step, self._early = 0, list[str]()
+
+    def begin(self, run: Run) -> None:
+        self._step = run.clock.step
+        self._seconds, self._steps, self._tokens = 0.0, 0, 0
+        if distributed.first():
+            kept = [line for line in read_lines(self.path) if json.loads(line)["step"] <= run.clock.step] if run.clock.step else []
+            self.path.write_text("".join(kept), encoding="utf-8")
+            self._file = self.path.open("a", encoding="utf-8")
+            for message in self._early if not run.clock.step else []:
+                self.say(message)
+
+    def step(self, run: Run, record: Record) -> str | None:
+        self._step = record.step
+        self._seconds, self._steps, self._tokens = self._seconds + record.seconds, self._steps + 1, self._tokens + record.tokens
+        if record.step % self.every == 0 or record.step == 1 or run.clock.finished:
+            numbers = {"loss": record.loss, "rate": record.rate, "padding": round(record.padding, 4), "rows": record.rows}
+            clock = {"seconds": round(self._seconds, 3), "tokens_per_second": round(self._tokens / max(self._seconds, 1e-9), 1)}
+            parts = {"parts": dict(record.parts)} if record.parts else {}
+            self.write({"event": "step", "step": record.step, "epoch": round(record.epoch, 4), **numbers, **parts}, clock)
+            self._seconds, self._steps, self._tokens = 0.0, 0, 0
+        if record.save and self._file is not None:
+            self._file.flush()
+        return None
+
+    def evaluated(self, run: Run, scores: Mapping[str, Any]) -> None:
+        self.write({"event": "evaluation", "step": run.clock.step, "epoch": round(run.clock.epoch, 4), "scores": dict(scores)}, {})
+
+    def say(self, message: str) -> None:
+        if self._file is None:
+            self._early.append(message)
+        self.write({"event": "say", "step": self._step, "text": message}, {})
+
+    def end(self, run: Run, reason: str) -> None:
+        self.write({"event": "end", "step": run.clock.step, "reason": reason, "samples": run.clock.samples, "tokens": run.clock.tokens}, {})
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def write(self, event: Mapping[str, Any], clock: Mapping[str, Any]) -> None:
+        """Add a line; the time of day is added under ``time``."""
+        if self._file is not None:
+            self._file.write(json.dumps({**event, "time": {"at": round(time.time(), 3), **clock}}, ensure_ascii=False) + "\n")
+            self._file.flush()
+
+
+def read_lines(path: Path) -> list[str]:
+    """The whole lines of the file: a last line that a kill cut is left out."""
+    if not path.exists():
+        return []
+    return [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """All events of a run, oldest first."""
+    return [json.loads(line) for line in read_lines(path)]

@@ -1,0 +1,99 @@
+"""Micro-batches: how many rows go through the model at once, found by itself and halved when memory runs out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import psutil
+import torch
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.errors import DivergedError, ResourceError
+from tunesmith.core.loss import Loss
+from tunesmith.core.run import Run
+from tunesmith.core.strategy import Rows
+from tunesmith.core.task import Task
+from tunesmith.data.batches import micro_batches
+from tunesmith.engine import distributed
+from tunesmith.engine.settings import Training
+
+# Bytes of activations that a position of a transformer layer keeps for the backward pass, per unit of hidden size: 34 half-precision
+# values (Korthikanti et al. 2022, "Reducing Activation Recomputation", section 4.1), doubled because residuals stay in float32.
+ACTIVATION_BYTES = 34 * 2 * 2
+
+
+class MicroBatches:
+    """Splits the rows of a step into micro-batches for this rank, and tries again with half of them when memory runs out.
+
+    The split depends on the rows and the micro-batch size alone, not on the number of ranks: rank r takes micro-batches r, r + world, ...
+    """
+
+    def __init__(self, task: Task, tokenizer: object, training: Training, run: Run) -> None:
+        self.task, self.tokenizer, self.run = task, tokenizer, run
+        most = math.ceil(training.batch_size / distributed.world())
+        self.rows = min(most, training.micro_batch or most)
+        self.positions = None if training.micro_batch else positions_that_fit(run)
+
+    def state(self) -> dict[str, int | None]:
+        """What a checkpoint keeps, so that a resumed run splits its steps in the same way."""
+        return {"rows": self.rows, "positions": self.positions}
+
+    def load(self, state: dict[str, int | None]) -> None:
+        vars(self).update(state)
+
+    def split(self, rows: Rows) -> list[Batch]:
+        """This rank's micro-batches of a step, on the run's device."""
+        lengths = np.array([row["length"] for row in rows])
+        pieces = micro_batches(lengths, self.rows, self.positions)[distributed.rank() :: distributed.world()]
+        return [self.task.collate([rows[i] for i in piece], self.tokenizer).to(self.run.device) for piece in pieces]
+
+    def compute(self, rows: Rows, gradient: Callable[[Sequence[Batch]], Loss]) -> tuple[list[Batch], Loss]:
+        """The micro-batches of a step and the loss that ``gradient`` finds for them.
+
+        The micro-batch is halved for the rest of the run when memory runs out. Raises ``DivergedError`` when the loss is not finite.
+        """
+        while True:
+            try:
+                batches = self.split(rows)
+                loss = gradient(batches)
+                break
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                if self.rows == 1:
+                    raise ResourceError(
+                        "One row does not fit into memory", remedy="Lower task.max_length, freeze layers, or use lora"
+                    ) from error
+            self.rows = math.ceil(self.rows / 2)
+            self.run.say(f"memory ran out: going on with micro-batches of {self.rows} rows; batch_size stays what it is")
+            if self.run.device.type == "cuda":
+                torch.cuda.empty_cache()
+        if not math.isfinite(float(loss.sum)):
+            raise DivergedError(
+                f"The loss is {float(loss.sum)} at step {self.run.clock.step + 1}, on rows {sorted(row['row'] for row in rows)}",
+                remedy="Lower training.learning_rate (a third is a good try), or look at these rows; the last good checkpoint is kept",
+            )
+        return batches, loss
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out; on CPU torch raises a plain RuntimeError."""
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text or "out of memory" in text
+
+
+def positions_that_fit(run: Run) -> int | None:
+    """How many positions a micro-batch may have so that activations take at most half of the memory of a CPU.
+
+    A CPU has no error to recover from, the system ends the process; a GPU has, and needs no estimate. All memory counts, not what is
+    free just now: the same recipe must split its steps in the same way each time.
+    """
+    if run.device.type != "cpu":
+        return None
+    config = getattr(run.model, "config", None)
+    hidden = getattr(config, "hidden_size", None) or getattr(config, "d_model", None) or 1024
+    layers = max(param.layers for param in run.params.values())
+    memory = psutil.virtual_memory().total / distributed.world()
+    return max(512, int(memory / 2 / (ACTIVATION_BYTES * hidden * layers)))

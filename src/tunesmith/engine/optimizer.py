@@ -1,0 +1,139 @@
+"""The weight update: groups that follow the plan, state by parameter name, one division by the count of the whole step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tunesmith.core.errors import InputError
+from tunesmith.core.loss import Loss
+from tunesmith.core.param import Rule
+from tunesmith.core.run import Run
+from tunesmith.engine import distributed
+from tunesmith.engine.schedule import schedule
+from tunesmith.engine.settings import Training
+
+# The highest rate when the recipe names none, by what learns: (rate, source).
+DEFAULT_RATES = {
+    "everything": (5e-5, "Devlin et al. 2019, appendix A.3: 2e-5 to 5e-5"),
+    "added": (5e-4, "Hu et al. 2021, table 9: 4e-4 to 5e-4 for LoRA"),
+    "head": (1e-3, "a linear model on fixed features"),
+    "few": (4e-4, "Ben Zaken et al. 2022, section 4: 1e-4 to 1e-3 for biases"),
+}
+FP16_SCALE = 2.0**14
+
+
+def default_rate(run: Run, rules: Mapping[str, Rule]) -> float:
+    """The highest learning rate for what learns at the start: all layers, an adapter, the head, or a few per cent of the weights."""
+    learning = [run.params[name] for name, rule in rules.items() if rule.learns]
+    weights = sum(param.size for param in learning)
+    share = weights / max(1, sum(param.size for param in run.params.values()))
+    inside = [param for param in learning if not param.head]
+    kind = "head" if not inside else "added" if any(p.added for p in inside) else "few" if share < 0.02 else "everything"
+    return DEFAULT_RATES[kind][0]
+
+
+class Optimizer:
+    """An optimizer of torch whose groups are the distinct rules of the plan.
+
+    ``rate`` is the learning rate of the last update before any rule's multiple.
+    """
+
+    def __init__(self, run: Run, training: Training, rules: Mapping[str, Rule]) -> None:
+        self.run = run
+        if not any(rule.learns for rule in rules.values()):
+            raise InputError("Nothing would learn: the strategies freeze every parameter", remedy="Freeze less, or add lora")
+        self.peak = training.learning_rate or default_rate(run, rules)
+        self.decay = training.weight_decay
+        self.parameters: dict[str, nn.Parameter] = dict(run.model.named_parameters())
+        self.inner = build(training, list(self.parameters.values()), run.device)
+        self.defaults = {key: value for key, value in self.inner.param_groups[0].items() if key != "params"}
+        self.factor = schedule(training, run)
+        self.rate = 0.0
+        self.scale = FP16_SCALE if training.precision == "float16" else 1.0
+        self.rules: dict[str, Rule] = {}
+        self.follow(rules)
+
+    def follow(self, rules: Mapping[str, Rule]) -> None:
+        """Take the plan of this step: what learns, and at which multiple of the rate."""
+        if self.rules == rules:
+            return
+        self.rules = self.run.rules = dict(rules)
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, rule in rules.items():
+            parameter = self.parameters[name].requires_grad_(rule.learns)
+            if rule.learns:
+                self.run.touched.add(name)
+                groups.setdefault((rule.rate, rule.decay), []).append(parameter)
+        self.inner.param_groups[:] = [
+            {**self.defaults, "params": parameters, "rate": rate, "weight_decay": self.decay * decay}
+            for (rate, decay), parameters in groups.items()
+        ]
+
+    def zero(self) -> None:
+        """Forget the gradients, those of parameters that no longer learn among them."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
+
+    def scaled(self, loss: Tensor) -> Tensor:
+        """The loss as it is differentiated: multiplied up in float16, whose small numbers would be lost."""
+        return loss * self.scale if self.scale != 1 else loss
+
+    @torch.no_grad()
+    def reduce(self, loss: Loss) -> Loss:
+        """Sum gradients, loss and count over ranks, then divide the gradients by the count. Returns the loss of all ranks."""
+        learning = list(self.run.learning().values())
+        if distributed.world() > 1:
+            for parameter in learning:
+                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            distributed.add_over_ranks([p.grad for p in learning if p.grad is not None])
+            numbers = [float(loss.sum), loss.count]
+            summed = [torch.tensor(distributed.total(number)) for number in numbers]
+            parts = {name: torch.tensor(distributed.total(float(part))) for name, part in sorted(loss.parts.items())}
+            loss = Loss(summed[0], float(summed[1]), parts=parts)
+        gradients = [p.grad for p in learning if p.grad is not None]
+        if gradients and loss.count:
+            torch._foreach_mul_(gradients, 1 / (loss.count * self.scale))
+        return loss
+
+    def step(self) -> None:
+        """One update. In float16 a gradient that overflowed is dropped and the scale is halved."""
+        self.rate = self.peak * self.factor()
+        if self.scale != 1 and not self._finite():
+            self.scale = max(2.0, self.scale / 2)
+            return
+        for group in self.inner.param_groups:
+            group["lr"] = self.rate * group["rate"]
+        self.inner.step()
+
+    def _finite(self) -> bool:
+        gradients = [p.grad for p in self.run.learning().values() if p.grad is not None]
+        return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients))).all())
+
+    def state(self) -> dict[str, Any]:
+        """The state of every parameter that was ever updated, by its name."""
+        names = {id(parameter): name for name, parameter in self.parameters.items()}
+        state = {names[id(parameter)]: dict(values) for parameter, values in self.inner.state.items()}
+        return {"state": state, "scale": self.scale}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.inner.state.clear()
+        for name, values in state["state"].items():
+            self.inner.state[self.parameters[name]] = values
+        self.scale = state["scale"]
+
+
+def build(training: Training, parameters: list[nn.Parameter], device: torch.device) -> torch.optim.Optimizer:
+    """torch's own optimizer, in its fused form where there is one for the device."""
+    fused = {"fused": True} if device.type in ("cpu", "cuda") else {}
+    rate = 0.0  # set at each step
+    makers: dict[str, Any] = {
+        "adamw": lambda: torch.optim.AdamW(parameters, rate, (training.beta1, training.beta2), training.epsilon, **fused),
+        "sgd": lambda: torch.optim.SGD(parameters, rate, training.momentum, **fused),
+        "adafactor": lambda: torch.optim.Adafactor(parameters, rate),
+    }
+    optimizer: torch.optim.Optimizer = makers[training.optimizer]()
+    return optimizer

@@ -1,0 +1,122 @@
+"""Composes strategies: folds in recipe order, onions with the first outermost, brackets nested the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.loss import Loss
+from tunesmith.core.param import Rule
+from tunesmith.core.run import Run
+from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.core.task import Task
+
+Inner = Callable[[Sequence[Batch]], Loss]
+
+
+def name_of(strategy: object) -> str:
+    """The strategy's name in a recipe: that of its file."""
+    return type(strategy).__module__.rsplit(".", 1)[-1]
+
+
+class Stack:
+    """The strategies of one run as one strategy. Raises ``InputError`` for what cannot be composed, naming both and the remedy."""
+
+    def __init__(self, strategies: Sequence[Strategy], task: Task) -> None:
+        self.strategies = list(strategies)
+        problems = [*_clashes(self.strategies), *_lacks(self.strategies, task)]
+        if problems:
+            raise InputError(*problems)
+        owner = next((s for s in self.strategies if s.objective is not None), None)
+        self.objective = owner.objective if owner is not None and owner.objective is not None else task.objective
+
+    def adapt(self, module: nn.Module) -> nn.Module:
+        for strategy in self.strategies:
+            module = strategy.adapt(module)
+        return module
+
+    def plan(self, run: Run) -> dict[str, Rule]:
+        """The rule of every parameter now. Biases and norms are not decayed, unless a strategy says so."""
+        rules = {}
+        for name, param in run.params.items():
+            rule = Rule(decay=0.0 if param.bias or param.kind == "norm" else 1.0)
+            for strategy in self.strategies:
+                rule = strategy.plan(param, rule, run.clock)
+            rules[name] = rule
+        return rules
+
+    def feed(self, source: Iterator[Rows], run: Run) -> Iterator[Rows]:
+        for strategy in reversed(self.strategies):
+            source = strategy.feed(source, run)
+        return source
+
+    def loss(self, batch: Batch, run: Run) -> Loss:
+        def objective(batch: Batch) -> Loss:
+            return self.objective(batch, run.forward)
+
+        inner: Callable[[Batch], Loss] = objective
+        for strategy in reversed(self.strategies):
+            inner = partial(_call_loss, strategy, run, inner)
+        return inner(batch)
+
+    def gradient(self, batches: Sequence[Batch], run: Run, inner: Inner) -> Loss:
+        for strategy in reversed(self.strategies):
+            inner = partial(_call_gradient, strategy, run, inner)
+        return inner(batches)
+
+    def step(self, run: Run, inner: Callable[[], None]) -> None:
+        for strategy in reversed(self.strategies):
+            inner = partial(strategy.step, run, inner)
+        inner()
+
+    def begin(self, run: Run) -> None:
+        for strategy in self.strategies:
+            strategy.begin(run)
+
+    @contextmanager
+    def finished(self, run: Run) -> Iterator[None]:
+        with ExitStack() as entered:
+            for strategy in self.strategies:
+                entered.enter_context(strategy.finished(run))
+            yield
+
+    def memory(self) -> list[dict[str, Any]]:
+        return [strategy.memory() for strategy in self.strategies]
+
+    def recall(self, memories: Sequence[dict[str, Any]]) -> None:
+        for strategy, memory in zip(self.strategies, memories, strict=True):
+            strategy.recall(memory)
+
+
+def _call_loss(strategy: Strategy, run: Run, inner: Callable[[Batch], Loss], batch: Batch) -> Loss:
+    return strategy.loss(batch, run, inner)
+
+
+def _call_gradient(strategy: Strategy, run: Run, inner: Inner, batches: Sequence[Batch]) -> Loss:
+    return strategy.gradient(batches, run, inner)
+
+
+def _clashes(strategies: Sequence[Strategy]) -> Iterator[Problem]:
+    """Two strategies that claim the same capability, the objective among them."""
+    owners: dict[str, Strategy] = {}
+    for strategy in strategies:
+        claims = strategy.owns | ({"objective"} if strategy.objective is not None else frozenset())
+        for capability in sorted(claims):
+            if capability in owners:
+                first = name_of(owners[capability])
+                yield Problem(f"'{first}' and '{name_of(strategy)}' both decide on {capability}", "Keep one of them")
+            owners.setdefault(capability, strategy)
+
+
+def _lacks(strategies: Sequence[Strategy], task: Task) -> Iterator[Problem]:
+    """A strategy that needs what nothing in the run gives."""
+    given = set(task.offers).union(*(s.owns for s in strategies))
+    for strategy in strategies:
+        for capability in sorted(strategy.needs - given):
+            yield Problem(f"'{name_of(strategy)}' needs {capability}, which task '{name_of(task)}' has not", "Take it out of strategies")

@@ -1,0 +1,103 @@
+"""The state of a run: how it starts, what a checkpoint holds of it, and how weights are put back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.clock import Clock
+from tunesmith.core.observer import Observer
+from tunesmith.core.run import Run, seed_of
+from tunesmith.core.task import Task
+from tunesmith.data.batches import Source
+from tunesmith.engine.micro import MicroBatches
+from tunesmith.engine.optimizer import Optimizer
+from tunesmith.engine.precision import autocast, choose, device
+from tunesmith.engine.settings import Training
+from tunesmith.engine.stack import Stack
+from tunesmith.model.backbone import describe
+from tunesmith.model.build import Model
+
+
+def start(model: Model, task: Task, rows: int, training: Training, watch: Sequence[Observer], stack: Stack) -> Run:
+    """Adapt the model and make the run around it: device, precision, clock, and the table of parameters."""
+    before = {name for name, _ in model.module.named_parameters()}
+    torch.manual_seed(seed_of(training.seed, "adapt"))
+    model.module = stack.adapt(model.module)
+    where = device()
+    dtype = choose(training.precision, where)
+    module = model.module.to(where).train()
+
+    def forward(batch: Batch) -> Any:
+        with autocast(where, dtype):
+            return module(**batch.inputs)
+
+    def say(message: str) -> None:
+        for observer in watch:
+            observer.say(message)
+
+    steps_per_epoch = math.ceil(rows / training.batch_size)
+    total = training.steps or max(1, round(training.epochs * steps_per_epoch))
+    clock = Clock(0, total, steps_per_epoch)
+    return Run(module, task, forward, clock, where, training.seed, say, params=describe(module, before))
+
+
+def connect(run: Run, stack: Stack, optimizer: Optimizer, source: Source, micro: MicroBatches, watch: Sequence[Observer]) -> None:
+    """Give the run its ``snapshot`` and ``restore``: all or nothing, weights, optimizer, memories, clock and data position."""
+
+    def snapshot() -> dict[str, Any]:
+        return {
+            "model": weights(run),
+            "optimizer": optimizer.state(),
+            "memory": {"strategies": stack.memory(), "observers": [observer.memory() for observer in watch]},
+            "run": {
+                "clock": {"step": run.clock.step, "samples": run.clock.samples, "tokens": run.clock.tokens},
+                "source": source.position,
+                "micro": micro.state(),
+                "touched": sorted(run.touched),
+                "evaluations": run.evaluations,
+                "loss": run.loss,
+            },
+        }
+
+    def restore(state: dict[str, Any]) -> None:
+        load_weights(run, state["model"])
+        optimizer.load(state["optimizer"])
+        stack.recall(state["memory"]["strategies"])
+        for observer, memory in zip(watch, state["memory"]["observers"], strict=True):
+            observer.recall(memory)
+        own = state["run"]
+        run.clock = Clock(total=run.clock.total, steps_per_epoch=run.clock.steps_per_epoch, **own["clock"])
+        source.position = own["source"]
+        micro.load(own["micro"])
+        run.touched.update(own["touched"])
+        run.evaluations[:] = own["evaluations"]
+        run.loss = own["loss"]
+        optimizer.follow(stack.plan(run))
+
+    run.snapshot, run.restore = snapshot, restore
+
+
+def weights(run: Run) -> dict[str, dict[str, Tensor]]:
+    """Every parameter that learned at any time, and the buffers. What never learned is in the pre-trained model already."""
+    learned = {name: parameter.detach() for name, parameter in run.model.named_parameters() if name in run.touched}
+    return {"weights": learned, "buffers": dict(run.model.named_buffers())}
+
+
+def finished_weights(run: Run, stack: Stack) -> dict[str, dict[str, Tensor]]:
+    """A copy of the weights as they are judged and shipped."""
+    with stack.finished(run):
+        return {kind: {name: tensor.clone() for name, tensor in named.items()} for kind, named in weights(run).items()}
+
+
+@torch.no_grad()
+def load_weights(run: Run, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Copy parameters and buffers by name into the model."""
+    for kind, named in (("weights", dict(run.model.named_parameters())), ("buffers", dict(run.model.named_buffers()))):
+        for name, tensor in state[kind].items():
+            named[name].copy_(tensor)

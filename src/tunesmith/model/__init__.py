@@ -1,0 +1,1 @@
+"""Pre-trained weights in, a named and depth-ordered module out."""

@@ -1,0 +1,159 @@
+"""The anatomy of a model: its transformer layers from the bottom up, and the depth and kind of every parameter.
+
+Families name their parts differently and order them differently, but all keep their layers in a list of modules with attention
+inside. Whatever is not in such a list is placed by its module's position relative to the lists; names decide only where a
+family's position would mislead. Where it is in doubt, a parameter is placed too low rather than too high: what lies below the
+first parameter that learns is computed once and kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from dataclasses import dataclass, replace
+from os.path import commonprefix
+
+from torch import nn
+
+from tunesmith.core.param import Param
+
+# Read before the layers although it is defined after them, or beside a deeper stack. The last two are DeBERTa's.
+_BOTTOM = re.compile(r"embed(?!_out)|prompt|\b(wte|wpe)\b|relative_attention_bias|\bencoder\.(LayerNorm|conv)\.")
+# Read after the layers although it is defined before them.
+_TOP = re.compile(r"final|embed_out|project_out|logit_scale|logit_bias")
+# Leads from an encoder to its decoder.
+_BRIDGE = re.compile(r"\benc_to_dec_proj\b")
+
+_ATTENTION = re.compile(r"att(entio)?n", re.IGNORECASE)
+_MLP = re.compile(r"mlp|ffn|\bff\b|feed_?forward|\bfc\d|\blin\d|dense|intermediate|output|expert|(gate|up|down)_proj", re.IGNORECASE)
+_WRAPPING = re.compile(r"^(base_model\.model\.)+|\.(base_layer|original_module)(?=\.)")  # what peft puts around a name
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """Lists of modules that together make the layers of one encoder or decoder.
+
+    ``parent``  name of the module that holds the lists
+    ``lists``   their names; most models have one
+    ``place``   position among all modules, in order of definition
+    ``size``    number of layers
+    ``below``   depth of whatever the lowest layer reads
+    """
+
+    parent: str
+    lists: tuple[str, ...]
+    place: int
+    size: int
+    below: int = 0
+
+    @property
+    def top(self) -> int:
+        return self.below + self.size
+
+
+def describe(module: nn.Module, before: Set[str] | None = None) -> dict[str, Param]:
+    """Every parameter by name, with its depth and kind.
+
+    Embeddings have depth 0, layers 1 to L, and the head (classifier, pooler, final norm) L + 1. In an encoder-decoder the decoder's
+    layers follow the encoder's. Two towers that meet only in a similarity (CLIP) are counted side by side, and the lower one ends
+    where the higher one ends. Layers that share weights are one layer. ``before`` holds the names of parameters that were there
+    before a strategy's ``adapt``; all others are marked ``added``.
+    """
+    stacks = _stacks(module)
+    num_layers = max((stack.top for stack in stacks), default=0)
+    places = {name: place for place, (name, _) in enumerate(module.named_modules())}
+    depths = {f"{name}.{i}": stack.below + i + 1 for stack in stacks for name in stack.lists for i in range(stack.size)}
+    params = {}
+    for name, parameter in module.named_parameters():
+        owner = name.rpartition(".")[0]
+        depth = _inside(name, depths)
+        if depth is None:
+            depth = _outside(name, places[owner], stacks, num_layers)
+        params[name] = Param(
+            name=name,
+            shape=tuple(parameter.shape),
+            depth=depth,
+            layers=num_layers,
+            kind=_kind(name, module.get_submodule(owner), depth, num_layers),
+            bias=name.endswith("bias"),
+            added=before is not None and _WRAPPING.sub("", name) not in before,
+        )
+    return params
+
+
+def layers(module: nn.Module) -> list[nn.Module]:
+    """The transformer layers from the bottom up: an encoder's before its decoder's, those of two towers interleaved by depth."""
+    found = [
+        (stack.below + i, layer)
+        for stack in _stacks(module)
+        for i, layer in enumerate(module.get_submodule(stack.lists[0]).children())
+    ]
+    return [layer for _, layer in sorted(found, key=lambda item: item[0])]
+
+
+def _stacks(module: nn.Module) -> list[_Stack]:
+    """The stacks in order of definition, each with the depth at which it stands."""
+    found: list[_Stack] = []
+    modules = dict(module.named_modules())
+    for place, (name, child) in enumerate(modules.items()):
+        nested = any(name.startswith(f"{other}.") for stack in found for other in stack.lists)
+        listed = any(name in stack.lists for stack in found)
+        if isinstance(child, nn.ModuleList) and not nested and not listed and _attends(child):
+            parent = name.rpartition(".")[0]
+            found.append(_Stack(parent, _alongside(modules[parent], parent, len(child)), place, len(child)))
+    if len(found) == 2 and any("logit_scale" in name for name, _ in module.named_parameters()):
+        height = max(stack.size for stack in found)
+        return [replace(stack, below=height - stack.size) for stack in found]
+    below = 0
+    for i, stack in enumerate(found):
+        found[i] = replace(stack, below=below)
+        below += stack.size
+    return found
+
+
+def _attends(layers: nn.ModuleList) -> bool:
+    return any("Attention" in type(inner).__name__ for inner in layers.modules())
+
+
+def _alongside(parent: nn.Module, name: str, size: int) -> tuple[str, ...]:
+    """The lists of ``size`` modules in ``parent``: XLM keeps the parts of its layers in four lists side by side."""
+    lists = [child for child, held in parent.named_children() if isinstance(held, nn.ModuleList) and len(held) == size]
+    return tuple(f"{name}.{child}" if name else child for child in lists)
+
+
+def _inside(name: str, depths: dict[str, int]) -> int | None:
+    """The depth of the layer that holds the parameter; None where no layer does."""
+    parts = name.split(".")
+    return next((depths[path] for end in range(1, len(parts)) if (path := ".".join(parts[:end])) in depths), None)
+
+
+def _outside(name: str, place: int, stacks: list[_Stack], num_layers: int) -> int:
+    """The depth of a parameter that is in no layer, by where its module is defined: before its stack, after it, or between two."""
+    if _BOTTOM.search(name):
+        return 0
+    if _BRIDGE.search(name):
+        return stacks[0].top
+    nearest = _nearest(name, stacks)
+    passed = [stack for stack in nearest if stack.place < place]
+    if passed:
+        return num_layers + 1 if passed[-1].top == num_layers and passed[-1] in (stacks[-1], nearest[-1]) else passed[-1].top
+    return num_layers + 1 if _TOP.search(name) or not stacks else 0
+
+
+def _nearest(name: str, stacks: list[_Stack]) -> list[_Stack]:
+    """The stacks that share the longest path of modules with the parameter: one tower, the encoder, or all."""
+    parts = name.split(".")[:-1]
+    shared = {stack: len(commonprefix([parts, stack.parent.split(".") if stack.parent else []])) for stack in stacks}
+    return [stack for stack in stacks if shared[stack] == max(shared.values())]
+
+
+def _kind(name: str, owner: nn.Module, depth: int, num_layers: int) -> str:
+    if "norm" in type(owner).__name__.lower():
+        return "norm"
+    if depth == 0:
+        return "embedding"
+    if depth > num_layers:
+        return "head"
+    if _ATTENTION.search(name):
+        return "attention"
+    return "mlp" if _MLP.search(name) else "other"

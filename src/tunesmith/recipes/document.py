@@ -1,0 +1,166 @@
+"""A recipe as it is written: plain values, the place of each, and everything that is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tunesmith.core.errors import InputError, Problem
+
+Keys = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value was written: in a file, or in an override, which has no lines."""
+
+    file: str = ""
+    line: int = 0
+    column: int | str = ""
+
+
+@dataclass
+class Document:
+    """The values of a recipe by key, nested as they were written.
+
+    ``places``    where a value stands, by its keys; what has no place stands where its parent does
+    ``spelled``   how a value was called by the user, where that differs from its keys
+    ``problems``  what is wrong so far; ``finish`` raises them all at once
+    """
+
+    value: dict[str, Any]
+    places: dict[Keys, Place] = field(default_factory=dict)
+    spelled: dict[Keys, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.value = _copied(self.value)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Bring the task and every strategy to one form, ``{name: {settings}}``. What cannot be brought to it stays."""
+        if "task" in self.value:
+            self.value["task"] = _entry(self.value["task"])
+        strategies = self.value.get("strategies")
+        if strategies is None or isinstance(strategies, list | tuple):
+            self.value["strategies"] = [_entry(strategy) for strategy in strategies or []]
+
+    def place(self, keys: Keys) -> Place:
+        """The place of a value, or of the nearest thing around it."""
+        around = (self.places[keys[:end]] for end in range(len(keys), -1, -1) if keys[:end] in self.places)
+        return next(around, Place())
+
+    def name(self, keys: Keys) -> str:
+        """How to call a value in a message: ``training.epochs``."""
+        return self.spelled.get(keys) or ".".join(map(str, keys)) or "the recipe"
+
+    def refuse(self, keys: Keys, message: str, remedy: str = "") -> None:
+        """Write down that a value cannot be used; every check goes on after it."""
+        place = self.place(keys)
+        self.problems.append(Problem(message, remedy, place.file, place.line, place.column))
+
+    def finish(self) -> None:
+        """Raise ``InputError`` with every problem, in the order of the file, if there is one."""
+        if self.problems:
+            raise InputError(*sorted(self.problems, key=lambda problem: problem.line))
+
+    def locate(self, dotted: Sequence[str]) -> Keys:
+        """The keys that a user means: strategies may be called by name, and the names of the task and of a numbered strategy left out.
+
+        Raises ``LookupError`` with a message where there is no such thing.
+        """
+        top, *rest = dotted
+        if top == "task" and rest:
+            return (top, *_named(self.value.get("task"), rest))
+        if top == "strategies" and rest:
+            index = int(rest[0]) if rest[0].isdecimal() else self._index(rest[0])
+            inner = rest[1:] if rest[0].isdecimal() else rest
+            entry = dict(enumerate(self.value["strategies"])).get(index)
+            return (top, index, *(_named(entry, inner) if inner else ()))
+        return (top, *(int(key) if key.isdecimal() else key for key in rest))
+
+    def put(self, keys: Keys, value: Any, place: Place) -> None:
+        """Set a value; mappings on the way are made where they are missing. Raises ``LookupError`` where there is no way."""
+        *way, last = keys
+        box: Any = self.value
+        for key in way:
+            box = _inside(box, key)
+        _set(box, last, value)
+        self.places = {k: p for k, p in self.places.items() if k[: len(keys)] != keys} | {keys: place}
+        self.tidy()
+
+    def prepend(self, strategy: dict[str, Any], place: Place) -> None:
+        """Make ``strategy`` the outermost one."""
+        self.value["strategies"] = [strategy, *self.value["strategies"]]
+        self.places = {
+            ("strategies", int(keys[1]) + 1, *keys[2:]) if keys[0:1] == ("strategies",) and len(keys) > 1 else keys: where
+            for keys, where in self.places.items()
+        }
+        self.places["strategies", 0] = place
+
+    def holds(self, keys: Keys) -> bool:
+        """Whether the recipe has a value there."""
+        box: Any = self.value
+        for key in keys:
+            if not isinstance(box, dict) or key not in box:
+                return False
+            box = box[key]
+        return True
+
+    def strategies(self) -> Iterator[tuple[int, str]]:
+        """The place in the list and the name of every strategy that is written by name."""
+        for index, entry in enumerate(self.value["strategies"] if isinstance(self.value["strategies"], list) else ()):
+            if isinstance(entry, dict) and len(entry) == 1:
+                yield index, str(next(iter(entry)))
+
+    def _index(self, name: str) -> int:
+        found = [index for index, strategy in self.strategies() if strategy == name]
+        if len(found) == 1:
+            return found[0]
+        raise LookupError(
+            f"The recipe has {len(found)} strategies called '{name}': use a number, strategies.{found[0]}.{name}"
+            if found
+            else f"The recipe has no strategy '{name}': add it to the list under strategies"
+        )
+
+
+def _copied(value: Any) -> Any:
+    """A copy of mappings, with texts as keys, and of lists, but not of what is in a list: it may be a million rows."""
+    if isinstance(value, Mapping):
+        return {str(key): _copied(inner) for key, inner in value.items()}
+    return list(value) if isinstance(value, list) else value
+
+
+def _entry(written: Any) -> Any:
+    if isinstance(written, str):
+        return {written: {}}
+    if isinstance(written, Mapping) and len(written) == 1:
+        return {name: {} if settings is None else _copied(settings) for name, settings in written.items()}
+    return written
+
+
+def _named(entry: Any, rest: Sequence[str]) -> Sequence[str]:
+    """The keys within an entry ``{name: {settings}}``, the name first."""
+    if not isinstance(entry, dict):
+        raise LookupError("There is nothing whose settings could be changed")
+    return rest if rest[0] in entry else (*entry, *rest)
+
+
+def _inside(box: Any, key: str | int) -> Any:
+    if isinstance(box, list) and isinstance(key, int) and key < len(box):
+        return box[key]
+    if isinstance(box, dict):
+        if box.get(str(key)) is None:
+            box[str(key)] = {}
+        return box[str(key)]
+    raise LookupError(f"There is nothing at '{key}'")
+
+
+def _set(box: Any, key: str | int, value: Any) -> None:
+    if isinstance(box, list) and isinstance(key, int) and key < len(box):
+        box[key] = value
+    elif isinstance(box, dict):
+        box[str(key)] = value
+    else:
+        raise LookupError(f"There is nothing at '{key}'")

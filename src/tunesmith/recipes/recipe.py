@@ -1,0 +1,241 @@
+"""A recipe: which model, which task, which data, which strategies. One object, from a YAML file or from Python."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.setting import setting
+from tunesmith.data.settings import DataSettings
+from tunesmith.engine.settings import Training
+from tunesmith.recipes import yaml
+from tunesmith.recipes.aliases import spellings, translate
+from tunesmith.recipes.document import Document, Keys, Place
+from tunesmith.recipes.find import Folder, did_you_mean, find, name_of, names
+from tunesmith.recipes.validate import Remedy, as_plain, build
+
+if TYPE_CHECKING:
+    from tunesmith.core.observer import Observer
+    from tunesmith.core.strategy import Strategy
+    from tunesmith.core.task import Task
+
+_FOLDER_NAME = re.compile(r"\w[\w .+-]*")
+
+
+@dataclass
+class Recipe:
+    """Everything that a run depends on.
+
+    ``strategies``   outermost first
+    ``watch``        observers among the strategies of the recipe, early stop for example
+    ``name``         what the run is called, unless the command line says otherwise
+    ``baselines``    whether majority class, linear probe and TF-IDF are judged beside the model
+    ``base_folder``  where relative paths start: the folder of the recipe's file
+    """
+
+    model: str
+    task: Task
+    data: DataSettings
+    strategies: list[Strategy] = field(default_factory=list)
+    watch: list[Observer] = field(default_factory=list)
+    training: Training = field(default_factory=Training)
+    name: str = ""
+    baselines: bool = True
+    base_folder: Path = field(default_factory=Path.cwd)
+
+    @property
+    def seed(self) -> int:
+        return self.training.seed
+
+    @property
+    def model_spec(self) -> str:
+        """The model as it can be looked up from anywhere: a path in the recipe's folder where there is one, else as it is written."""
+        here = self.base_folder / self.model
+        return str(here) if here.exists() else self.model
+
+
+@dataclass
+class _Written:
+    """The keys at the top of a recipe."""
+
+    model: str = setting(text="a hub id, a folder, a .gguf file, package:module/path or sample:minilm")
+    task: Any = setting(text="text_classification, for example")
+    data: Any = setting(text="{train: FILE}")
+    strategies: Any = setting(None, "a list of names, or of {name: {settings}}, outermost first")
+    training: Any = setting(None, "settings of the training loop")
+    seed: int = setting(0, "start of every random number", low=0)
+    name: str = setting("", "what the run is called")
+    baselines: bool = setting(True, "whether simple models are judged beside the tuned one")
+    base_folder: str = setting("", "where relative paths start; the folder of the recipe when absent")
+
+
+def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in a YAML file, with overrides like ``training.epochs=5`` or ``strategies.freeze.layers=2``.
+
+    Raises ``InputError`` with everything that is wrong, each with its place.
+    """
+    path = Path(path)
+    value, places = yaml.read_file(path)
+    if not isinstance(value, dict | None):
+        raise InputError(Problem("A recipe is a mapping of keys", "Begin with model:, task: and data:", str(path)))
+    document = Document(value or {}, places or {(): Place(str(path))})
+    return _recipe(document, overrides, path.resolve().parent, path.stem)
+
+
+def recipe_from(given: Mapping[str, Any], overrides: Sequence[str] = (), base_folder: Path | None = None) -> Recipe:
+    """The recipe in a dictionary with the keys of the YAML file. Any part may be an object: a task, a strategy, ``Training``.
+
+    Objects are copied and checked like written settings. Raises ``InputError`` with everything that is wrong.
+    """
+    return _recipe(Document(dict(given)), overrides, base_folder or Path.cwd(), "")
+
+
+def resolved(recipe: Recipe) -> str:
+    """The recipe as YAML with every setting that is read, defaults among them. It reads back to an equal recipe."""
+    return yaml.write(_tree(recipe))
+
+
+def shortened(recipe: Recipe) -> str:
+    """The recipe as YAML without the settings that have their defaults. It reads back to an equal recipe."""
+    short = _tree(recipe, changed_only=True)
+    return yaml.write({key: value for key, value in short.items() if value not in ({}, []) and (key, value) != ("baselines", True)})
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """SHA-256 of what the recipe computes: its name and the folder that it lies in do not count."""
+    tree = {key: value for key, value in _tree(recipe).items() if key not in ("name", "base_folder")}
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+
+
+def _tree(recipe: Recipe, changed_only: bool = False) -> dict[str, Any]:
+    training = as_plain(recipe.training, changed_only)
+    training.pop("seed", None)
+    return {
+        "name": recipe.name,
+        "model": recipe.model,
+        "task": {name_of(recipe.task): as_plain(recipe.task, changed_only)},
+        "data": as_plain(recipe.data, changed_only),
+        "strategies": [{name_of(part): as_plain(part, changed_only)} for part in (*recipe.strategies, *recipe.watch)],
+        "training": training,
+        "seed": recipe.seed,
+        "baselines": recipe.baselines,
+        "base_folder": str(recipe.base_folder),
+    }
+
+
+def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: str) -> Recipe:
+    for text in overrides:
+        _override(document, text)
+    translate(document)
+    value = document.value
+    levels = _levels(value.get("task"))
+    written = build(_Written, value, document, (), _home("at the top", levels))
+    if written and written.name and not _FOLDER_NAME.fullmatch(written.name):
+        document.refuse(("name",), f"'{written.name}' cannot be the name of a folder", "Use letters, digits and - _ .")
+    task = _part("tasks", value["task"], document, ("task",), levels) if "task" in value else None
+    data = build(DataSettings, value["data"], document, ("data",), _home("under data", levels)) if "data" in value else None
+    training = _training(value, document, _home("under training", levels))
+    strategies, watch = _strategies(value["strategies"], document, levels)
+    document.finish()
+    assert written and task and data and training  # noqa: PT018 (what is None has left a problem)
+    return Recipe(
+        written.model, task, data, strategies, watch, training,
+        name=written.name or name or name_of(task).rpartition(":")[2],
+        baselines=written.baselines,
+        base_folder=(folder / written.base_folder).resolve(),
+    )  # fmt: skip
+
+
+def _override(document: Document, text: str) -> None:
+    """Set what ``key.path=value`` says. A value that is no YAML, ``*.csv`` for example, is a text."""
+    dotted, equals, written = text.partition("=")
+    keys = dotted.strip().split(".")
+    if not equals or not all(keys):
+        document.problems.append(Problem(f"'{text}' is no override", "Write key.path=value, training.epochs=5 for example"))
+        return
+    try:
+        value, _ = yaml.parse(written, text)
+    except InputError:
+        value = written
+    try:
+        document.put(document.locate(keys), value, Place(text))
+    except LookupError as error:
+        document.problems.append(Problem(str(error.args[0]), "Correct the path of the key", text))
+
+
+def _training(value: Mapping[str, Any], document: Document, remedy: Remedy) -> Training | None:
+    given = value.get("training") or {}
+    if "seed" in value:
+        document.places["training", "seed"] = document.place(("seed",))
+        document.spelled["training", "seed"] = document.name(("seed",))
+        given = replace(given, seed=value["seed"]) if isinstance(given, Training) else {**given, "seed": value["seed"]}
+    return build(Training, given, document, ("training",), remedy)
+
+
+def _strategies(entries: Any, document: Document, levels: Mapping[str, set[str]]) -> tuple[list[Strategy], list[Observer]]:
+    from tunesmith.core.observer import Observer
+
+    if not isinstance(entries, list):
+        document.refuse(("strategies",), "strategies must be a list", "Write each on its own line: - freeze: {layers: 4}")
+        return [], []
+    parts = [_part("strategies", entry, document, ("strategies", index), levels) for index, entry in enumerate(entries)]
+    return [p for p in parts if p and not isinstance(p, Observer)], [p for p in parts if isinstance(p, Observer)]
+
+
+def _part(folder: Folder, entry: Any, document: Document, keys: Keys, levels: Mapping[str, set[str]]) -> Any:
+    """A task, strategy or observer from ``{name: {settings}}`` or from an object. None where something is wrong."""
+    from tunesmith.core.observer import Observer
+    from tunesmith.core.strategy import Strategy
+    from tunesmith.core.task import Task
+
+    if isinstance(entry, (Task,) if folder == "tasks" else (Strategy, Observer)):
+        return build(type(entry), entry, document, keys)
+    if not isinstance(entry, dict) or len(entry) != 1:
+        document.refuse(keys, f"{document.name(keys)} must be a name or name: {{settings}}", f"Known: {', '.join(names(folder))}")
+        return None
+    ((name, settings),) = entry.items()
+    if ":" in name:
+        document.refuse(keys, f"'{name}' is code of your own, which no recipe file may run", "Give the object to tunesmith.train in Python")
+        return None
+    try:
+        kind = find(folder, name)
+    except InputError as error:
+        document.refuse((*keys, name), error.problems[0].message, error.problems[0].remedy)
+        return None
+    return build(kind, settings, document, (*keys, name), _home("under task" if folder == "tasks" else "under the strategy", levels))
+
+
+def _levels(task: Any) -> dict[str, set[str]]:
+    """Which settings are written where."""
+    known = isinstance(task, dict) and len(task) == 1 and next(iter(task)) in names("tasks")
+    return {
+        "at the top": {f.name for f in fields(_Written)},
+        "under training": {f.name for f in fields(Training)} | spellings(),
+        "under data": {f.name for f in fields(DataSettings)},
+        "under task": {f.name for f in fields(find("tasks", next(iter(task))))} if known else set(),
+        "under strategies": set(names("strategies")),
+    }
+
+
+def _home(here: str, levels: Mapping[str, set[str]]) -> Remedy:
+    """What to do about a key that is not known ``here``: it belongs elsewhere, or is spelled a little differently."""
+
+    def remedy(word: str, known: Iterable[str]) -> str:
+        known = levels.get(here, set(known))
+        elsewhere = {level: keys for level, keys in levels.items() if level != here}
+        home = next((level for level, keys in elsewhere.items() if word in keys), None)
+        if home:
+            return f"It belongs {home}"
+        if difflib.get_close_matches(word, known, cutoff=0.65):
+            return did_you_mean(word, known)
+        near = {match: level for level, keys in elsewhere.items() for match in difflib.get_close_matches(word, keys, n=1, cutoff=0.75)}
+        return next((f"Did you mean {match}? It belongs {level}" for match, level in near.items()), did_you_mean(word, known))
+
+    return remedy

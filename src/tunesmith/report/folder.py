@@ -1,0 +1,153 @@
+"""The run folder: made once, found again by name, every file written whole or not at all."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tunesmith.core.errors import InputError, Problem, ResourceError
+
+RECIPES = ("recipe.yaml", "recipe.resolved.yaml")  # a folder that holds one of them is a run
+PACKAGES = ("tunesmith", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "pyarrow", "scikit-learn")
+
+
+def create(runs: Path, name: str) -> Path:
+    """Make the folder of a new run. An existing run is refused, and so is a name that is not one folder's name (``InputError``)."""
+    if not name or name.startswith(".") or name == "last" or any(letter in name for letter in '/\\\0:*?"<>|'):
+        remedy = "Use letters, digits, '-' and '_', for example --run reviews-2"
+        raise InputError(Problem(f"'{name}' cannot be the name of a run", remedy))
+    folder = runs / name
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        if not folder.exists():
+            raise InputError(Problem("this is a file, not a folder for runs", "Choose another with --runs DIR", str(runs))) from error
+        remedy = f"Name the new one with --run NAME, go on with the old one by `tunesmith resume {name}`, or remove its folder"
+        raise InputError(Problem(f"the run '{name}' exists, and runs are never overwritten", remedy, str(folder))) from error
+    except NotADirectoryError as error:
+        raise InputError(Problem("a file stands where a folder is needed", "Choose another with --runs DIR", str(runs))) from error
+    except OSError as error:
+        raise ResourceError(
+            Problem(f"the run's folder cannot be made ({error.strerror})", "Choose another with --runs DIR", str(folder))
+        ) from error
+    return folder
+
+
+def find(runs: Path, which: str) -> Path:
+    """The folder of a run: ``last``, its name in ``runs``, or a path. Raises ``InputError``, with the nearest name where there is one."""
+    known = {folder.name: folder for folder in runs.iterdir() if _is_run(folder)} if runs.is_dir() else {}
+    if which == "last" and known:
+        return max(known.values(), key=_started)
+    if which in known:
+        return known[which]
+    if which and _is_run(Path(which)):
+        return Path(which)
+    if Path(which).is_dir() and which:
+        raise InputError(Problem("this folder is not a run: it holds no recipe", "Name a run, its folder, or 'last'", which))
+    near = difflib.get_close_matches(which, known, n=1)
+    remedy = "Train one first: `tunesmith train recipe.yaml`"
+    if known:
+        names = sorted(known, key=lambda name: _started(known[name]), reverse=True)
+        remedy = f"Did you mean '{near[0]}'?" if near else f"There {'is' if len(names) == 1 else 'are'} {', '.join(names[:8])}"
+    raise InputError(Problem(f"there is no run '{which}' in {runs}", remedy))
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / recipe).is_file() for recipe in RECIPES)
+
+
+def _started(run: Path) -> tuple[float, str]:
+    """When a run began, to order runs by: its recipe is written first and never again."""
+    return min((run / recipe).stat().st_mtime for recipe in RECIPES if (run / recipe).is_file()), run.name
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put ``text`` (UTF-8) at ``path`` in one move: a reader sees the old file or the new one, whole. Raises ``ResourceError``."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with staged.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+    except OSError as error:
+        staged.unlink(missing_ok=True)
+        raise ResourceError(
+            Problem(f"it cannot be written ({error.strerror})", "Free space on the disk or choose another", str(path))
+        ) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Put ``value`` at ``path`` as JSON: arrays as lists, paths as text, NaN and infinities as null, as JSON has no words for them."""
+    write_text(path, json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):  # numpy and torch, scalars among them
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def environment() -> dict[str, Any]:
+    """What a run depends on beside its recipe: versions, platform, hardware, the commit. Names no machine and no user."""
+    import psutil
+    import torch
+
+    device = "cpu"
+    if torch.cuda.is_available():
+        device = f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}"
+    elif torch.backends.mps.is_available():
+        device = "mps"
+    found = {package: _version(package) for package in PACKAGES}
+    return {
+        "python": platform.python_version(),
+        "packages": {package: version for package, version in found.items() if version},
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory": f"{psutil.virtual_memory().total / 1e9:.1f} GB",
+        "device": device,
+        **({"commit": commit} if (commit := _commit()) else {}),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _processor() -> str:
+    """The processor's model name where the system tells it, else its architecture."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _commit() -> str:
+    """The git commit of the working folder, ``-dirty`` where files differ from it; empty outside a repository."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    command = [git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (subprocess.SubprocessError, OSError):
+        return ""

@@ -1,0 +1,99 @@
+"""Sections on the making: data, strategies, what learned, how to repeat it, where it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tunesmith.report import numbers
+from tunesmith.report.facts import Facts, Section
+
+DATA, MAKING = "Data", "Making"
+SAYINGS = 200  # lines of the run's log that are kept
+
+
+def rows(facts: Facts) -> Section | None:
+    total = sum(facts.rows.values())
+    items = [
+        {
+            "label": use,
+            "value": number,
+            "text": f"{number:,} ({numbers.share(number / total)})",
+            "tone": "bad" if use == "skipped" else "tuned" if use == "train" else "second",
+        }
+        for use, number in facts.rows.items()
+        if number
+    ]
+    return Section("Rows used and dropped", "bars", {"items": items}, ", ".join(facts.datasets), DATA) if items else None
+
+
+def lengths(facts: Facts) -> Section | None:
+    if not facts.lengths:
+        return None
+    about = f"{facts.truncated:,} of {len(facts.lengths):,} rows were cut." if facts.truncated else "No row was cut."
+    line = {"at": facts.max_length, "label": f"max_length {facts.max_length}"} if facts.max_length else None
+    return Section("Length in tokens", "histogram", {"values": facts.lengths, "x": "tokens", "line": line}, about, DATA)
+
+
+def remarks(facts: Facts) -> Section | None:
+    return Section("Remarks on the data", "notes", {"items": facts.notes}, "", DATA, wide=True) if facts.notes else None
+
+
+def strategies(facts: Facts) -> Section | None:
+    items = [
+        {
+            "name": strategy["name"],
+            "text": strategy.get("summary", ""),
+            "tags": [(name, setting, "plain") for name, setting in strategy.get("settings", {}).items()],
+        }
+        for strategy in facts.strategies
+    ]
+    return Section("Strategies", "texts", {"items": items}, "Outermost first.", MAKING) if items else None
+
+
+def parameters(facts: Facts) -> Section | None:
+    """What learns, drawn as the model stands: the head on top, embeddings at the bottom."""
+    items = [
+        {"label": part["part"], "value": part["learning"] / (part["total"] or 1), "text": _learning(part), "tone": "tuned"}
+        for part in reversed(facts.parameters)
+    ]
+    return Section("What learns", "bars", {"items": items, "high": 1.0}, facts.model_about, MAKING) if items else None
+
+
+def _learning(part: Mapping[str, Any]) -> str:
+    if not part["learning"]:
+        return f"frozen · {numbers.compact(part['total'])}"
+    some = numbers.compact(part["learning"]) + ("" if part["learning"] == part["total"] else f" of {numbers.compact(part['total'])}")
+    return f"{some} · rate × {part['rate']:.3g}" if part.get("rate") is not None else some
+
+
+def recipe(facts: Facts) -> Section | None:
+    return Section("Recipe", "code", {"text": facts.recipe_text}, "", MAKING) if facts.recipe_text else None
+
+
+def command(facts: Facts) -> Section | None:
+    return Section("Repeat it", "code", {"text": facts.command}, "", MAKING, wide=True) if facts.command else None
+
+
+def environment(facts: Facts) -> Section | None:
+    items = [*_flat(facts.environment), *(("licence of " + name, licence) for name, licence in facts.licences.items())]
+    return Section("Environment and licences", "pairs", {"items": items}, "", MAKING) if items else None
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Entries as text, those of inner dictionaries in their place."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        else:
+            yield name, str(value)
+
+
+def sayings(facts: Facts) -> Section | None:
+    found = [
+        f"step {event['step']}: {event['text']}" if event.get("step") else event["text"]
+        for event in facts.events
+        if event.get("event") == "say"
+    ]
+    data = {"items": found[:SAYINGS], "folded": True}
+    return Section("What the run said", "notes", data, "", MAKING, wide=True) if found else None

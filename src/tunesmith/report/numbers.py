@@ -1,0 +1,87 @@
+"""How figures are written: metrics in their own unit, counts, sizes and times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+_SHARES = {"accuracy", "precision", "recall", "f1", "match"}  # a metric with one of these words is a share of 1, shown in percent
+_ERRORS = {"loss", "ece", "mse", "rmse", "mae", "error", "perplexity", "wer", "cer", "ter"}  # with one of these, lower is better
+_CAPITALS = {"auc", "bleu", "cer", "ece", "f1", "mae", "mcc", "mse", "r2", "rmse", "rouge", "ter", "wer"}
+_BASELINES = {"majority": "majority class", "tfidf": "TF-IDF + logistic regression", "linear_probe": "linear probe on the frozen base"}
+
+
+def title(metric: str) -> str:
+    """``f1_macro`` as people write it: ``F1 macro``."""
+    return " ".join(word.upper() if word in _CAPITALS else word for word in metric.split("_"))
+
+
+def baseline(name: str) -> str:
+    """A baseline as people call it."""
+    return _BASELINES.get(name, name.replace("_", " "))
+
+
+def is_share(metric: str) -> bool:
+    return not _SHARES.isdisjoint(metric.split("_"))
+
+
+def lower_is_better(metric: str) -> bool:
+    return not _ERRORS.isdisjoint(metric.split("_"))
+
+
+def scalars(scores: Mapping[str, Any]) -> dict[str, float]:
+    """The plain numbers among scores, without tables and lists."""
+    return {name: value for name, value in scores.items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
+
+
+def value(metric: str, number: float | None) -> str:
+    """A score with its unit; a dash for none."""
+    if number is None:
+        return "–"
+    if not math.isfinite(number):
+        return "not finite"
+    return share(number) if is_share(metric) else figure(number)
+
+
+def change(metric: str, delta: float | None, unit: bool = False) -> str:
+    """A difference of scores with its sign; shares differ by points."""
+    if delta is None or not math.isfinite(delta):
+        return value(metric, delta)
+    text = f"{100 * delta:+.1f}" if is_share(metric) else f"{delta:+.3f}"
+    return text.replace("-", "−") + (" points" if unit and is_share(metric) else "")
+
+
+def share(part: float) -> str:
+    return f"{100 * part:.1f}%".replace("-", "−")
+
+
+def figure(number: float) -> str:
+    """Four significant digits, whole numbers as counts: 0.8312, 12.41, 1,080."""
+    if not math.isfinite(number):
+        return "not finite"
+    whole = float(number).is_integer() and abs(number) < 1e15
+    text = f"{number:,.0f}" if whole or abs(number) >= 1000 else f"{number:.4g}"
+    return text.replace("-", "−")
+
+
+def compact(number: float) -> str:
+    """Large counts by thousands, millions and billions: 22.7 M."""
+    if number < 10_000:
+        return f"{number:,.0f}"
+    size, letter = next((size, letter) for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")) if number >= size)
+    return f"{number / size:.1f} {letter}"
+
+
+def duration(seconds: float) -> str:
+    """41.2 s, 3 min 5 s, 2 h 10 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def memory(size: float) -> str:
+    """Bytes as MB or GB (powers of 1000)."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,51 @@
+"""The page of a run: one HTML file that opens anywhere, asks for nothing from outside and runs no script."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from tunesmith.report import numbers
+from tunesmith.report.facts import Facts, Section
+from tunesmith.report.render import render, templates
+from tunesmith.report.outcome import standing
+from tunesmith.report.sections import sections
+from tunesmith.report.verdict import judge
+
+
+def page(facts: Facts) -> str:
+    """``report.html``: the verdict, and every section there are facts for."""
+    found = sections(facts)
+    groups = [(name, [(section, render(section)) for section in members]) for name, members in groupby(found, key=_group)]
+    compared = standing(facts)
+    return (
+        templates()
+        .get_template("page.html.jinja")
+        .render(
+            facts=facts,
+            verdict=judge(facts.scores),
+            standing=render(compared) if compared else None,
+            figures=_figures(facts),
+            groups=groups,
+        )
+    )
+
+
+def _group(section: Section) -> str:
+    return section.group
+
+
+def _figures(facts: Facts) -> list[tuple[str, str]]:
+    """The few numbers under the verdict: (figure, what it is)."""
+    flips = facts.scores.get("flips", {})
+    learning = sum(part["learning"] for part in facts.parameters)
+    total = sum(part["total"] for part in facts.parameters)
+    shown = {
+        "rows trained on": facts.rows.get("train") and f"{facts.rows['train']:,}",
+        f"of {numbers.compact(total)} weights learned": learning and numbers.compact(learning),
+        "training time": facts.seconds and numbers.duration(facts.seconds),
+        "tokens a second": facts.tokens_per_second and numbers.compact(facts.tokens_per_second),
+        "peak memory": facts.peak_memory and numbers.memory(facts.peak_memory),
+        "mistakes of the base fixed": f"{flips['fixed']:,}" if "fixed" in flips else None,
+        "right answers broken": f"{flips['broken']:,}" if "broken" in flips else None,
+    }
+    return [(str(figure), name) for name, figure in shown.items() if figure]

@@ -1,0 +1,1 @@
+"""Small real models and data sets that travel in ordinary packages: what there is, and how it gets here."""

@@ -1,0 +1,1 @@
+"""Fine-tuning strategies: one file each, found by the name of the file."""

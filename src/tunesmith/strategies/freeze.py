@@ -1,0 +1,68 @@
+"""Freezing: the lower part of the model keeps its pre-trained weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tunesmith.core.clock import Clock
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.param import Param, Rule
+from tunesmith.core.run import Run
+from tunesmith.core.setting import setting
+from tunesmith.core.strategy import Strategy
+from tunesmith.model.surgery import matching
+
+
+@dataclass
+class Freeze(Strategy):
+    """Keeps the first layers, or any parameters by name, as they were pre-trained.
+
+    Formula: w(t) = w(0) for every w with depth(w) <= k, k = layers or round(fraction * L); the embeddings have depth 0.
+    Use when: data are few, or time is: with the lower half frozen most tasks lose little, and early layers hold general knowledge.
+    Cost: memory x0.3 to x1 (no gradient and no optimizer state for what is frozen, no activations below the frontier), time x0.4 to x1.
+    Source: Lee, Tang and Lin 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning" (arXiv 1911.03090).
+    Differs: the paper freezes embeddings and the first k layers; here the embeddings are a setting, and names can be given too.
+    """
+
+    layers: int = setting(0, "how many layers do not learn, counted from the bottom", low=0)
+    fraction: float = setting(0.0, "the same as a share of all layers, 0 to 1", low=0, high=1)
+    patterns: list[str] = setting(factory=list, text="names of parameters that do not learn: a part of the name, or a pattern with * and ?")
+    embeddings: bool | None = setting(None, "whether the embeddings are frozen; when not said: if any layer is")
+
+    def __post_init__(self) -> None:
+        self._named: frozenset[str] = frozenset()
+
+    @classmethod
+    def example(cls) -> Freeze:
+        return cls(layers=1)
+
+    def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
+        return replace(rule, learns=False) if self._covers(param) else rule
+
+    def begin(self, run: Run) -> None:
+        num_layers = next(iter(run.params.values())).layers
+        if self.layers and self.fraction:
+            raise InputError(Problem("freeze: both layers and fraction are given", "Keep one of them"))
+        if self.layers > num_layers:
+            raise InputError(
+                Problem(f"freeze: {self.layers} layers cannot be frozen, the model has {num_layers}", f"Give 0 to {num_layers}")
+            )
+        self._named = frozenset(matching(run.params, self.patterns)) if self.patterns else frozenset()
+        frozen = sum(param.size for param in run.params.values() if self._covers(param))
+        total = sum(param.size for param in run.params.values())
+        run.say(f"freeze: {frozen:,} of {total:,} weights do not learn" if frozen else "freeze: nothing is frozen; give layers or patterns")
+
+    def _covers(self, param: Param) -> bool:
+        layers = self.layers or share_of_layers(self.fraction, param.layers)
+        embeddings = layers > 0 if self.embeddings is None else self.embeddings
+        return below(param.depth, layers, embeddings) or param.name in self._named
+
+
+def below(depth: int, layers: int, embeddings: bool) -> bool:
+    """Whether ``depth`` is among the first ``layers`` layers, or among the embeddings (depth 0) where these count."""
+    return 1 <= depth <= layers or (depth == 0 and embeddings)
+
+
+def share_of_layers(fraction: float, layers: int) -> int:
+    """``fraction`` of ``layers`` as a number of layers, rounded to the nearest."""
+    return int(fraction * layers + 0.5)

@@ -1,0 +1,123 @@
+"""LoRA: low-rank updates beside frozen weights, through peft."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from torch import nn
+
+from tunesmith.core.clock import Clock
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.param import Param, Rule
+from tunesmith.core.run import Run
+from tunesmith.core.setting import setting
+from tunesmith.core.strategy import Strategy
+from tunesmith.model.backbone import describe
+from tunesmith.model.surgery import matching
+
+ROLES = {"attention": {"attention"}, "mlp": {"mlp"}, "all": {"attention", "mlp"}}
+INITIALISATIONS: dict[str, bool | str] = {"zero": True, "gaussian": "gaussian", "pissa": "pissa"}  # ours -> peft's
+
+
+@dataclass
+class LoRA(Strategy):
+    """Freezes the pre-trained weights and learns a low-rank update beside the linear layers; the head learns as usual.
+
+    Formula: y = W x + alpha / rank * B A x, A (rank, in), B (out, rank); rank_stabilised: alpha / sqrt(rank); dora: rows of learned norm.
+    Use when: the model is large for the memory, or many tuned models share one base. It wants about ten times the rate of full fine-tuning.
+    Cost: memory x0.3 to x0.5 (no gradients and moments of the base; activations stay), time x0.7 to x0.9; dora: time x1.2.
+    Source: Hu et al. 2021, "LoRA", equation 3; DoRA: Liu et al. 2024, equation 5; rsLoRA: Kalajdzievski 2023; PiSSA: Meng et al. 2024.
+    Differs: all linear layers by default (the paper: queries and values); A starts uniform as in peft, or gaussian as in the paper.
+    """
+
+    rank: int = setting(8, "rank of the update", low=1)
+    alpha: float = setting(16, "scale of the update, which is alpha / rank", above=0)
+    dropout: float = setting(0.0, "dropout before A, 0 to below 1", low=0, high=0.99)
+    targets: str | list[str] = setting(
+        "all", "linear layers: attention, mlp, all, or names (a part of the name, or a pattern with * and ?)"
+    )
+    dora: bool = setting(False, "DoRA: learn the norm of each output's weights apart from their direction")
+    rank_stabilised: bool = setting(False, "rsLoRA: divide alpha by the square root of the rank")
+    initialisation: str = setting(
+        "zero", "B zero and A uniform or gaussian; pissa: the largest singular vectors of W", choices=tuple(INITIALISATIONS)
+    )
+
+    owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})
+
+    @classmethod
+    def example(cls) -> LoRA:
+        return cls(rank=2, alpha=4)
+
+    def adapt(self, model: nn.Module) -> nn.Module:
+        from peft import LoraConfig, get_peft_model
+        from transformers.pytorch_utils import Conv1D
+
+        params = describe(model)
+        layers = linear_layers(model, params, [self.targets] if isinstance(self.targets, str) else self.targets)
+        narrow = [name for name in layers if self.rank > min(params[f"{name}.weight"].shape)]
+        if narrow:
+            raise InputError(
+                Problem(f"lora: rank {self.rank} is more than {narrow[0]} has", "Lower rank, or leave the layer out of targets")
+            )
+        config = LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=layers,
+            modules_to_save=head_modules(model, params),
+            use_dora=self.dora,
+            use_rslora=self.rank_stabilised,
+            init_lora_weights=INITIALISATIONS[self.initialisation],
+            fan_in_fan_out=any(isinstance(model.get_submodule(name), Conv1D) for name in layers),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a property by its old name
+            wrapped: nn.Module = get_peft_model(model, config)
+        self._frozen = frozenset(name for name, parameter in wrapped.named_parameters() if not parameter.requires_grad)
+        return wrapped
+
+    def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
+        return replace(rule, learns=False) if param.name in self._frozen else rule
+
+    def begin(self, run: Run) -> None:
+        added = [param for param in run.params.values() if "lora_" in param.name]
+        run.say(f"lora: {sum(param.size for param in added):,} weights added, of rank {self.rank}")
+
+
+def linear_layers(model: nn.Module, params: dict[str, Param], targets: Sequence[str]) -> list[str]:
+    """The names of the linear layers below the head that ``targets`` mean, in the model's order.
+
+    A target is a role (``attention``, ``mlp``, ``all``) or matches names as ``tunesmith.model.surgery`` does.
+    Raises ``InputError`` for a target that means none.
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    kinds = (nn.Linear, Conv1D)
+    linear = {f"{name}.weight": name for name, module in model.named_modules() if isinstance(module, kinds)}
+    inside = {weight: params[weight] for weight in linear if weight in params and not params[weight].head}
+    chosen = matching(inside, [target for target in targets if target not in ROLES])
+    for role in [target for target in targets if target in ROLES]:
+        of_role = {weight for weight, param in inside.items() if param.kind in ROLES[role]}
+        if not of_role:
+            raise InputError(Problem(f"lora: the model has no linear layers of the kind '{role}'", "Name layers in targets"))
+        chosen |= of_role
+    return [linear[weight] for weight in inside if weight in chosen]
+
+
+def head_modules(model: nn.Module, params: dict[str, Param]) -> list[str]:
+    """The largest modules that belong to the head alone: they learn in full, and are saved with the adapter.
+
+    The output matrix of a language model is none of them: it was pre-trained with the rest.
+    """
+    head = {name for name, param in params.items() if param.kind == "head"}
+    output = getattr(model, "get_output_embeddings", lambda: None)()
+    found: list[str] = []
+    for name, module in model.named_modules():
+        own = {f"{name}.{inner}" for inner, _ in module.named_parameters()}
+        inside_found = any(name.startswith(f"{other}.") for other in found)
+        if name and own and own <= head and module is not output and not inside_found:
+            found.append(name)
+    return found

@@ -1,0 +1,187 @@
+"""The loop: one division per step, accumulation, memory running out, divergence, and strategies around it in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from training import same, tiny_fit, weights
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.errors import DivergedError, InputError, ResourceError
+from tunesmith.core.loss import Loss
+from tunesmith.core.observer import Observer, Record
+from tunesmith.core.param import Param, Rule
+from tunesmith.core.run import Run
+from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.core.task import Row, Task
+from tunesmith.engine import micro
+from tunesmith.tasks.text_classification import TextClassification
+
+
+def ragged() -> tuple[Task, list[Row]]:
+    """Rows of very different lengths: means of means would be wrong."""
+    texts = ["a", "a good film", "what a great day for a very good film", "bad", "a poor film", "a day"]
+    labels = ["good", "good", "good", "bad", "bad", "bad"]
+    return TextClassification(max_length=16), [{"text": t, "label": y} for t, y in zip(texts, labels, strict=True)]
+
+
+@pytest.mark.parametrize("micro_batch", [1, 2, 4, 5])
+def test_accumulation_equals_one_big_batch(micro_batch: int) -> None:
+    big = weights(tiny_fit(None, make_task=ragged, batch_size=6, micro_batch=6, dropout=0.0))
+    small = weights(tiny_fit(None, make_task=ragged, batch_size=6, micro_batch=micro_batch, dropout=0.0))
+    assert max(float((big[name] - small[name]).abs().max()) for name in big) < 1e-6
+
+
+def test_accumulation_with_class_weights_divides_by_the_sum_of_weights() -> None:
+    def weighted() -> tuple[Task, list[Row]]:
+        _, rows = ragged()
+        return TextClassification(max_length=16, class_weights=[1.0, 5.0]), rows[:5]
+
+    big = weights(tiny_fit(None, make_task=weighted, batch_size=5, micro_batch=5, dropout=0.0))
+    small = weights(tiny_fit(None, make_task=weighted, batch_size=5, micro_batch=2, dropout=0.0))
+    assert max(float((big[name] - small[name]).abs().max()) for name in big) < 1e-6
+
+
+@dataclass
+class Limited(Strategy):
+    """A processor whose memory takes ``rows`` rows at once."""
+
+    rows: int = 2
+
+    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
+        if len(batch) > self.rows:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        return inner(batch)
+
+
+def test_micro_batch_is_halved_when_memory_runs_out() -> None:
+    limited, free = tiny_fit(None, [Limited()], dropout=0.0), tiny_fit(None, dropout=0.0)
+    distance = max(float((weights(limited)[name] - weights(free)[name]).abs().max()) for name in weights(free))
+    assert distance < 1e-6
+    assert limited.run.clock == free.run.clock
+
+
+def test_one_row_that_does_not_fit_is_the_end() -> None:
+    with pytest.raises(ResourceError, match="max_length"):
+        tiny_fit(None, [Limited(rows=0)])
+
+
+@dataclass
+class Spoiled(Strategy):
+    """Makes one loss infinite."""
+
+    at: int = 2
+
+    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
+        loss = inner(batch)
+        return loss.plus("spoiled", torch.tensor(float("inf"))) if run.clock.step == self.at else loss
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_and_rows(tmp_path: Path) -> None:
+    with pytest.raises(DivergedError, match=r"inf at step 3, on rows \[\d"):
+        tiny_fit(tmp_path, [Spoiled()])
+    assert (tmp_path / "checkpoints" / "step-00000002").exists()
+
+
+@dataclass
+class Journal(Strategy):
+    """Writes down when each seam ran."""
+
+    name: str
+    lines: Any
+
+    def note(self, text: str) -> None:
+        self.lines.append(f"{self.name} {text}")
+
+    def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
+        for rows in batches:
+            self.note("feed")
+            yield rows
+
+    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
+        self.note("loss")
+        return inner(batch)
+
+    def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
+        self.note("gradient")
+        return inner(batches)
+
+    def step(self, run: Run, inner: Callable[[], None]) -> None:
+        self.note("step")
+        inner()
+
+
+def test_recipe_order_is_composition_order() -> None:
+    lines: list[str] = []
+    tiny_fit(None, [Journal("first", lines), Journal("second", lines)], steps=1)
+    # A feed transforms a stream: the innermost sees the source first. The others wrap calls: the outermost is called first.
+    order = ["second feed", "first feed", "first gradient", "second gradient", "first loss", "second loss", "first step", "second step"]
+    assert lines == order
+
+
+@dataclass
+class Nothing(Strategy):
+    """Freezes every parameter."""
+
+    def plan(self, param: Param, rule: Rule, clock: object) -> Rule:
+        return Rule(learns=False)
+
+
+def test_a_plan_in_which_nothing_learns_is_refused() -> None:
+    with pytest.raises(InputError, match="Nothing would learn"):
+        tiny_fit(None, [Nothing()])
+
+
+@dataclass
+class Owner(Strategy):
+    owns = frozenset({"the moon"})
+
+
+@dataclass
+class Needy(Strategy):
+    needs = frozenset({"images"})
+
+
+def test_clashes_and_lacks_are_all_told_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        tiny_fit(None, [Owner(), Owner(), Needy()])
+    assert len(caught.value.problems) == 2
+    assert "both decide on the moon" in str(caught.value)
+    assert "needs images" in str(caught.value)
+
+
+@dataclass
+class Reader(Observer):
+    """Keeps the records."""
+
+    def __post_init__(self) -> None:
+        self._records: list[Record] = []
+
+    def step(self, run: Run, record: Record) -> str | None:
+        self._records.append(record)
+        return "enough" if record.step == 5 else None
+
+
+def test_records_say_what_happened_and_an_observer_can_end_the_run() -> None:
+    reader = Reader()
+    fitted = tiny_fit(None, [reader], steps=9)
+    assert fitted.reason == "enough"
+    assert [record.step for record in reader._records] == [1, 2, 3, 4, 5]
+    assert all(0 <= record.padding < 1 and record.tokens > 0 and record.rate > 0 for record in reader._records)
+    assert [record.scores is not None for record in reader._records] == [False, False, True, False, False]
+
+
+def test_two_equal_runs_are_equal_and_another_seed_is_not() -> None:
+    assert same(weights(tiny_fit(None, seed=1)), weights(tiny_fit(None, seed=1)))
+    assert not same(weights(tiny_fit(None, seed=1)), weights(tiny_fit(None, seed=2)))
+
+
+def test_memory_messages_are_recognised() -> None:
+    assert micro.out_of_memory(MemoryError())
+    assert micro.out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not micro.out_of_memory(RuntimeError("shapes do not match"))

@@ -1,0 +1,72 @@
+"""A tiny run of the real engine, for every test that trains: one call, a second at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tiny
+import torch
+from torch import Tensor
+
+from tunesmith.core.clock import Span
+from tunesmith.core.observer import Observer
+from tunesmith.core.strategy import Strategy
+from tunesmith.core.task import Row, Task
+from tunesmith.data.encode import Encoded, encode
+from tunesmith.engine.checkpoint import Checkpoints
+from tunesmith.engine.events import EventLog
+from tunesmith.engine.loop import Fitted, fit
+from tunesmith.engine.settings import Training
+from tunesmith.evaluate.score import scorer
+from tunesmith.model.build import Model
+from tunesmith.tasks.text_classification import TextClassification
+
+TRAINING = Training(
+    steps=6, batch_size=4, learning_rate=1e-2, precision="float32", evaluate_every=Span(3, "st"), save_every=Span(2, "st"), keep=9, log_every=1
+)
+
+
+def learned(task: Task, rows: Sequence[Row]) -> list[Row]:
+    """Rows as the task reads them, once it has learned from them."""
+    task.learn(rows)
+    return [task.read(row) for row in rows]
+
+
+def encoded(task: Task, rows: Sequence[Row]) -> Encoded:
+    return encode(learned(task, rows), task, tiny.tokenizer())
+
+
+def tiny_fit(
+    folder: Path | None,
+    parts: Sequence[Strategy | Observer] = (),
+    make_task: Callable[[], tuple[Task, list[Row]]] = TextClassification.example,
+    **changes: Any,
+) -> Fitted:
+    """Train a tiny model with strategies and observers, checkpoints and events going to ``folder``.
+
+    A folder that holds checkpoints is resumed. The model is the same at each call.
+    """
+    task, rows = make_task()
+    examples = learned(task, rows)
+    data = encode(examples, task, tiny.tokenizer())
+    torch.manual_seed(0)
+    model = Model(tiny.bert(num_labels=2, dropout=changes.pop("dropout", 0.1)), tiny.tokenizer(), None, "", ())  # type: ignore[arg-type]
+    watch: list[Observer] = [part for part in parts if isinstance(part, Observer)]
+    if folder is not None:
+        watch += [EventLog(folder / "events.jsonl", 1), Checkpoints(folder / "checkpoints", keep=9)]
+    strategies = [part for part in parts if isinstance(part, Strategy)]
+    score = scorer(task, examples, data, tiny.tokenizer())
+    return fit(model, task, data, strategies, replace(TRAINING, **changes), score, watch)
+
+
+def weights(fitted: Fitted) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in fitted.model.module.state_dict().items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Whether two models are equal to the last bit."""
+    return one.keys() == other.keys() and all(np.array_equal(one[name].numpy(), other[name].numpy()) for name in one)
