@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 
 # Before torch or transformers is imported, here or in a process that a test starts.
-os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+os.environ |= {
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_NUM_THREADS": "1",
+    "MPLBACKEND": "Agg",
+}
 
 import ipaddress
 import random
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +44,11 @@ def same_random_numbers() -> None:
 @pytest.fixture(autouse=True)
 def clean_checkout() -> Iterator[None]:
     """A test writes into ``tmp_path``: one that leaves something in the checkout fails."""
-    before = set(os.listdir(CHECKOUT))
+    before = {path.name for path in CHECKOUT.iterdir()}
     yield
-    left = set(os.listdir(CHECKOUT)) - before
-    assert not left, f"the test left {', '.join(sorted(left))} in the checkout: write into tmp_path"
+    left = {path.name for path in CHECKOUT.iterdir()} - before
+    if left:
+        pytest.fail(f"the test left {', '.join(sorted(left))} in the checkout: write into tmp_path", pytrace=False)
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +56,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A test that looks up or connects to another machine fails, even where the code under test survives it."""
     tried: list[str] = []
 
-    def refuse_strangers(name: str, owner: Any, host_of: Any) -> None:
+    def guard(owner: Any, name: str, host_of: Callable[..., Any]) -> None:
         original = getattr(owner, name)
 
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            host = host_of(*args)
+            host = host_of(*args, **kwargs)
             if not is_local(host):
                 tried.append(str(host))
                 raise socket.gaierror(f"tests have no network: {host}")
@@ -61,11 +68,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
         monkeypatch.setattr(owner, name, guarded)
 
-    refuse_strangers("getaddrinfo", socket, lambda host, *rest: host)
+    guard(socket, "getaddrinfo", lambda host, *rest, **options: host)
     for name in ("connect", "connect_ex"):
-        refuse_strangers(name, socket.socket, lambda sock, address: address[0] if isinstance(address, tuple) else None)
+        guard(socket.socket, name, lambda sock, address: address[0] if isinstance(address, tuple) else None)
     yield
-    assert not tried, f"the test reached for the network: {', '.join(tried)}"
+    if tried:
+        pytest.fail(f"the test reached for the network: {', '.join(tried)}", pytrace=False)
 
 
 def is_local(host: str | bytes | None) -> bool:

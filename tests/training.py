@@ -53,8 +53,12 @@ def tiny_fit(
     task, rows = make_task()
     examples = learned(task, rows)
     data = encode(examples, task, tiny.tokenizer())
-    torch.manual_seed(0)
-    model = Model(tiny.bert(num_labels=2, dropout=changes.pop("dropout", 0.1)), tiny.tokenizer(), None, "", ())  # type: ignore[arg-type]
+    module = tiny.bert(num_labels=2)
+    for part in module.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = changes.get("dropout", 0.1)
+    changes.pop("dropout", None)
+    model = Model(module, tiny.tokenizer(), None, "", ())  # type: ignore[arg-type]
     watch: list[Observer] = [part for part in parts if isinstance(part, Observer)]
     if folder is not None:
         watch += [EventLog(folder / "events.jsonl", 1), Checkpoints(folder / "checkpoints", keep=9)]

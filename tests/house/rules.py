@@ -6,6 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from house.source import Source
 
@@ -121,7 +122,7 @@ def bare_folder(source: Source) -> Iterator[str]:
 def setting_texts(source: Source) -> Iterator[str]:
     """Every setting explains itself."""
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "setting":
+        if is_setting(node):
             texts = [*node.args[1:2], *(keyword.value for keyword in node.keywords if keyword.arg == "text")]
             if not any(not isinstance(text, ast.Constant) or text.value for text in texts):
                 yield source.at(node, "a setting without a text")
@@ -131,9 +132,8 @@ def plain_fields(source: Source) -> Iterator[str]:
     """The fields of a task or strategy are settings: checked, explained and documented."""
     for owner in own_class(source):
         for node in owner.body:
-            if isinstance(node, ast.AnnAssign) and "ClassVar" not in ast.unparse(node.annotation):
-                if not (isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "setting"):
-                    yield source.at(node, f"{ast.unparse(node.target)} is a field without setting(...)")
+            if isinstance(node, ast.AnnAssign) and "ClassVar" not in ast.unparse(node.annotation) and not is_setting(node.value):
+                yield source.at(node, f"{ast.unparse(node.target)} is a field without setting(...)")
 
 
 def one_class(source: Source) -> Iterator[str]:
@@ -163,7 +163,7 @@ def docstring_parts(source: Source) -> Iterator[str]:
 def unfinished(source: Source) -> Iterator[str]:
     """What is to be done is not written into the tree."""
     for number, line in enumerate(source.text.splitlines(), start=1):
-        if found := re.search(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b", line):
+        if found := re.search(r"\b(TOD[O]|FIXM[E]|XX[X]|HAC[K])\b", line):
             yield source.at(number, f"{found[0]}: do it, or leave it")
 
 
@@ -176,6 +176,10 @@ def own_class(source: Source) -> list[ast.ClassDef]:
     """The class that the file of a task or strategy is about, in a list; an empty one where it is missing."""
     title = source.path.stem.replace("_", "")
     return [node for node in source.tree.body if isinstance(node, ast.ClassDef) and node.name.lower() == title]
+
+
+def is_setting(node: ast.AST | None) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "setting"
 
 
 def is_text(node: ast.AST) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "tests", "docs", "benchmarks")
 
@@ -21,7 +23,7 @@ class Source:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.text)
+        return ast.parse(self.text, str(self.path))
 
     @property
     def module(self) -> str:
@@ -52,7 +54,9 @@ def texts() -> list[Source]:
     """Everything that people write: code, pages, recipes, settings of tools."""
     written = {".py", ".md", ".yaml", ".toml", ".txt", ".html", ".css", ".js", ".j2"}
     found = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.suffix in written]
-    return [read(path) for path in [*found, *pages(), *(ROOT / name for name in ("Makefile", "pyproject.toml", "constraints.txt", ".ci/run"))]]
+    return [
+        read(path) for path in [*found, *pages(), *(ROOT / name for name in ("Makefile", "pyproject.toml", "constraints.txt", ".ci/run"))]
+    ]
 
 
 def pages() -> list[Path]:
@@ -62,5 +66,5 @@ def pages() -> list[Path]:
 
 def report(faults: Iterable[str]) -> None:
     """Fail the test with all faults, each on its line."""
-    lines = list(faults)
-    assert not lines, f"{len(lines)} found:\n" + "\n".join(lines)
+    if lines := list(faults):
+        pytest.fail("\n".join([f"{len(lines)} found:", *lines]), pytrace=False)

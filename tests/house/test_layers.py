@@ -10,6 +10,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
 from house import layers, source
 from house.source import ROOT, Source
 
@@ -84,7 +85,9 @@ def undeclared(file: Source, always: Collection[str], sometimes: Collection[str]
     for found in layers.imports(file):
         names = {plain(name) for name in packages.get(found.top, [found.top])}
         if found.top not in {*sys.stdlib_module_names, "tunesmith"} and not names & {*always, *(() if found.eager else sometimes)}:
-            faults.append(file.at(found.line, f"{found.top} is no dependency in pyproject.toml" + " of every installation" * found.eager))
+            faults.append(
+                file.at(found.line, f"{found.top} is not among the {'' if found.eager else 'optional '}dependencies in pyproject.toml")
+            )
     return faults
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from house import rules, source
 from house.source import Source
 
@@ -31,6 +32,7 @@ SCOPE: dict[Rule, tuple[str, ...]] = {
 }
 
 CHAIN = "def f(kind):\n    if kind == 'a': return 1\n    elif kind == 'b': return 2\n    {} kind == 'c': return 3"
+MARK = "todo".upper()  # written like this, for the rule reads this file as well
 PARTS = "Formula: f\nUse when: u\nCost: c\nSource: s\nDiffers: d"
 
 # rule, a file that breaks it, what is said
@@ -64,7 +66,7 @@ CAUGHT: list[tuple[Rule, str, str]] = [
     (rules.docstring_parts, f'class Sample:\n    """It does.\n{PARTS}"""'.replace("Cost: c", "Cost:"), "lacks 'Cost:'"),
     (rules.docstring_parts, f'class Sample:\n    """{PARTS}"""', "is a sentence, then"),
     (rules.docstring_parts, 'class Sample:\n    """It does.\nDiffers: d\nFormula: f\nUse when: u\nCost: c\nSource: s"""', "in this order"),
-    (rules.unfinished, "x = 1  # TO" "DO: y", "TO" "DO: do it"),
+    (rules.unfinished, f"x = 1  # {MARK}: y", f"{MARK}: do it"),
 ]
 
 # rule, a file that keeps it though it comes near
@@ -75,8 +77,14 @@ PASSED: list[tuple[Rule, str]] = [
     (rules.kind_chains, "def f(a, b):\n    if a == 'x' or b == 'y' or a == 'z': return\n    if a == 'x': return"),
     (rules.kind_chains, "def f(a):\n    if a == 1: return\n    if a == 2: return\n    if a == 3: return"),
     (rules.unsafe, "model.eval()\nnp.load(path, allow_pickle=False)\nsubprocess.run(['ls'], shell=False)"),
-    (rules.setting_texts, "class A:\n    rate: float = setting(0.1, 'the rate')\n    names: list = setting(factory=list, text='the names')"),
-    (rules.plain_fields, "class Sample:\n    rate: float = setting(0.1, 'the rate')\n    needs: ClassVar[set] = {1}\nclass _State:\n    a: int = 0"),
+    (
+        rules.setting_texts,
+        "class A:\n    rate: float = setting(0.1, 'the rate')\n    names: list = setting(factory=list, text='the names')",
+    ),
+    (
+        rules.plain_fields,
+        "class Sample:\n    rate: float = setting(0.1, 'the rate')\n    needs: ClassVar[set] = {1}\nclass _State:\n    a: int = 0",
+    ),
     (rules.one_class, "class Sample: ...\nclass _State: ..."),
     (rules.docstring_parts, f'class Sample:\n    """It does.\n\n{PARTS}\n"""'),
     (rules.unfinished, "the mastodon and the hacker"),
@@ -110,7 +118,9 @@ def test_every_rule_is_shown_to_catch_something() -> None:
 def test_rules_that_look_at_the_name_of_a_file() -> None:
     folder = Source(Path("src/tunesmith/data/__init__.py"), '"""Rows."""\nfrom tunesmith.data.rows import Rows')
     assert list(rules.bare_folder(folder)) == ["src/tunesmith/data/__init__.py:2: an __init__.py with more than a docstring"]
-    assert list(rules.vague_names(Source(Path("src/tunesmith/utils.py"), ""))) == ["src/tunesmith/utils.py:1: 'utils' says nothing about what is in the module"]
+    assert list(rules.vague_names(Source(Path("src/tunesmith/utils.py"), ""))) == [
+        "src/tunesmith/utils.py:1: 'utils' says nothing about what is in the module"
+    ]
     loop = Source(Path("src/tunesmith/engine/loop.py"), "x = 1\n" * 121)
     assert list(rules.file_length(loop)) == ["src/tunesmith/engine/loop.py:120: 121 lines, at most 120"]
     assert list(rules.file_length(Source(Path("src/tunesmith/engine/stack.py"), "x = 1\n" * 300))) == []

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from samples.packs import Pack
 from tunesmith.core.errors import IntegrityError
 from tunesmith.samples.archive import Archive
-
-Pack = Callable[[Mapping[str, str | bytes]], Path]
 
 
 @pytest.fixture(params=["wheel", "sdist"])

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from samples.packs import Pack
 from tunesmith.core.errors import ResourceError
 from tunesmith.samples import download as downloading
 from tunesmith.samples.catalogue import SAMPLES, Sample
 from tunesmith.samples.download import download
-
-Pack = Callable[[Mapping[str, str | bytes]], Path]
 
 MARK = "from pathlib import Path; Path({path!r}).touch()"
 
@@ -55,7 +54,12 @@ def test_pip_gets_a_wheel(index: Path, folder: Path, wheel: Pack) -> None:
 
 @needs_pip
 @pytest.mark.parametrize("backend", [None, "setuptools.build_meta", "hatchling.build"])
-def test_pip_gets_an_sdist_and_runs_nothing_of_it(index: Path, folder: Path, sdist: Pack, tmp_path: Path, backend: str | None) -> None:
+def test_pip_gets_an_sdist_and_runs_nothing_of_it(
+    index: Path, folder: Path, sdist: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str | None
+) -> None:
+    (tmp_path / "installed").mkdir()
+    (tmp_path / "installed" / "wheel.py").touch()  # with it, an older pip would run setup.py itself
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))
     ran = tmp_path / "setup.py was run"
     project = {"tiny-package-1.0/pyproject.toml": f'[build-system]\nrequires = ["{backend}"]\nbuild-backend = "{backend}"\n'}
     package = sdist({"tiny-package-1.0/setup.py": MARK.format(path=str(ran)), **(project if backend else {})})

@@ -7,20 +7,19 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from samples.packs import Pack
 from tunesmith.core.errors import InputError, IntegrityError, ResourceError
 from tunesmith.samples import catalogue, download
 from tunesmith.samples import fetch as fetching
 from tunesmith.samples.build import files, table
 from tunesmith.samples.catalogue import Sample
 from tunesmith.samples.fetch import cache, fetch
-
-Pack = Callable[[Mapping[str, str | bytes]], Path]
 
 
 class Registry:
@@ -82,11 +81,6 @@ def test_a_data_set_is_its_splits_and_what_is_known_of_them(registry: Registry) 
     assert meta["columns"] == ["text", "label"]
     assert meta["rows"] == {"train": 1, "test": 0}
     assert meta["source"] == "p 1 on PyPI"
-
-
-def test_a_single_file_of_a_package(registry: Registry, tmp_path: Path) -> None:
-    files("p/other")(registry.package, tmp_path / "made")
-    assert content(tmp_path / "made") == {"other": "o"}
 
 
 def test_the_second_time_nothing_is_done_and_nothing_said(registry: Registry) -> None:

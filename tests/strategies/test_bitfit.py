@@ -9,6 +9,7 @@ import pytest
 from tunesmith.core.errors import InputError
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
+from tunesmith.model.surgery import amount
 from tunesmith.strategies.bitfit import BitFit
 
 
@@ -36,7 +37,7 @@ def test_what_an_adapter_added_learns_and_what_is_frozen_stays_frozen(run: Run) 
 
 def test_it_says_how_many_weights_learn(run: Run, said: list[str]) -> None:
     BitFit("attention").begin(run)
-    assert "18 weights in 3 biases" in said[0]
+    assert said == [f"bitfit: {amount(18)} weights in 3 biases learn, and the head"]
 
 
 def test_a_model_without_such_biases_is_refused_with_where_they_are(run: Run) -> None:

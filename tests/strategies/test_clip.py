@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.strategies.clip import Clip
@@ -20,7 +19,6 @@ def clipped(strategy: Clip, run: Run, batch: Batch, backward: Inner) -> tuple[to
     """All gradients as one vector: before and after."""
     backward([batch])
     before = torch.cat([w.grad.flatten() for w in run.model.parameters()])
-    strategy.begin(run)
     strategy.gradient([batch], run, backward)
     return before, torch.cat([w.grad.flatten() for w in run.model.parameters()])
 
@@ -37,7 +35,7 @@ def test_a_short_gradient_stays_as_it_is(run: Run, batch: Batch, backward: Inner
 
 
 def test_by_value(run: Run, batch: Batch, backward: Inner) -> None:
-    before, after = clipped(Clip(norm=None, value=0.01), run, batch, backward)
+    before, after = clipped(Clip(value=0.01), run, batch, backward)
     assert torch.equal(after, before.clamp(-0.01, 0.01))
     assert not torch.equal(after, before)
 
@@ -54,6 +52,12 @@ def test_what_is_frozen_does_not_count(run: Run, batch: Batch, backward: Inner) 
     assert float(torch.cat([w.grad.flatten() for w in run.learning().values()]).norm()) == pytest.approx(0.01, rel=1e-3)
 
 
-def test_no_limit_at_all_is_refused(run: Run) -> None:
-    with pytest.raises(InputError, match="neither"):
-        Clip(norm=None).begin(run)
+def test_without_a_limit_the_norm_is_1(run: Run, batch: Batch, backward: Inner) -> None:
+    def large(batches: Sequence[Batch]) -> Loss:
+        loss = backward(batches)
+        for w in run.model.parameters():
+            w.grad.mul_(1e3)
+        return loss
+
+    _, after = clipped(Clip(), run, batch, large)
+    assert float(after.norm()) == pytest.approx(1.0, rel=1e-4)

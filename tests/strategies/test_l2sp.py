@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 import torch
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
+from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
 from tunesmith.strategies.l2sp import L2SP, squared_distance
 
@@ -84,6 +84,15 @@ def test_memory_survives_a_resume_and_a_new_run_begins_afresh(run: Run, batch: B
     torch.testing.assert_close(resumed.start["embeddings.weight"], start["embeddings.weight"])
     strategy.begin(run)
     assert not strategy.start
+
+
+def test_it_takes_the_place_of_weight_decay_where_it_acts(run: Run) -> None:
+    body, head = run.params["layers.0.mlp.weight"], run.params["classifier.weight"]
+    decays = [
+        [strategy.plan(param, Rule(), run.clock).decay for param in (body, head)] for strategy in (L2SP(), L2SP(0.1, 0.0), L2SP(0.0, 0.1))
+    ]
+    assert decays == [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
+    assert L2SP(0.0, 0.0).plan(body, Rule(), run.clock) == Rule()
 
 
 def test_squared_distance_of_nothing_is_zero() -> None:

@@ -7,6 +7,8 @@ import pytest
 from tunesmith.core.errors import InputError
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
+from tunesmith.recipes.document import Document
+from tunesmith.recipes.validate import build
 from tunesmith.strategies.layer_rates import LayerRates, group_rate, layer_decay
 
 
@@ -51,3 +53,10 @@ def test_the_rates_of_ulmfit() -> None:
 def test_impossible_groups_are_refused(run: Run, groups: list[float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         LayerRates(groups=groups).begin(run)
+
+
+def test_a_recipe_gives_a_decay_or_groups() -> None:
+    document = Document({})
+    build(LayerRates, {"decay": 0.5, "groups": [0.1, 1.0]}, document, ())
+    assert "decay" in str(document.problems[0])
+    assert build(LayerRates, {"groups": [0.1, 1.0]}, Document({}), ()) == LayerRates(groups=[0.1, 1.0])

@@ -15,6 +15,7 @@ from tunesmith.core.errors import InputError
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
 from tunesmith.model.backbone import describe
+from tunesmith.model.surgery import amount
 from tunesmith.strategies.lora import LoRA, head_modules, linear_layers
 
 # peft 0.21 asks transformers 5.23 for a property by its old name.
@@ -81,15 +82,15 @@ def test_the_update_is_that_of_the_formula() -> None:
 def test_it_is_what_peft_makes_of_the_same_settings() -> None:
     from peft import LoraConfig, get_peft_model
 
+    config = LoraConfig(r=4, lora_alpha=8, use_rslora=True, target_modules=["query", "value"], modules_to_save=["classifier", "pooler"])
+    first, second = build(), build()
     torch.manual_seed(3)
-    ours = LoRA(rank=4, alpha=8, targets=["query", "value"], rank_stabilised=True).adapt(build())
-    settings = {"target_modules": ["query", "value"], "modules_to_save": ["classifier", "pooler"]}
-    model = build()
+    ours = LoRA(rank=4, alpha=8, targets=["query", "value"], rank_stabilised=True).adapt(first)
     torch.manual_seed(3)
-    theirs = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, use_rslora=True, **settings))
+    theirs = get_peft_model(second, config)
     assert ours.state_dict().keys() == theirs.state_dict().keys()
     assert all(torch.equal(tensor, theirs.state_dict()[name]) for name, tensor in ours.state_dict().items())
-    scalings = [module.scaling["default"] for module in ours.modules() if hasattr(module, "scaling")]
+    scalings = [module.scaling["default"] for module in ours.modules() if hasattr(module, "lora_A")]
     assert scalings == [8 / 4**0.5] * 4
 
 
@@ -179,4 +180,4 @@ def test_it_says_what_was_added(run: Run, said: list[str]) -> None:
     strategy = LoRA(rank=2, targets="query")
     run.params = describe(strategy.adapt(model), before)
     strategy.begin(run)
-    assert "128 weights added" in said[0]
+    assert said == [f"lora: {amount(128)} weights added, of rank 2"]

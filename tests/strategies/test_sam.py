@@ -11,6 +11,8 @@ from torch import nn
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
+from tunesmith.recipes.document import Document
+from tunesmith.recipes.validate import build
 from tunesmith.strategies.sam import SAM, ascent
 
 Inner = Callable[[Sequence[Batch]], Loss]
@@ -99,3 +101,10 @@ def test_weights_are_the_same_to_the_bit_afterwards_and_after_a_failure(run: Run
 def test_a_gradient_of_zero_moves_nothing() -> None:
     (step,) = ascent([torch.ones(2)], [torch.zeros(2)], rho=0.5)
     assert step.tolist() == [0.0, 0.0]
+
+
+def test_a_recipe_gives_eta_to_asam_alone() -> None:
+    document = Document({})
+    build(SAM, {"eta": 0.1}, document, ())
+    assert "eta" in str(document.problems[0])
+    assert build(SAM, {"eta": 0.1, "adaptive": True}, Document({}), ()) == SAM(eta=0.1, adaptive=True)

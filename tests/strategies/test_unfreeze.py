@@ -6,9 +6,12 @@ from itertools import pairwise
 
 import pytest
 
+from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
+from tunesmith.recipes.document import Document
+from tunesmith.recipes.validate import build
 from tunesmith.strategies.unfreeze import Unfreeze, groups_due
 
 
@@ -65,3 +68,8 @@ def test_a_wait_that_is_no_length_of_time_is_refused(every: str) -> None:
 def test_groups_due() -> None:
     assert [groups_due(step, [2, 3]) for step in range(9)] == [0, 0, 1, 1, 1, 2, 2, 2, 3]
     assert groups_due(5, [0]) == 5
+
+
+def test_a_recipe_writes_times_with_units() -> None:
+    assert build(Unfreeze, {"every": "5st"}, Document({}), ()) == Unfreeze(every=Span(5, "st"))
+    assert build(Unfreeze, {"every": [1, "10%"]}, Document({}), ()) == Unfreeze(every=[Span(1, "ep"), Span(10, "%")])

@@ -27,7 +27,7 @@ class Span:
         if isinstance(text, Span):
             return text
         found = _SPAN.match(str(text)) if not isinstance(text, bool) else None
-        if found is None:
+        if found is None or math.isinf(float(found[1])):
             raise InputError(Problem(f"'{text}' is not a length of time", "Write 3ep (epochs), 500st (steps) or 40% (of the run)"))
         span = cls(float(found[1]), found[2] or natural)
         if span.unit == "%" and span.value > 100:
@@ -40,7 +40,7 @@ class Span:
         return math.floor(self.value * scale + 0.5)
 
     def __str__(self) -> str:
-        return f"{self.value:g}{self.unit}"
+        return repr(float(self.value)).removesuffix(".0") + self.unit
 
 
 @dataclass(frozen=True)

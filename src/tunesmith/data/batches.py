@@ -62,6 +62,8 @@ class Source(Iterator[list[dict[str, Any]]]):
         return self._order[1][index]
 
     def __next__(self) -> list[dict[str, Any]]:
+        if not self.encoded:
+            raise StopIteration
         rows = self.rows(self.position)
         self.position += 1
         return [self.encoded[row] for row in rows.tolist()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 import numpy as np
 
@@ -37,6 +38,9 @@ class Collector:
 
     def add(self, row: Row, line: int) -> None:
         """Keep one row; keys that other rows have and it has not are ``None``."""
+        if not row:
+            self.bad("the row is empty", "Remove it", line)
+            return
         self._pending.append(row)
         self._pending_lines.append(line)
         if len(self._pending) == CHUNK:
@@ -57,7 +61,7 @@ class Collector:
         return Rows(values, Places.of(self.file, np.frombuffer(self._lines, np.int64)))
 
     def _pack(self) -> None:
-        names = dict.fromkeys([*self._chunks, *(name for row in self._pending for name in row)])
+        names = dict.fromkeys(chain(self._chunks, *self._pending))
         try:
             packed = {name: Values.of([row.get(name) for row in self._pending]) for name in names}
         except (TypeError, UnicodeEncodeError):

@@ -68,14 +68,15 @@ def _records(text: Iterator[Line], delimiter: str, collector: Collector) -> Iter
                     waiting.extendleft([following] if following else [])
                     raise ValueError("a quote is opened and never closed")
                 taken.append(following)
-                if following[0] != taken[-2][0] + 1:
-                    raise ValueError("a line between the quotes cannot be read")
                 record.take(following[1])
         except ValueError as error:
             collector.bad(str(error), _QUOTING, number)
             waiting.extendleft(reversed(taken[1:]))
         else:
-            yield number, record.cells
+            if taken[-1][0] == number + len(taken) - 1:
+                yield number, record.cells
+            else:
+                collector.bad("a line between the quotes cannot be read", "Mend that line", number)
 
 
 class _Record:

@@ -80,7 +80,7 @@ def _packed(name: str, values: list[Any]) -> _Numbers | _Lists:
     """One feature of a chunk. Raises ``TypeError`` where it is neither a number nor a flat list of numbers."""
     if not hasattr(values[0], "__len__"):
         return _Numbers(_compact(name, np.array(values)))
-    flat = np.concatenate([np.asarray(value) for value in values if len(value)] or [np.zeros(0, np.int8)])
+    flat = np.concatenate([np.atleast_1d(value) for value in values if len(value)] or [np.zeros(0, np.int8)])
     return _Lists(_compact(name, flat), np.cumsum([0, *map(len, values)]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from io import BufferedReader, BytesIO
 from typing import Any
 
@@ -21,7 +21,8 @@ _SHAPE = 'Write objects, for example {"text": "...", "label": "..."}'
 def read_json_lines(stream: BufferedReader, collector: Collector) -> None:
     """Read one object a line; blank lines are passed over."""
     for number, text in lines(stream, collector):
-        if text.isspace():
+        text = text.rstrip()
+        if not text:
             continue
         try:
             row = json.loads(text)
@@ -32,33 +33,39 @@ def read_json_lines(stream: BufferedReader, collector: Collector) -> None:
 
 
 def read_json(stream: BufferedReader, collector: Collector) -> None:
-    """Read a list of objects, ``{"data": [objects]}`` or ``{"text": [...], "label": [...]}``; objects one a line are understood too."""
+    """Read a list of objects, ``{"data": [objects]}`` or ``{"text": [...], "label": [...]}``; objects one a line are understood too.
+
+    Raises ``InputError`` where the text as a whole is not JSON of such a shape.
+    """
     data = stream.read().removeprefix(codecs.BOM_UTF8)
     try:
         text = data.decode()
-        if text.lstrip().startswith("["):
-            found: Any = _items(text, _skip(text, 0))
-        else:
-            value, end = _DECODER.raw_decode(text, _skip(text, 0))
-            if text[end:].strip():
-                return read_json_lines(BufferedReader(BytesIO(data)), collector)
-            found = _rows_of(value, text, collector)
-        for row, line in found:
-            _keep(row, line, collector)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(collector.problem(f"byte 0x{data[error.start]:02x} is not UTF-8", "Save the file as UTF-8", line)) from error
+    try:
+        if _is_json_lines(text):
+            read_json_lines(BufferedReader(BytesIO(data)), collector)
+        elif text.strip():
+            for row, line in _rows_of(text, collector):
+                _keep(row, line, collector)
     except json.JSONDecodeError as error:
-        if not text.strip():
-            return None
         raise InputError(collector.problem(*_fault(error, text), error.lineno, error.colno)) from error
     except (ValueError, RecursionError) as error:
         raise InputError(collector.problem(*_fault(error, text))) from error
-    return None
 
 
-def _rows_of(value: Any, text: str, collector: Collector) -> Iterator[tuple[Any, int]]:
-    """The rows of an object that makes up a whole file, each with its line, or with its number where columns are lists."""
+def _is_json_lines(text: str) -> bool:
+    """Whether more follows the object with which a text starts."""
+    start = _skip(text, 0)
+    return text.startswith("{", start) and bool(text[_DECODER.raw_decode(text, start)[1] :].strip())
+
+
+def _rows_of(text: str, collector: Collector) -> Iterator[tuple[Any, int]]:
+    """The rows of a file that is one JSON value, each with its line, or with its number where columns are lists."""
+    if text.startswith("[", _skip(text, 0)):
+        return _whole_list(text)
+    value = json.loads(text)
     if isinstance(value, dict) and isinstance(value.get("data"), list):
         return _items(text, _position(text, "data"))
     columns = value if isinstance(value, dict) else {}
@@ -71,8 +78,15 @@ def _rows_of(value: Any, text: str, collector: Collector) -> Iterator[tuple[Any,
     return ((dict(zip(columns, row, strict=True)), number) for number, row in enumerate(zip(*columns.values(), strict=True), 1))
 
 
-def _items(text: str, position: int) -> Iterator[tuple[Any, int]]:
-    """The items of the list that opens at ``position``, each with the line on which it starts."""
+def _whole_list(text: str) -> Iterator[tuple[Any, int]]:
+    """The items of a text that is one list and nothing else."""
+    end = yield from _items(text, _skip(text, 0))
+    if text[end:].strip():
+        raise json.JSONDecodeError("Something follows the list", text, _skip(text, end))
+
+
+def _items(text: str, position: int) -> Generator[tuple[Any, int], None, int]:
+    """The items of the list that opens at ``position``, each with the line on which it starts. Returns where the list ends."""
     line, counted = 1, 0
     position = _skip(text, position + 1)
     while not text.startswith("]", position):
@@ -84,6 +98,7 @@ def _items(text: str, position: int) -> Iterator[tuple[Any, int]]:
             position = _skip(text, position + 1)
         elif not text.startswith("]", position):
             raise json.JSONDecodeError("Expecting ',' or ']'", text, position)
+    return position + 1
 
 
 def _position(text: str, wanted: str) -> int:

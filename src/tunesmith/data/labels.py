@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from tunesmith.core.task import RowError
 
 
 def kind_of(values: Sequence[Any]) -> str:
@@ -33,6 +36,39 @@ def balanced(counts: dict[str, int], labels: Sequence[str]) -> list[float]:
     """Weights that give every label the same part in the loss: n / (labels * n_label), as scikit-learn's "balanced"."""
     total = sum(counts.values())
     return [round(total / (len(labels) * max(1, counts.get(label, 0))), 6) for label in labels]
+
+
+def label_ids(value: Any, labels: Sequence[str]) -> list[int]:
+    """The positions in ``labels`` of the names in one cell. Raises ``RowError`` for an empty cell and for a name that is unknown."""
+    if value is None or value == "":
+        raise RowError("the label is empty", "Give it a label, or leave the row out", "label")
+    names = names_of(value)
+    unknown = [name for name in names if name not in labels]
+    if unknown:
+        known = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
+        raise RowError(
+            f"'{unknown[0]}' is not a label of the training rows ({known})", "Correct it, or add it to the training rows", "label"
+        )
+    return [labels.index(name) for name in names]
+
+
+def label_id(value: Any, labels: Sequence[str]) -> int:
+    """The position in ``labels`` of the one name in a cell. Raises ``RowError`` as ``label_ids`` does, and for several names."""
+    ids = label_ids(value, labels)
+    if len(ids) != 1:
+        raise RowError(f"{len(ids)} labels in a row", "Give one, or set task.kind: multi", "label")
+    return ids[0]
+
+
+def number(value: Any, labels: Sequence[str] = ()) -> float:
+    """The number in a cell; ``labels`` are not looked at. Raises ``RowError`` for anything that is no finite number."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise RowError(f"'{value}' is not a number", "Give a number, or set task.kind: single", "label")
+    return found
 
 
 def indicator(rows: Sequence[Sequence[int]], labels: int) -> Tensor:

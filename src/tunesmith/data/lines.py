@@ -24,10 +24,12 @@ def opened(path: Path) -> Iterator[BufferedReader]:
     Raises ``InputError`` where the file cannot be read or unpacked, at any time while it is read.
     """
     try:
-        with pa.input_stream(str(path), compression=PACKED.get(path.suffix.lower())) as raw:
-            yield BufferedReader(raw)
+        with path.open("rb") as raw:
+            packing = PACKED.get(path.suffix.lower())
+            yield BufferedReader(pa.input_stream(raw, compression=packing)) if packing else raw
     except OSError as error:
-        raise InputError(Problem(f"the file cannot be read: {error.strerror or error}", "Check that it is whole", str(path))) from error
+        remedy = "Check its permissions, and that it is whole"
+        raise InputError(Problem(f"the file cannot be read: {error.strerror or error}", remedy, str(path))) from error
 
 
 def lines(stream: BufferedReader, collector: Collector) -> Iterator[tuple[int, str]]:

@@ -38,7 +38,7 @@ class Finding:
 
 
 class _Look:
-    """What is looked at in one split, an item per row: hash and length of the text, whether it has no word, and the labels if there are any."""
+    """What is looked at in one split, an item per row: hash and length of the text, whether it has no word, and labels if any."""
 
     def __init__(self, split: str, examples: Examples) -> None:
         self.split, self.rows = split, examples.rows

@@ -74,6 +74,7 @@ class _Loading:
         self.shares: dict[str, float] = {}
         self.bad: list[Problem] = []
         self.notes: list[str] = []
+        self.total = 0  # training rows before any are held out
 
     def read(self) -> None:
         """Read the files of all splits."""
@@ -84,8 +85,8 @@ class _Loading:
                 self.bad += bad
         if problems:
             raise InputError(*problems)
-        self.notes.append(describe(self.headers["train"]))
-        self.notes += [f"{split} {describe(found)}" for split, found in self.headers.items() if found != self.headers["train"]]
+        named = [f"{split} {describe(found)}" for split, found in self.headers.items() if found != self.headers["train"]]
+        self.notes = [describe(self.headers["train"]), *named, *self.notes]
         self.total = len(self.rows["train"])
 
     def _specs(self) -> dict[str, Any]:
@@ -131,12 +132,12 @@ class _Loading:
         strata = strata_of(train.column(roles[0])) if roles else None
         held = hold_out(keys_of(train, inputs(train, self.task)), strata, part * self.total / len(train), self.seed)
         if not held.any():
-            message = f"{part:.3g} of {self.total:,} training rows leaves nothing for {split}"
+            message = f"{100 * part:g}% of {self.total:,} training rows leaves nothing for {split}"
             raise InputError(Problem(message, f"Give more rows, or a {split} file", *train.place(0)[:1]))
         self.rows["train"], self.rows[split] = train.select(np.flatnonzero(~held)), train.select(np.flatnonzero(held))
         self.headers[split] = self.headers["train"]
         by = f", stratified by {self.headers['train'][roles[0]]}" if strata else ""
-        self.notes.append(f"{split}: {held.sum():,} rows ({part:.3g} of the training rows), held out by a hash of the text{by}")
+        self.notes.append(f"{split}: {held.sum():,} rows ({100 * part:g}% of the training rows), held out by a hash of the text{by}")
 
     def cut(self) -> None:
         """Use at most ``max_rows`` training rows: those whose text hashes lowest, so that fewer are always among more."""

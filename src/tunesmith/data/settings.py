@@ -19,9 +19,9 @@ class DataSettings:
 
     train: Any = setting(text="rows to learn from: a file, a list of files, a folder, sample:name, a hub id, or values of Python")
     validation: Any = setting(
-        AUTO, "rows to choose by: like train, or a share held out of train; auto takes the file beside train, else 10%"
+        AUTO, "rows to choose by: like train, or a share held out of it; auto: the folder's or sample's own, else 10%"
     )
-    test: Any = setting(AUTO, "rows to judge by: like validation, or null for none; auto takes the file beside train, else none")
+    test: Any = setting(AUTO, "rows to judge by: like validation, or null for none; auto: the folder's or sample's own, else none")
     columns: dict[str, str] = setting(factory=dict, text="which column is which: {text: review, label: stars}; found by name where absent")
     labels: dict[str, str] = setting(factory=dict, text="names for the values of the label column: {0: negative, 1: positive}")
     on_bad_row: str = setting("stop", "what a row that cannot be used does; skipped rows are counted and listed", choices=("stop", "skip"))

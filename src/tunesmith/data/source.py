@@ -100,7 +100,7 @@ def _named(name: str, base: Path) -> list[Callable[[], Parsed]]:
         files = sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file())
         if not files:
             raise InputError(Problem("no file matches", "Check the pattern", str(path)))
-    elif not format_of(path) and HUB_ID.fullmatch(name):
+    elif HUB_ID.fullmatch(name) and not format_of(path) and not path.parent.is_dir():
         return [lambda: (table_rows(load_hub(name), name), [])]
     else:
         near = get_close_matches(path.name, [other.name for other in path.parent.glob("*")], 1)

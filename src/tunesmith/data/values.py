@@ -34,11 +34,13 @@ class Values:
         if len(kinds) == 1 and (kind := _TYPES.get(kinds.pop())) is not None:
             with suppress(OverflowError):  # an integer of more than 64 bits is kept as JSON
                 return cls(pa.chunked_array([pa.array(values, kind)]))
-        return cls(pa.chunked_array([pa.array([_json(value) for value in values], pa.large_string())]), nested=True)
+        return cls._as_json(values)
 
     @classmethod
     def of_arrow(cls, array: pa.ChunkedArray) -> Values:
-        """Keep an Arrow column. Texts get 64-bit offsets, so that no operation on them can overflow."""
+        """Keep an Arrow column. Texts get 64-bit offsets, so that no operation on them can overflow; dictionaries are written out."""
+        if pa.types.is_dictionary(array.type):
+            array = array.cast(array.type.value_type)
         texts = pa.types.is_string(array.type) or pa.types.is_string_view(array.type)
         return cls(array.cast(pa.large_string()) if texts else array)
 
@@ -47,7 +49,7 @@ class Values:
         """Columns one after the other. Where their types differ, all of them become JSON."""
         kinds = {(part.array.type, part.nested) for part in parts if not pa.types.is_null(part.array.type)}
         if len(kinds) > 1:
-            texts = [part if part.nested else cls._nested(part.list()) for part in parts]
+            texts = [part if part.nested else cls._as_json(part.list()) for part in parts]
             return cls(_chained([part.array for part in texts]), nested=True)
         if not kinds:
             return cls(_chained([part.array for part in parts]))
@@ -55,7 +57,7 @@ class Values:
         return cls(_chained([part.array.cast(kind) for part in parts]), nested)
 
     @classmethod
-    def _nested(cls, values: Sequence[Any]) -> Values:
+    def _as_json(cls, values: Sequence[Any]) -> Values:
         return cls(pa.chunked_array([pa.array([_json(value) for value in values], pa.large_string())]), nested=True)
 
     def __len__(self) -> int:

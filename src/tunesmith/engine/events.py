@@ -82,3 +82,11 @@ def read_lines(path: Path) -> list[str]:
 def read_events(path: Path) -> list[dict[str, Any]]:
     """All events of a run, oldest first."""
     return [json.loads(line) for line in read_lines(path)]
+
+
+def training_time(events: list[dict[str, Any]]) -> tuple[float, float]:
+    """Seconds of training, evaluations left out, and real tokens per second over all ranks."""
+    steps = [event["time"] for event in events if event["event"] == "step"]
+    seconds = sum(time["seconds"] for time in steps)
+    tokens = sum(time["seconds"] * time["tokens_per_second"] for time in steps)
+    return round(seconds, 2), round(tokens / seconds, 1) if seconds else 0.0

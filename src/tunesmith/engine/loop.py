@@ -65,34 +65,36 @@ def fit(
     gradient = partial(stack.gradient, run=run, inner=inner)
     rows_of_step = stack.feed(source, run)
     reason = "" if not run.clock.finished else "the run was finished already"
-    while not reason:
-        begun = time.perf_counter()
-        rows = next(rows_of_step)
-        optimizer.follow(stack.plan(run))
-        batches, loss = micro.compute(rows, gradient)
-        stack.step(run, optimizer.step)
-        tokens, positions = (int(distributed.total(sum(getattr(b, size) for b in batches))) for size in ("tokens", "positions"))
-        run.clock = run.clock.tick(len(rows), tokens)
-        run.loss = float(loss.mean)
-        seconds = time.perf_counter() - begun
-        record = Record(
-            step=run.clock.step,
-            epoch=run.clock.epoch,
-            loss=run.loss,
-            rate=optimizer.rate,
-            rows=len(rows),
-            tokens=tokens,
-            padding=1 - tokens / max(1, positions),
-            seconds=seconds,
-            parts={name: float(part) / loss.count for name, part in loss.parts.items()},
-            scores=evaluate(run, stack, score, watch) if score and run.clock.due(training.evaluate_every) else None,
-            save=run.clock.due(training.save_every or training.evaluate_every),
-        )
-        reasons = [text for observer in watch if (text := observer.step(run, record))]
-        reason = (reasons or ["all steps done" if run.clock.finished else ""])[0]
-    load_weights(run, finished_weights(run, stack))
-    for observer in watch:
-        observer.end(run, reason)
+    try:
+        while not reason:
+            begun = time.perf_counter()
+            rows = next(rows_of_step)
+            optimizer.follow(stack.plan(run))
+            batches, loss = micro.compute(rows, gradient)
+            stack.step(run, optimizer.step)
+            tokens, positions = (int(distributed.total(sum(getattr(b, size) for b in batches))) for size in ("tokens", "positions"))
+            run.clock = run.clock.tick(len(rows), tokens)
+            run.loss = float(loss.mean)
+            seconds = time.perf_counter() - begun
+            record = Record(
+                step=run.clock.step,
+                epoch=run.clock.epoch,
+                loss=run.loss,
+                rate=optimizer.rate,
+                rows=len(rows),
+                tokens=tokens,
+                padding=1 - tokens / max(1, positions),
+                seconds=seconds,
+                parts={name: float(part) / loss.count for name, part in loss.parts.items()},
+                scores=evaluate(run, stack, score, watch) if score and run.clock.due(training.evaluate_every) else None,
+                save=run.clock.due(training.save_every or training.evaluate_every),
+            )
+            reasons = [text for observer in watch if (text := observer.step(run, record))]
+            reason = (reasons or ["all steps done" if run.clock.finished else ""])[0]
+        load_weights(run, finished_weights(run, stack))
+    finally:
+        for observer in watch:
+            observer.end(run, reason or "failed")
     return Fitted(model, run, reason)
 
 

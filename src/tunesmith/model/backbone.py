@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set
 from dataclasses import dataclass, replace
-from os.path import commonprefix
+from itertools import takewhile
 
 from torch import nn
 
@@ -84,9 +84,7 @@ def describe(module: nn.Module, before: Set[str] | None = None) -> dict[str, Par
 def layers(module: nn.Module) -> list[nn.Module]:
     """The transformer layers from the bottom up: an encoder's before its decoder's, those of two towers interleaved by depth."""
     found = [
-        (stack.below + i, layer)
-        for stack in _stacks(module)
-        for i, layer in enumerate(module.get_submodule(stack.lists[0]).children())
+        (stack.below + i, layer) for stack in _stacks(module) for i, layer in enumerate(module.get_submodule(stack.lists[0]).children())
     ]
     return [layer for _, layer in sorted(found, key=lambda item: item[0])]
 
@@ -128,23 +126,27 @@ def _inside(name: str, depths: dict[str, int]) -> int | None:
 
 
 def _outside(name: str, place: int, stacks: list[_Stack], num_layers: int) -> int:
-    """The depth of a parameter that is in no layer, by where its module is defined: before its stack, after it, or between two."""
+    """The depth of a parameter that is in no layer, by whether its module is defined before its stack or after."""
     if _BOTTOM.search(name):
         return 0
     if _BRIDGE.search(name):
         return stacks[0].top
-    nearest = _nearest(name, stacks)
-    passed = [stack for stack in nearest if stack.place < place]
-    if passed:
-        return num_layers + 1 if passed[-1].top == num_layers and passed[-1] in (stacks[-1], nearest[-1]) else passed[-1].top
-    return num_layers + 1 if _TOP.search(name) or not stacks else 0
+    passed = [stack for stack in _nearest(name, stacks) if stack.place < place]
+    if not passed:
+        return num_layers + 1 if _TOP.search(name) or not stacks else 0
+    top = passed[-1].top
+    return top if top < num_layers else num_layers + 1  # an encoder's last norm belongs to its last layer
 
 
 def _nearest(name: str, stacks: list[_Stack]) -> list[_Stack]:
     """The stacks that share the longest path of modules with the parameter: one tower, the encoder, or all."""
-    parts = name.split(".")[:-1]
-    shared = {stack: len(commonprefix([parts, stack.parent.split(".") if stack.parent else []])) for stack in stacks}
-    return [stack for stack in stacks if shared[stack] == max(shared.values())]
+
+    def shared(stack: _Stack) -> int:
+        same = (mine == its for mine, its in zip(name.split("."), stack.parent.split("."), strict=False))
+        return sum(1 for _ in takewhile(bool, same))
+
+    longest = max(map(shared, stacks), default=0)
+    return [stack for stack in stacks if shared(stack) == longest]
 
 
 def _kind(name: str, owner: nn.Module, depth: int, num_layers: int) -> str:

@@ -63,35 +63,37 @@ class Document:
     def finish(self) -> None:
         """Raise ``InputError`` with every problem, in the order of the file, if there is one."""
         if self.problems:
-            raise InputError(*sorted(self.problems, key=lambda problem: problem.line))
+            raise InputError(*sorted(self.problems, key=lambda problem: (problem.file, problem.line, int(problem.column or 0))))
 
     def locate(self, dotted: Sequence[str]) -> Keys:
         """The keys that a user means: strategies may be called by name, and the names of the task and of a numbered strategy left out.
 
-        Raises ``LookupError`` with a message where there is no such thing.
+        Raises ``LookupError`` with a message and a remedy where there is no such thing.
         """
         top, *rest = dotted
         if top == "task" and rest:
             return (top, *_named(self.value.get("task"), rest))
         if top == "strategies" and rest:
-            index = int(rest[0]) if rest[0].isdecimal() else self._index(rest[0])
-            inner = rest[1:] if rest[0].isdecimal() else rest
-            entry = dict(enumerate(self.value["strategies"])).get(index)
-            return (top, index, *(_named(entry, inner) if inner else ()))
+            index, inner = (int(rest[0]), rest[1:]) if rest[0].isdecimal() else (self._index(rest[0]), rest)
+            return (top, index, *(_named(_inside(self.value[top], index), inner) if inner else ()))
         return (top, *(int(key) if key.isdecimal() else key for key in rest))
 
     def put(self, keys: Keys, value: Any, place: Place) -> None:
-        """Set a value; mappings on the way are made where they are missing. Raises ``LookupError`` where there is no way."""
+        """Set a value; mappings on the way are made where they are missing. Raises ``LookupError``, as ``locate`` does."""
         *way, last = keys
         box: Any = self.value
         for key in way:
             box = _inside(box, key)
         _set(box, last, value)
-        self.places = {k: p for k, p in self.places.items() if k[: len(keys)] != keys} | {keys: place}
+        self.places = {k: p for k, p in self.places.items() if k[: len(keys)] != keys}
+        for end in range(1, len(keys) + 1):
+            self.places.setdefault(keys[:end], place)
         self.tidy()
 
     def prepend(self, strategy: dict[str, Any], place: Place) -> None:
-        """Make ``strategy`` the outermost one."""
+        """Make ``strategy`` the outermost one, where there is a list of them."""
+        if not isinstance(self.value["strategies"], list):
+            return
         self.value["strategies"] = [strategy, *self.value["strategies"]]
         self.places = {
             ("strategies", int(keys[1]) + 1, *keys[2:]) if keys[0:1] == ("strategies",) and len(keys) > 1 else keys: where
@@ -118,11 +120,9 @@ class Document:
         found = [index for index, strategy in self.strategies() if strategy == name]
         if len(found) == 1:
             return found[0]
-        raise LookupError(
-            f"The recipe has {len(found)} strategies called '{name}': use a number, strategies.{found[0]}.{name}"
-            if found
-            else f"The recipe has no strategy '{name}': add it to the list under strategies"
-        )
+        if found:
+            raise LookupError(f"The recipe has {len(found)} strategies '{name}'", f"Use the number: strategies.{found[0]}.{name}")
+        raise LookupError(f"The recipe has no strategy '{name}'", "Add it to the list under strategies")
 
 
 def _copied(value: Any) -> Any:
@@ -136,14 +136,14 @@ def _entry(written: Any) -> Any:
     if isinstance(written, str):
         return {written: {}}
     if isinstance(written, Mapping) and len(written) == 1:
-        return {name: {} if settings is None else _copied(settings) for name, settings in written.items()}
+        return {str(name): {} if settings is None else _copied(settings) for name, settings in written.items()}
     return written
 
 
 def _named(entry: Any, rest: Sequence[str]) -> Sequence[str]:
     """The keys within an entry ``{name: {settings}}``, the name first."""
     if not isinstance(entry, dict):
-        raise LookupError("There is nothing whose settings could be changed")
+        raise LookupError("There is nothing here whose settings could be changed", "Write the entry first")
     return rest if rest[0] in entry else (*entry, *rest)
 
 
@@ -154,7 +154,7 @@ def _inside(box: Any, key: str | int) -> Any:
         if box.get(str(key)) is None:
             box[str(key)] = {}
         return box[str(key)]
-    raise LookupError(f"There is nothing at '{key}'")
+    raise LookupError(f"There is nothing at '{key}'", "Correct the path of the key")
 
 
 def _set(box: Any, key: str | int, value: Any) -> None:
@@ -163,4 +163,4 @@ def _set(box: Any, key: str | int, value: Any) -> None:
     elif isinstance(box, dict):
         box[str(key)] = value
     else:
-        raise LookupError(f"There is nothing at '{key}'")
+        raise LookupError(f"There is nothing at '{key}'", "Correct the path of the key")

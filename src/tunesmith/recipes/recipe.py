@@ -70,7 +70,7 @@ class _Written:
     data: Any = setting(text="{train: FILE}")
     strategies: Any = setting(None, "a list of names, or of {name: {settings}}, outermost first")
     training: Any = setting(None, "settings of the training loop")
-    seed: int = setting(0, "start of every random number", low=0)
+    seed: Any = setting(0, "start of every random number, 0 or more")
     name: str = setting("", "what the run is called")
     baselines: bool = setting(True, "whether simple models are judged beside the tuned one")
     base_folder: str = setting("", "where relative paths start; the folder of the recipe when absent")
@@ -85,7 +85,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     value, places = yaml.read_file(path)
     if not isinstance(value, dict | None):
         raise InputError(Problem("A recipe is a mapping of keys", "Begin with model:, task: and data:", str(path)))
-    document = Document(value or {}, places or {(): Place(str(path))})
+    document = Document(value or {}, {**places, (): Place(str(path))})
     return _recipe(document, overrides, path.resolve().parent, path.stem)
 
 
@@ -167,15 +167,17 @@ def _override(document: Document, text: str) -> None:
     try:
         document.put(document.locate(keys), value, Place(text))
     except LookupError as error:
-        document.problems.append(Problem(str(error.args[0]), "Correct the path of the key", text))
+        message, remedy = error.args
+        document.problems.append(Problem(message, remedy, text))
 
 
 def _training(value: Mapping[str, Any], document: Document, remedy: Remedy) -> Training | None:
-    given = value.get("training") or {}
+    given = {} if value.get("training") is None else value["training"]
     if "seed" in value:
         document.places["training", "seed"] = document.place(("seed",))
         document.spelled["training", "seed"] = document.name(("seed",))
-        given = replace(given, seed=value["seed"]) if isinstance(given, Training) else {**given, "seed": value["seed"]}
+        given = replace(given, seed=value["seed"]) if isinstance(given, Training) else given
+        given = {**given, "seed": value["seed"]} if isinstance(given, dict) else given
     return build(Training, given, document, ("training",), remedy)
 
 

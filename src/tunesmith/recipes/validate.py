@@ -16,6 +16,8 @@ from tunesmith.core.errors import InputError
 from tunesmith.recipes.document import Document, Keys
 from tunesmith.recipes.find import did_you_mean
 
+LONGEST = 100  # files in a list; a longer list is data
+
 T = TypeVar("T")
 Remedy = Callable[[str, Iterable[str]], str]
 
@@ -89,25 +91,12 @@ def as_plain(part: Any, changed_only: bool = False) -> dict[str, Any]:
 
     ``changed_only`` leaves out those that have their default, too.
     """
-    values = {field.name: getattr(part, field.name) for field in _settings(type(part))}
     unread = {name for name, (other, allowed) in _applies(part).items() if getattr(part, other) not in allowed}
-    defaults = {field.name: _default(field) for field in _settings(type(part))} if changed_only else {}
     return {
-        name: plain(value) for name, value in values.items() if name not in unread and not (changed_only and _same(value, defaults[name]))
+        field.name: _plain(getattr(part, field.name), _hints(type(part))[field.name])
+        for field in _settings(type(part))
+        if field.name not in unread and not (changed_only and _same(getattr(part, field.name), _default(field)))
     }
-
-
-def plain(value: Any) -> Any:
-    """A setting as YAML has it. Objects that live in memory alone, a DataFrame for example, become a text that says so."""
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    if isinstance(value, Span | Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
-    return f"({type(value).__name__} in memory)"
 
 
 def _checked(kind: type, field: Field[Any], value: Any, document: Document, keys: Keys) -> Any:
@@ -117,7 +106,8 @@ def _checked(kind: type, field: Field[Any], value: Any, document: Document, keys
     except InputError as error:  # a span
         document.refuse(keys, f"{document.name(keys)}: {error.problems[0].message}", error.problems[0].remedy)
     except ValueError as error:
-        document.refuse(keys, f"{document.name(keys)} {error}, not {_shown(value)}", str(field.metadata.get("text", "")).capitalize())
+        about = str(field.metadata.get("text", ""))
+        document.refuse(keys, f"{document.name(keys)} {error}, not {_shown(value)}", about[:1].upper() + about[1:])
     else:
         return converted
     return value
@@ -179,8 +169,25 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _same(value: Any, other: Any) -> bool:
-    return type(value) is type(other) and bool(plain(value) == plain(other))
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(value == default)
+
+
+def _plain(value: Any, hint: Any) -> Any:
+    """A setting as YAML has it. Data that live in memory, a DataFrame for example, become a text that says so."""
+    if isinstance(value, Span | Path):
+        return str(value)
+    if hint is Any and not _is_short(value):
+        return f"({type(value).__name__} in memory)"
+    if isinstance(value, list | tuple):
+        return [_plain(item, None) for item in value]
+    return value
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a value of any type is one that a person writes into a recipe: a word, a number, a few files."""
+    words = value if isinstance(value, list | tuple) and len(value) <= LONGEST else [value]
+    return all(word is None or isinstance(word, str | int | float | Path) for word in words)
 
 
 def _default(field: Field[Any]) -> Any:

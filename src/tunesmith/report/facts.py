@@ -32,7 +32,7 @@ class Facts:
     """Everything the card, the page and the table say. What is missing is not shown.
 
     ``scores``      the content of ``scores.json``; ``base`` and ``tuned`` may also hold ``per_class`` {label: {precision, recall, f1,
-                    support}}, ``labels`` with ``confusion`` [truth][predicted], and ``calibration`` [{confidence, accuracy, count}].
+                    support}}, in the order of ``confusion`` [truth][predicted], and ``calibration`` [{confidence, accuracy, count}].
                     A ``delta`` is tuned minus base in the metric's own unit, for error measures too
     ``command``     the command line that repeats the run
     ``licences``    licence by name, of the base model and of the data sets

@@ -19,7 +19,7 @@ Data = Mapping[str, Any]
 Drawing = dict[str, Any]
 
 MATRIX_LABELS = 30  # a larger confusion matrix shows the labels with the most mistakes
-TEXT_LENGTH = 1500  # characters of one text that are shown
+TEXT_LENGTH = 800  # characters of one text that are shown
 FORMATS: dict[str, Callable[[Any], str]] = {
     "text": str,
     "figure": str,
@@ -72,14 +72,15 @@ def bars(data: Data) -> Drawing:
 
 
 def lines(data: Data) -> Drawing:
-    """``series`` [{name, points [(x, y)], style: line | faint | dots | points, tone: tuned | base | second}], ``x`` and ``y`` the axes' names.
+    """``series`` [{name, points [(x, y)], style: line | faint | dots | points, tone: tuned | base | second}].
 
-    ``metric`` gives the unit of y. ``marks`` [{at, label}] are upright lines. What is not finite leaves no trace.
+    ``x`` names the axis below; ``metric`` gives the unit of y. ``marks`` [{at, label}] are upright lines; ``from_zero`` begins x at 0.
+    What is not finite leaves no trace.
     """
     series = [{"style": "line", "tone": "tuned", **one, "points": finite(one["points"])} for one in data["series"]]
     strong = [point for one in series if one["style"] != "faint" for point in one["points"]]
     every = [point for one in series for point in one["points"]]
-    across = Scale.around([x for x, _ in every], ticks=5)
+    across = Scale.around([0, *(x for x, _ in every)] if data.get("from_zero") else [x for x, _ in every], tight=True)
     span = [y for _, y in strong or every]
     roof = max(span, default=1.0) + 0.25 * (max(span, default=1.0) - min(span, default=0.0))  # a lone spike must not flatten the rest
     up = Scale.around([*span, *(min(y, roof) for _, y in every)], ticks=4)
@@ -101,7 +102,6 @@ def lines(data: Data) -> Drawing:
     return {
         "series": drawn,
         "x": data.get("x", ""),
-        "y": data.get("y", ""),
         "across": [{"at": across.at(tick), "text": f"{tick:,g}"} for tick in across.ticks()],
         "up": [{"at": up.at(tick), "text": _tick(data.get("metric", ""), tick)} for tick in up.ticks()],
         "marks": [{"at": across.at(mark["at"]), "label": mark["label"]} for mark in data.get("marks", ())],
@@ -122,7 +122,8 @@ def matrix(data: Data) -> Drawing:
     def cell(i: int, j: int) -> Drawing:
         part = counts[i][j] / (sum(counts[i]) or 1)
         level = max(0.06, round(part, 2)) if counts[i][j] else 0
-        return {"count": counts[i][j], "level": level, "right": i == j, "of": labels[j], "part": numbers.share(part)}
+        depth = " deep" if level > 0.85 else " mid" if level > 0.66 else ""  # where the letters must change colour to be read
+        return {"count": counts[i][j], "level": level, "depth": depth, "right": i == j, "of": labels[j], "part": numbers.share(part)}
 
     rows = [{"label": labels[i], "cells": [cell(i, j) for j in worst]} for i in worst]
     return {"labels": [labels[i] for i in worst], "rows": rows, "left_out": len(labels) - len(worst)}
@@ -145,11 +146,11 @@ def calibration(data: Data) -> Drawing:
 
 def histogram(data: Data) -> Drawing:
     """``values``, ``x`` the axis' name, and ``line`` {at, label}: an upright line; what lies past it is drawn as a fault."""
-    values = sorted(value for value in data["values"] if math.isfinite(value))
+    values = sorted(value for value in data["values"] if math.isfinite(value)) or [0.0]
     line = data.get("line")
     usual = values[int(0.995 * (len(values) - 1))]
     top = min(values[-1], max(1.25 * usual, 1.1 * line["at"] if line else 0.0))
-    scale = Scale.around([0, top], ticks=5)
+    scale = Scale.around([0, top], tight=True)
     count = min(40, max(1, math.ceil(scale.high - scale.low)))
     edges = [scale.low + (scale.high - scale.low) * index / count for index in range(count + 1)]
     found = [0] * count
@@ -167,15 +168,19 @@ def histogram(data: Data) -> Drawing:
         "tallest": f"{tallest:,}",
         "line": line and {"at": scale.at(line["at"]), "label": line["label"]},
         "beyond": sum(value > scale.high for value in values),
-        "summary": f"median {values[len(values) // 2]:g}, largest {values[-1]:g}",
+        "summary": f"median {values[len(values) // 2]:,g}, largest {values[-1]:,g}",
     }
 
 
 def texts(data: Data) -> Drawing:
-    """``items`` [{name, text, tags [(name, value, tone: good | bad | plain)], more [(name, text)]}], ``open`` how many are unfolded."""
+    """``items`` [{name, text, tags [(name, value, tone: good | bad | plain)], more [(name, text)]}], ``open`` how many are unfolded.
+
+    Texts longer than ``length`` characters are cut, and say so.
+    """
+    length = data.get("length", TEXT_LENGTH)
 
     def short(text: str) -> str:
-        return text if len(text) <= TEXT_LENGTH else f"{text[:TEXT_LENGTH]} … ({len(text) - TEXT_LENGTH:,} more characters)"
+        return text if len(text) <= 1.2 * length else f"{text[:length]} … ({len(text) - length:,} more characters)"
 
     items = [
         {

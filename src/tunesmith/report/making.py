@@ -76,15 +76,15 @@ def command(facts: Facts) -> Section | None:
 
 
 def environment(facts: Facts) -> Section | None:
-    items = [*_flat(facts.environment), *(("licence of " + name, licence) for name, licence in facts.licences.items())]
+    items = [*flat(facts.environment), *(("licence of " + name, licence) for name, licence in facts.licences.items())]
     return Section("Environment and licences", "pairs", {"items": items}, "", MAKING) if items else None
 
 
-def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Entries as text, those of inner dictionaries in their place."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value)
+            yield from flat(value)
         else:
             yield name, str(value)
 

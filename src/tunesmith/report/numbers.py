@@ -41,7 +41,9 @@ def value(metric: str, number: float | None) -> str:
         return "–"
     if not math.isfinite(number):
         return "not finite"
-    return share(number) if is_share(metric) else figure(number)
+    if is_share(metric):
+        return share(number)
+    return f"{number:.3f}".replace("-", "−") if 0.001 <= abs(number) < 10 else figure(number)
 
 
 def change(metric: str, delta: float | None, unit: bool = False) -> str:

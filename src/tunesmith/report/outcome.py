@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from tunesmith.report.scale import finite, smooth
 from tunesmith.report.verdict import judge
 
 SCORES, LEARNING, MISTAKES = "Scores", "Learning", "Mistakes"
+MANY = 8  # with more classes than this, the matrix is wide and its mix-ups are listed
+CLASSES = 100  # rows of the table of classes
 PAIRS = 12  # mix-ups that are listed
 ERRORS = 60  # wrong predictions that are shown at most
 TONES = {"base": "base", "tuned": "tuned"}
@@ -31,7 +34,7 @@ def standing(facts: Facts) -> Section | None:
     verdict = judge(facts.scores)
     metric = facts.scores.get("primary", "")
     found = {name: values[metric] for name, values in contenders(facts.scores).items() if finite([(0, values.get(metric))])}
-    interval = verdict.interval and tuple(found["base"] + end for end in verdict.interval)
+    interval = verdict.interval and "base" in found and tuple(found["base"] + end for end in verdict.interval)
     items = [
         {
             "label": contender(name),
@@ -48,66 +51,65 @@ def standing(facts: Facts) -> Section | None:
 
 def every_score(facts: Facts) -> Section | None:
     found = contenders(facts.scores)
-    gains = facts.scores.get("gain", {})
-    metrics = list(found.get("tuned", {}))
-    if not metrics:
+    tuned = found.pop("tuned", {})
+    base = {"base": found.pop("base")} if "base" in found else {}
+    if not tuned:
         return None
-
-    def gain(metric: str) -> str | None:
-        delta = gains.get(metric, {}).get("delta")
-        if delta is None:
-            return None
-        interval = gains[metric].get("ci95")
-        ends = f" ({numbers.change(metric, interval[0])} to {numbers.change(metric, interval[1])})" if interval else ""
-        return numbers.change(metric, delta) + ends
-
     rows = [
         [
             numbers.title(metric) + (" ↓" if numbers.lower_is_better(metric) else ""),
+            *(numbers.value(metric, values.get(metric)) for values in base.values()),
+            numbers.value(metric, value),
+            *([_gain(facts.scores, metric)] if base else []),
             *(numbers.value(metric, values.get(metric)) for values in found.values()),
-            gain(metric),
         ]
-        for metric in metrics
+        for metric, value in tuned.items()
     ]
-    columns = [
-        {"name": "metric"},
-        *({"name": contender(name), "format": "figure"} for name in found),
-        {"name": "gain (95% interval)", "format": "figure"},
-    ]
-    about = "↓ lower is better. " if any(numbers.lower_is_better(metric) for metric in metrics) else ""
+    names = [*map(contender, base), contender("tuned"), *(["gain (95% interval)"] if base else []), *map(contender, found)]
+    columns = [{"name": "metric"}, *({"name": name, "format": "figure"} for name in names)]
+    about = "↓ Lower is better. " if any(map(numbers.lower_is_better, tuned)) else ""
     split = facts.scores.get("split", "")
     about += f"All judged on the same {facts.scores['examples']:,} {split} rows." if "examples" in facts.scores else ""
-    if split == "validation":
-        about += " The validation rows also chose what was kept, so expect a little less on new data."
-    return Section("Every score", "table", {"columns": columns, "rows": rows, "strong": "tuned model"}, about.strip(), SCORES, wide=True)
+    about += " The validation rows also chose what was kept, so expect a little less on new data." if split == "validation" else ""
+    return Section(
+        "Every score", "table", {"columns": columns, "rows": rows, "strong": contender("tuned")}, about.strip(), SCORES, wide=True
+    )
+
+
+def _gain(scores: Mapping[str, Any], metric: str) -> str | None:
+    """The gain and its interval where they were computed, else the plain difference."""
+    gain = scores.get("gain", {}).get(metric)
+    if gain is None:
+        ends = scores["base"].get(metric), scores["tuned"][metric]
+        return None if ends[0] is None else numbers.change(metric, ends[1] - ends[0])
+    interval = gain.get("ci95")
+    ends_text = f" ({numbers.change(metric, interval[0])} to {numbers.change(metric, interval[1])})" if interval else ""
+    return numbers.change(metric, gain["delta"]) + ends_text
 
 
 def per_class(facts: Facts) -> Section | None:
     tuned, base = (facts.scores.get(name, {}).get("per_class", {}) for name in ("tuned", "base"))
     if not tuned:
         return None
-    columns = [{"name": "class"}, {"name": "rows", "format": "count"}]
-    columns += [
-        {"name": "precision", "format": "share"},
-        {"name": "recall", "format": "share"},
-        {"name": "F1", "format": "share", "bar": True},
-    ]
-    columns += [{"name": "F1 base", "format": "share"}, {"name": "change", "format": "points"}] if base else []
+    shares = [{"name": name, "format": "share", "bar": name == "F1"} for name in ("F1", "precision", "recall")]
+    compared = [{"name": "F1 base", "format": "share"}, {"name": "change", "format": "points"}] if base else []
+    weakest = sorted(tuned.items(), key=lambda item: item[1]["f1"])
     rows = []
-    for label, scores in sorted(tuned.items(), key=lambda item: item[1]["f1"]):
-        row = [label, scores["support"], scores["precision"], scores["recall"], scores["f1"]]
+    for label, scores in weakest[:CLASSES]:
         before = base.get(label, {}).get("f1")
-        rows.append([*row, before, None if before is None else scores["f1"] - before] if base else row)
-    return Section("Class by class", "table", {"columns": columns, "rows": rows, "strong": "F1"}, "Weakest first.", SCORES, wide=True)
+        change = [before, None if before is None else scores["f1"] - before] if base else []
+        rows.append([label, scores["f1"], scores["precision"], scores["recall"], *change, scores["support"]])
+    columns = [{"name": "class"}, *shares, *compared, {"name": "rows", "format": "count"}]
+    about = "Weakest first." + (f" The {len(weakest) - CLASSES:,} strongest are left out." if len(weakest) > CLASSES else "")
+    return Section("Class by class", "table", {"columns": columns, "rows": rows, "strong": "F1"}, about, SCORES, wide=True)
 
 
 def _epochs(facts: Facts) -> list[dict[str, Any]]:
-    """Where epochs end, when they are few enough to be marked."""
+    """Where epochs end within the run, when they are few enough to be marked."""
     last = max((event for event in facts.events if event.get("event") == "step"), key=lambda event: event["step"])
-    whole = int(last.get("epoch", 0) + 1e-6)
-    return (
-        [{"at": last["step"] * number / last["epoch"], "label": f"epoch {number}"} for number in range(1, whole + 1)] if whole <= 6 else []
-    )
+    epochs = last.get("epoch", 0)
+    ends = [{"at": last["step"] * number / epochs, "label": f"epoch {number}"} for number in range(1, math.ceil(epochs - 0.02))]
+    return ends if len(ends) < 6 else []
 
 
 def _evaluations(facts: Facts, metric: str) -> list[tuple[float, float]]:
@@ -126,7 +128,7 @@ def loss_curve(facts: Facts) -> Section | None:
     judged = next((points for metric in ("loss", "log_loss") if (points := _evaluations(facts, metric))), [])
     if judged:
         series.append({"name": "validation loss", "points": judged, "style": "dots", "tone": "second"})
-    data = {"series": series, "x": "optimizer step", "y": "loss", "marks": _epochs(facts)}
+    data = {"series": series, "x": "optimizer step", "from_zero": True, "marks": _epochs(facts)}
     return Section("Loss", "lines", data, "", LEARNING, wide=not _evaluations(facts, facts.scores.get("primary", "")))
 
 
@@ -139,35 +141,41 @@ def score_curve(facts: Facts) -> Section | None:
     data = {
         "series": [{"name": f"validation {numbers.title(metric)}", "points": points, "style": "dots", "tone": "second"}],
         "x": "optimizer step",
-        "y": numbers.title(metric),
+        "from_zero": True,
         "metric": metric,
         "marks": [{"at": best[0], "label": f"best {numbers.value(metric, best[1])}"}],
     }
     return Section(f"Validation {numbers.title(metric)}", "lines", data, "", LEARNING)
 
 
+def _labels(scores: Mapping[str, Any]) -> list[str]:
+    """The names of the classes, in the order of the confusion matrix."""
+    return list(scores.get("labels") or scores.get("per_class", ()))
+
+
 def confusion(facts: Facts) -> Section | None:
     tuned = facts.scores.get("tuned", {})
     if not tuned.get("confusion"):
         return None
-    data = {"labels": tuned["labels"], "counts": tuned["confusion"]}
+    labels = _labels(tuned)
+    data = {"labels": labels, "counts": tuned["confusion"]}
     about = "Each row is one true class, shaded by the share of its rows that went to each predicted class."
-    return Section("Confusion matrix", "matrix", data, about, MISTAKES, wide=len(tuned["labels"]) > 8)
+    return Section("Confusion matrix", "matrix", data, about, MISTAKES, wide=len(labels) > MANY)
 
 
 def mixed_up(facts: Facts) -> Section | None:
     tuned = facts.scores.get("tuned", {})
-    labels, counts = tuned.get("labels", ()), tuned.get("confusion", ())
+    labels, counts = _labels(tuned), tuned.get("confusion", ())
     found = [
         [truth, labels[j], number, number / sum(counts[i])]
         for i, truth in enumerate(labels)
         for j, number in enumerate(counts[i] if counts else ())
         if i != j and number
     ]
-    if len(labels) < 3 or not found:
+    if len(labels) <= MANY or not found:
         return None
     columns = [{"name": "truth"}, {"name": "predicted"}, {"name": "rows", "format": "count"}]
-    columns.append({"name": "of the class", "format": "share", "bar": True})
+    columns.append({"name": "of the class", "format": "share"})
     rows = sorted(found, key=lambda row: (-row[2], -row[3]))[:PAIRS]
     return Section("Most often mixed up", "table", {"columns": columns, "rows": rows}, "", MISTAKES)
 
@@ -192,12 +200,13 @@ def worst_errors(facts: Facts) -> Section | None:
 
 def examples(facts: Facts) -> Section | None:
     items = [_prediction(row, wrong=False) for row in facts.examples]
-    return Section("It in use", "texts", {"items": items}, "", SCORES, wide=True) if items else None
+    return Section("Predictions", "texts", {"items": items, "length": 300}, "", SCORES, wide=True) if items else None
 
 
 def _prediction(row: Mapping[str, Any], wrong: bool) -> dict[str, Any]:
-    tags = [("truth", row["truth"], "good")] if row.get("truth") is not None else []
-    tags.append(("predicted", row["predicted"], "bad" if wrong else "plain"))
+    """One prediction as a text with tags; what the task adds (a second text, a generated one) stands under it."""
+    tags = [("truth", row.get("truth"), "good"), ("predicted", row.get("predicted"), "bad" if wrong else "plain")]
     if row.get("confidence") is not None:
         tags.append(("sure", numbers.share(row["confidence"]), "plain"))
-    return {"text": row["text"], "tags": tags}
+    more = [(name.replace("_", " "), value) for name, value in row.items() if name not in ("text", "truth", "predicted", "confidence")]
+    return {"text": row.get("text", ""), "tags": [tag for tag in tags if tag[1] is not None], "more": more}

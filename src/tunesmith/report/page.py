@@ -6,8 +6,8 @@ from itertools import groupby
 
 from tunesmith.report import numbers
 from tunesmith.report.facts import Facts, Section
-from tunesmith.report.render import render, templates
 from tunesmith.report.outcome import standing
+from tunesmith.report.render import render, templates
 from tunesmith.report.sections import sections
 from tunesmith.report.verdict import judge
 
@@ -36,7 +36,6 @@ def _group(section: Section) -> str:
 
 def _figures(facts: Facts) -> list[tuple[str, str]]:
     """The few numbers under the verdict: (figure, what it is)."""
-    flips = facts.scores.get("flips", {})
     learning = sum(part["learning"] for part in facts.parameters)
     total = sum(part["total"] for part in facts.parameters)
     shown = {
@@ -45,7 +44,5 @@ def _figures(facts: Facts) -> list[tuple[str, str]]:
         "training time": facts.seconds and numbers.duration(facts.seconds),
         "tokens a second": facts.tokens_per_second and numbers.compact(facts.tokens_per_second),
         "peak memory": facts.peak_memory and numbers.memory(facts.peak_memory),
-        "mistakes of the base fixed": f"{flips['fixed']:,}" if "fixed" in flips else None,
-        "right answers broken": f"{flips['broken']:,}" if "broken" in flips else None,
     }
     return [(str(figure), name) for name, figure in shown.items() if figure]

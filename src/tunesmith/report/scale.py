@@ -18,22 +18,25 @@ class Scale:
     step: float
 
     @classmethod
-    def around(cls, values: Iterable[float], ticks: int = 5) -> Scale:
-        """The round axis that holds all values, with about so many ticks."""
+    def around(cls, values: Iterable[float], ticks: int = 5, tight: bool = False) -> Scale:
+        """The axis that holds all values, with about so many ticks; its ends are ticks too unless it is ``tight``."""
         finite = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
         low, high = min(finite), max(finite)
         spread = high - low or abs(high) or 1.0
         power = 10.0 ** math.floor(math.log10(spread / ticks))
         step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if spread / (factor * power) <= ticks)
-        return cls(math.floor(low / step + 1e-9) * step, max(math.ceil(high / step - 1e-9), math.floor(low / step + 1e-9) + 1) * step, step)
+        if tight:
+            return cls(low, low + spread, step)
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        return cls(first * step, max(last, first + 1) * step, step)
 
     def at(self, value: float) -> float:
         """Where a value stands, in percent of the axis, 0 to 100."""
         return round(min(100.0, max(0.0, 100 * (value - self.low) / (self.high - self.low))), 2)
 
     def ticks(self) -> list[float]:
-        count = math.floor((self.high - self.low) / self.step + 1e-6)
-        return [round(self.low + self.step * index, 12) for index in range(count + 1)]
+        first, last = math.ceil(self.low / self.step - 1e-6), math.floor(self.high / self.step + 1e-6)
+        return [round(self.step * index, 12) for index in range(first, last + 1)]
 
 
 def finite(points: Iterable[Sequence[float | None]]) -> list[Point]:

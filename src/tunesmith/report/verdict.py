@@ -16,8 +16,9 @@ class Verdict:
 
     ``tone``      good, mixed, bad, or plain where there is nothing to compare with
     ``headline``  a few words; ``sentence`` the figures behind them; ``advice`` what follows from them, often nothing
-    ``metric``    the primary metric; ``value`` the tuned model's, with its unit
+    ``metric``    the primary metric; ``value`` the tuned model's, with its unit, and ``base`` that of the base model
     ``gain``      difference to the base model; ``interval`` its 95% interval as (low, high), where it is known
+    ``flips``     on how many rows the tuned model is better and worse
     """
 
     tone: str
@@ -26,8 +27,10 @@ class Verdict:
     advice: str = ""
     metric: str = ""
     value: str = "–"
+    base: str = ""
     gain: str = ""
-    interval: tuple[float, float] | None = None
+    interval: tuple[float, ...] | None = None
+    flips: str = ""
 
 
 def judge(scores: Mapping[str, Any]) -> Verdict:
@@ -38,35 +41,47 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
         return Verdict("plain", "Not evaluated", "This run has no scores.")
     rows = f" on {scores['examples']:,} {scores.get('split', '')} rows".replace("  ", " ") if "examples" in scores else ""
     name, value = numbers.title(metric), numbers.value(metric, tuned)
-    name = name[:1].upper() + name[1:]
+    subject = name[:1].upper() + name[1:]
     if not math.isfinite(tuned):
-        return Verdict("bad", "The score is not a number", f"{name} could not be computed{rows}.", "Do not use this model.", metric, value)
+        sentence = f"{subject} could not be computed{rows}."
+        return Verdict("bad", "The score is not a number", sentence, "Do not use this model.", metric=name, value=value)
     base = scores.get("base", {}).get(metric)
-    if base is None:
-        return Verdict("plain", "Tuned, not compared", f"{name} is {value}{rows}.", "", metric, value)
+    if base is None or not math.isfinite(base):
+        return Verdict("plain", "Tuned, not compared", f"{subject} is {value}{rows}.", metric=name, value=value)
 
     gain = scores.get("gain", {}).get(metric, {})
     delta = gain.get("delta", tuned - base)
-    low, high = gain.get("ci95") or (None, None)
-    moved = "stayed at" if delta == 0 else f"{'rose' if delta > 0 else 'fell'} from {numbers.value(metric, base)} to"
-    sentence = f"{name} {moved} {value}{rows}: {numbers.change(metric, delta, unit=True)}"
-    sentence += f", 95% interval {numbers.change(metric, low)} to {numbers.change(metric, high)}." if low is not None else "."
-    tone, headline, advice = _against_base(metric, delta, low, high)
+    interval = tuple(gain["ci95"]) if gain.get("ci95") else None
+    before, difference = numbers.value(metric, base), numbers.change(metric, delta, unit=True)
+    moved = "stayed at" if delta == 0 else f"{'rose' if delta > 0 else 'fell'} from {before} to"
+    sure = ", 95% interval {} to {}".format(*(numbers.change(metric, end) for end in interval)) if interval else ""
+    tone, headline, advice = _against_base(metric, interval or (delta, delta))
     if tone == "good":
         tone, headline, advice = _against_baselines(scores, metric, tuned) or (tone, headline, advice)
-    interval = None if low is None or high is None else (low, high)
-    return Verdict(tone, headline, sentence, advice, metric, value, numbers.change(metric, delta, unit=True), interval)
+    return Verdict(
+        tone,
+        headline,
+        f"{subject} {moved} {value}{rows}: {difference}{sure}.",
+        advice,
+        metric=name,
+        value=value,
+        base=before,
+        gain=difference,
+        interval=interval,
+        flips="Better than the base model on {fixed:,} rows, worse on {broken:,}.".format(**scores["flips"]) if scores.get("flips") else "",
+    )
 
 
-def _against_base(metric: str, delta: float, low: float | None, high: float | None) -> tuple[str, str, str]:
-    """Tone, headline and advice from the gain; without an interval the gain itself is all there is."""
-    if numbers.lower_is_better(metric):
-        delta, low, high = -delta, None if high is None else -high, None if low is None else -low
-    worst, best = (delta if low is None else low), (delta if high is None else high)
+def _against_base(metric: str, interval: tuple[float, ...]) -> tuple[str, str, str]:
+    """Tone, headline and advice from the interval of the gain."""
+    sign = -1 if numbers.lower_is_better(metric) else 1
+    worst, best = sorted(sign * end for end in interval)
     if worst > 0:
         return "good", "Tuning helped", ""
     if best < 0:
         return "bad", "Tuning made it worse", "Use the base model, not this one."
+    if worst == best:
+        return "mixed", "No difference", "The tuned model scores exactly as the base model does."
     return "mixed", "No clear difference", "The interval includes zero: more test rows, or a larger change, are needed to tell."
 
 

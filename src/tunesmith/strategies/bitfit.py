@@ -11,6 +11,7 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.model.surgery import amount
 
 
 @dataclass
@@ -38,7 +39,7 @@ class BitFit(Strategy):
             known = sorted({param.kind for param in run.params.values() if param.bias and param.kind != "head"})
             remedy = f"Biases are in: {', '.join(known)}" if known else "Use lora, or freeze"
             raise InputError(Problem(f"bitfit: the model has no biases in '{self.parts}'", remedy))
-        run.say(f"bitfit: {sum(param.size for param in learning):,} weights in {len(learning)} biases learn, and the head")
+        run.say(f"bitfit: {amount(sum(param.size for param in learning))} weights in {len(learning)} biases learn, and the head")
 
 
 def is_bias(param: Param, parts: str = "all") -> bool:

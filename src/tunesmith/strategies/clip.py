@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
@@ -22,26 +21,23 @@ class Clip(Strategy):
     Formula: g * min(1, norm / ||g||) over all weights together; by value: max(-value, min(value, g)) for each element.
     Use when: the loss has spikes, the batch is small, or a fresh head meets pre-trained layers; a norm of 1 is usual for transformers.
     Cost: memory x1, time x1.01.
-    Source: Pascanu, Mikolov and Bengio 2013, "On the difficulty of training recurrent neural networks", algorithm 1; value: Mikolov 2012.
+    Source: Pascanu, Mikolov and Bengio 2013, "On the difficulty of training recurrent neural networks", algorithm 1; Mikolov 2012.
     Differs: the norm is that of the mean gradient of the whole batch, over all micro-batches and ranks; value is applied before norm.
     """
 
-    norm: float | None = setting(1.0, "longest gradient, as its Euclidean norm; none: no limit", above=0)
-    value: float | None = setting(None, "largest size of an element of the gradient; none: no limit", above=0)
+    norm: float | None = setting(None, "longest gradient, as its Euclidean norm; 1 where value is not given either", above=0)
+    value: float | None = setting(None, "largest size of an element of the gradient", above=0)
 
     @classmethod
     def example(cls) -> Clip:
         return cls(norm=0.1)
 
-    def begin(self, run: Run) -> None:
-        if self.norm is None and self.value is None:
-            raise InputError(Problem("clip: neither norm nor value is given", "Give one, or take clip out of strategies"))
-
     def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
         loss = inner(batches)
         weights = list(run.learning().values())
+        norm = 1.0 if self.norm is None and self.value is None else self.norm
         if self.value is not None:
             clip_grad_value_(weights, self.value)
-        if self.norm is not None:
-            clip_grad_norm_(weights, self.norm)
+        if norm is not None:
+            clip_grad_norm_(weights, norm)
         return loss

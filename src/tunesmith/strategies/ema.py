@@ -22,7 +22,7 @@ class EMA(Strategy):
     Formula: a(t) = d(t) * a(t-1) + (1 - d(t)) * w(t), a(0) = w(0), d(t) = min(decay, (1 + t) / (10 + t)) with warm-up.
     Use when: validation scores jump from one evaluation to the next; the average lies in a flatter place and is calmer.
     Cost: memory x1.25 (a copy of every weight that learns), time x1.02.
-    Source: Tarvainen and Valpola 2017, "Mean teachers are better role models", section 2; Polyak and Juditsky 1992 for averaging.
+    Source: Tarvainen and Valpola 2017, "Mean teachers are better role models", section 2; Polyak and Juditsky 1992.
     Differs: the warm-up is that of TensorFlow's ExponentialMovingAverage, for runs that are shorter than 1 / (1 - decay) steps.
     """
 

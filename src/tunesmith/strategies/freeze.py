@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from tunesmith.core.clock import Clock
 from tunesmith.core.errors import InputError, Problem
@@ -10,7 +11,7 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.model.surgery import matching
+from tunesmith.model.surgery import matching, summary
 
 
 @dataclass
@@ -29,6 +30,8 @@ class Freeze(Strategy):
     patterns: list[str] = setting(factory=list, text="names of parameters that do not learn: a part of the name, or a pattern with * and ?")
     embeddings: bool | None = setting(None, "whether the embeddings are frozen; when not said: if any layer is")
 
+    applies: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {"fraction": ("layers", (0,))}
+
     def __post_init__(self) -> None:
         self._named: frozenset[str] = frozenset()
 
@@ -41,16 +44,13 @@ class Freeze(Strategy):
 
     def begin(self, run: Run) -> None:
         num_layers = next(iter(run.params.values())).layers
-        if self.layers and self.fraction:
-            raise InputError(Problem("freeze: both layers and fraction are given", "Keep one of them"))
         if self.layers > num_layers:
             raise InputError(
                 Problem(f"freeze: {self.layers} layers cannot be frozen, the model has {num_layers}", f"Give 0 to {num_layers}")
             )
         self._named = frozenset(matching(run.params, self.patterns)) if self.patterns else frozenset()
-        frozen = sum(param.size for param in run.params.values() if self._covers(param))
-        total = sum(param.size for param in run.params.values())
-        run.say(f"freeze: {frozen:,} of {total:,} weights do not learn" if frozen else "freeze: nothing is frozen; give layers or patterns")
+        frozen = [param for param in run.params.values() if self._covers(param)]
+        run.say(f"freeze: {summary(frozen)} do not learn" if frozen else "freeze: nothing is frozen; give layers, fraction or patterns")
 
     def _covers(self, param: Param) -> bool:
         layers = self.layers or share_of_layers(self.fraction, param.layers)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
+from tunesmith.core.clock import Clock
 from tunesmith.core.loss import Loss
+from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
@@ -19,7 +21,7 @@ from tunesmith.core.strategy import Strategy
 class L2SP(Strategy):
     """Holds the pre-trained weights near their starting point by a squared penalty, and the head near zero.
 
-    Formula: loss + strength / 2 * ||w - w(0)||^2 over pre-trained weights + head_strength / 2 * ||v||^2 over the weights v of the head.
+    Formula: loss + strength / 2 * ||w - w(0)||^2 + head_strength / 2 * ||v||^2, w the pre-trained weights, v those of the head; no weight decay.
     Use when: data are few and the pre-trained model is close to the task, or the tuned model must not forget much.
     Cost: memory x1.25 (a copy of every weight that learns, beside weight, gradient and two moments), time x1.05.
     Source: Li, Grandvalet and Davoine 2018, "Explicit Inductive Bias for Transfer Learning with Convolutional Networks", section 3, L2-SP.
@@ -28,6 +30,10 @@ class L2SP(Strategy):
 
     strength: float = setting(0.01, "penalty on the distance of pre-trained weights from where they started; 0 is none", low=0)
     head_strength: float = setting(0.01, "penalty on the size of the head's weights; 0 is none", low=0)
+
+    def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
+        strength = self.head_strength if param.kind == "head" else self.strength
+        return replace(rule, decay=0.0) if strength else rule  # it takes the place of weight decay
 
     def begin(self, run: Run) -> None:
         self.start: dict[str, Tensor] = {}

@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.errors import InputError, Problem, TunesmithError
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
@@ -37,8 +37,8 @@ class LabelSmoothing(Strategy):
         loss = inner(batch)
         if not self.strength:
             return loss
-        assert loss.logits is not None, "a task that offers logits sets them"
-        assert loss.targets is not None, "a task that offers logits sets targets"
+        if loss.logits is None or loss.targets is None:
+            raise TunesmithError("label_smoothing: the task offers logits, but its loss came without logits or targets")
         if loss.targets.is_floating_point() and loss.targets.dim() == 1:
             raise InputError(Problem("label_smoothing: the targets are numbers, not labels", "Take label_smoothing out of strategies"))
         smoothing = smoothing_term(loss.logits, loss.targets)  # (items,)

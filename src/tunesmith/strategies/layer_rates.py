@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from tunesmith.core.clock import Clock
 from tunesmith.core.errors import InputError, Problem
@@ -29,6 +30,8 @@ class LayerRates(Strategy):
     groups: list[float] = setting(
         factory=list, text="instead of decay: multiples of equally large groups of layers, the lowest group first"
     )
+
+    applies: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {"decay": ("groups", ([],))}
 
     def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
         return replace(rule, rate=rule.rate * self._multiple(param))

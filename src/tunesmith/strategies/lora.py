@@ -16,10 +16,10 @@ from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.backbone import describe
-from tunesmith.model.surgery import matching
+from tunesmith.model.surgery import amount, matching
 
 ROLES = {"attention": {"attention"}, "mlp": {"mlp"}, "all": {"attention", "mlp"}}
-INITIALISATIONS: dict[str, bool | str] = {"zero": True, "gaussian": "gaussian", "pissa": "pissa"}  # ours -> peft's
+INITIALISATIONS: dict[str, bool | str] = {"uniform": True, "gaussian": "gaussian", "pissa": "pissa"}  # ours -> peft's
 
 
 @dataclass
@@ -36,14 +36,10 @@ class LoRA(Strategy):
     rank: int = setting(8, "rank of the update", low=1)
     alpha: float = setting(16, "scale of the update, which is alpha / rank", above=0)
     dropout: float = setting(0.0, "dropout before A, 0 to below 1", low=0, high=0.99)
-    targets: str | list[str] = setting(
-        "all", "linear layers: attention, mlp, all, or names (a part of the name, or a pattern with * and ?)"
-    )
+    targets: str | list[str] = setting("all", "linear layers: attention, mlp, all, or parts of names, or patterns with * and ?")
     dora: bool = setting(False, "DoRA: learn the norm of each output's weights apart from their direction")
     rank_stabilised: bool = setting(False, "rsLoRA: divide alpha by the square root of the rank")
-    initialisation: str = setting(
-        "zero", "B zero and A uniform or gaussian; pissa: the largest singular vectors of W", choices=tuple(INITIALISATIONS)
-    )
+    initialisation: str = setting("uniform", "of A, B being zero; pissa: A and B from the SVD of W", choices=tuple(INITIALISATIONS))
 
     owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})
 
@@ -53,15 +49,12 @@ class LoRA(Strategy):
 
     def adapt(self, model: nn.Module) -> nn.Module:
         from peft import LoraConfig, get_peft_model
-        from transformers.pytorch_utils import Conv1D
 
         params = describe(model)
         layers = linear_layers(model, params, [self.targets] if isinstance(self.targets, str) else self.targets)
         narrow = [name for name in layers if self.rank > min(params[f"{name}.weight"].shape)]
         if narrow:
-            raise InputError(
-                Problem(f"lora: rank {self.rank} is more than {narrow[0]} has", "Lower rank, or leave the layer out of targets")
-            )
+            raise InputError(Problem(f"lora: rank {self.rank} is more than {narrow[0]} has", "Lower rank, or leave it out of targets"))
         config = LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
@@ -71,7 +64,7 @@ class LoRA(Strategy):
             use_dora=self.dora,
             use_rslora=self.rank_stabilised,
             init_lora_weights=INITIALISATIONS[self.initialisation],
-            fan_in_fan_out=any(isinstance(model.get_submodule(name), Conv1D) for name in layers),
+            fan_in_fan_out=not isinstance(model.get_submodule(layers[0]), nn.Linear),  # GPT-2's Conv1D keeps (in, out)
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a property by its old name
@@ -84,7 +77,7 @@ class LoRA(Strategy):
 
     def begin(self, run: Run) -> None:
         added = [param for param in run.params.values() if "lora_" in param.name]
-        run.say(f"lora: {sum(param.size for param in added):,} weights added, of rank {self.rank}")
+        run.say(f"lora: {amount(sum(param.size for param in added))} weights added, of rank {self.rank}")
 
 
 def linear_layers(model: nn.Module, params: dict[str, Param], targets: Sequence[str]) -> list[str]:
@@ -95,16 +88,18 @@ def linear_layers(model: nn.Module, params: dict[str, Param], targets: Sequence[
     """
     from transformers.pytorch_utils import Conv1D
 
-    kinds = (nn.Linear, Conv1D)
-    linear = {f"{name}.weight": name for name, module in model.named_modules() if isinstance(module, kinds)}
+    linear = {f"{name}.weight": name for name, module in model.named_modules() if isinstance(module, (nn.Linear, Conv1D))}
     inside = {weight: params[weight] for weight in linear if weight in params and not params[weight].head}
-    chosen = matching(inside, [target for target in targets if target not in ROLES])
-    for role in [target for target in targets if target in ROLES]:
-        of_role = {weight for weight, param in inside.items() if param.kind in ROLES[role]}
-        if not of_role:
-            raise InputError(Problem(f"lora: the model has no linear layers of the kind '{role}'", "Name layers in targets"))
-        chosen |= of_role
-    return [linear[weight] for weight in inside if weight in chosen]
+
+    def meant(target: str) -> set[str]:
+        return (
+            {weight for weight, param in inside.items() if param.kind in ROLES[target]} if target in ROLES else matching(inside, [target])
+        )
+
+    chosen = [meant(target) for target in targets]
+    if not chosen or not all(chosen):
+        raise InputError(Problem(f"lora: no linear layer is meant by targets {list(targets)}", "Name layers, or write all"))
+    return [linear[weight] for weight in inside if weight in set().union(*chosen)]
 
 
 def head_modules(model: nn.Module, params: dict[str, Param]) -> list[str]:
@@ -117,7 +112,6 @@ def head_modules(model: nn.Module, params: dict[str, Param]) -> list[str]:
     found: list[str] = []
     for name, module in model.named_modules():
         own = {f"{name}.{inner}" for inner, _ in module.named_parameters()}
-        inside_found = any(name.startswith(f"{other}.") for other in found)
-        if name and own and own <= head and module is not output and not inside_found:
+        if own and own <= head and module is not output and not name.startswith(tuple(f"{other}." for other in found)):
             found.append(name)
     return found

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
+from tunesmith.core.errors import TunesmithError
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
@@ -23,11 +24,11 @@ class RDrop(Strategy):
     Formula: (nll(P1) + nll(P2)) / 2 + strength / 2 * (KL(P1 || P2) + KL(P2 || P1)).
     Use when: data are few and the model over-fits; it is one of the strongest regularisers for classification. The model needs dropout.
     Cost: memory x2 (the activations of two passes), time x2.
-    Source: Liang, Wu, Li et al. 2021, "R-Drop: Regularized Dropout for Neural Networks", equations 2 to 4; strength is alpha, 0.5 to 5.
+    Source: Liang, Wu, Li et al. 2021, "R-Drop: Regularized Dropout for Neural Networks", equations 2 to 4.
     Differs: the two likelihoods are averaged as in the authors' code, not added; labels (sigmoid) and numbers have their own divergence.
     """
 
-    strength: float = setting(1.0, "weight of the divergence between the two passes; 0 runs one pass only", low=0)
+    strength: float = setting(1.0, "alpha, the weight of the divergence; 0.5 to 5 is usual, 0 runs one pass only", low=0)
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
 
@@ -53,9 +54,8 @@ def divergence(first: Loss, second: Loss) -> Tensor:
     variable each, and plain numbers the mean of a normal distribution.
     """
     p, q, targets = first.logits, second.logits, first.targets
-    assert p is not None, "a task that offers logits sets them"
-    assert q is not None, "a task that offers logits sets them"
-    assert targets is not None, "a task that offers logits sets targets"
+    if p is None or q is None or targets is None:
+        raise TunesmithError("r_drop: the task offers logits, but its loss came without logits or targets")
     if not targets.is_floating_point():
         return symmetric_kl(p, q)
     return symmetric_bernoulli_kl(p, q) if targets.dim() == 2 else (p - q).square().sum(dim=-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -32,6 +33,8 @@ class SAM(Strategy):
     rho: float = setting(0.05, "radius of the neighbourhood; 0 is plain training. ASAM wants about ten times as much", low=0)
     adaptive: bool = setting(False, "ASAM: measure the radius relative to the size of each weight")
     eta: float = setting(0.01, "ASAM: added to the size of each weight, so that zeros can move", low=0)
+
+    applies: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {"eta": ("adaptive", (True,))}
 
     def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
         loss = inner(batches)

@@ -24,22 +24,19 @@ class Unfreeze(Strategy):
     Differs: the span need not be an epoch, and a group may have several layers; the embeddings count as the lowest layer.
     """
 
-    every: str | float | list[str | float] = setting(
-        "1ep", "time until the next group learns; a list gives one for each group, the last repeats"
-    )
+    every: Span | list[Span] = setting(Span(1, "ep"), "time until the next group learns; of a list each group has one, the last repeats")
     layers: int = setting(1, "layers in a group", low=1)
     start: int = setting(0, "groups that learn from the beginning, beside the head", low=0)
     embeddings: bool = setting(True, "whether the embeddings learn at last")
 
     def __post_init__(self) -> None:
-        given = self.every if isinstance(self.every, list) else [self.every]
-        if not given:
+        self._spans = [Span.parse(text) for text in (self.every if isinstance(self.every, list) else [self.every])]
+        if not self._spans:
             raise InputError(Problem("unfreeze: 'every' is an empty list", "Give a time, like 1ep, or one for each group"))
-        self._spans = [Span.parse(text) for text in given]
 
     @classmethod
     def example(cls) -> Unfreeze:
-        return cls(every="2st")
+        return cls(every=Span(2, "st"))
 
     def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
         learns = param.depth > self._frontier(param.layers, clock) and (param.depth > 0 or self.embeddings)

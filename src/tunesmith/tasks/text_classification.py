@@ -9,21 +9,24 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import Column, Forward, Head, Prediction, Row, RowError, Task
-from tunesmith.data.labels import balanced, count, indicator, kind_of, names_of
+from tunesmith.core.task import Column, Forward, Head, LabelTask, Prediction, Row
+from tunesmith.data.labels import balanced, count, indicator, kind_of, label_id, label_ids, number
 from tunesmith.data.text import check_text, encode_texts, pad_texts
 from tunesmith.metrics.classify import classification, multi_label, regression
 
 PRIMARY = {"single": "accuracy", "multi": "f1_micro", "regression": "pearson"}
+READ = {"single": label_id, "multi": label_ids, "regression": number}
+OUTPUT = {"single": lambda logits: logits.softmax(dim=1), "multi": Tensor.sigmoid, "regression": lambda values: values}
 PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression"}
 
 
 @dataclass
-class TextClassification(Task):
+class TextClassification(LabelTask):
     """Gives a text, or a pair of texts, a label (``single``), any number of labels (``multi``) or a number (``regression``).
 
     The loss is cross-entropy, binary cross-entropy (the mean over labels) or the squared error.
@@ -81,24 +84,7 @@ class TextClassification(Task):
         texts = {role: row[role] for role in ("text", "text_pair") if role in row}
         for role, text in texts.items():
             check_text(text, role)
-        return {**texts, **({"label": self._label(row["label"])} if "label" in row else {})}
-
-    def _label(self, value: Any) -> Any:
-        if value is None or value == "":
-            raise RowError("the label is empty", "Give it a label, or leave the row out", "label")
-        if self.kind == "regression":
-            try:
-                return float(value)
-            except (TypeError, ValueError):
-                raise RowError(f"'{value}' is not a number", "Give a number, or set task.kind: single", "label") from None
-        names = names_of(value)
-        unknown = [name for name in names if name not in self.labels]
-        if unknown:
-            raise RowError(f"'{unknown[0]}' is not a label of the training rows ({', '.join(self.labels[:8])})", "Correct it", "label")
-        if self.kind == "single" and len(names) != 1:
-            raise RowError(f"{len(names)} labels in a row", "Give one, or set task.kind: multi", "label")
-        ids = [self.labels.index(name) for name in names]
-        return ids[0] if self.kind == "single" else ids
+        return {**texts, **({"label": READ[self.kind](row["label"], self.labels)} if "label" in row else {})}
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         features = encode_texts([row["text"] for row in rows], [row.get("text_pair") for row in rows], tokenizer, self.max_length)
@@ -106,10 +92,14 @@ class TextClassification(Task):
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
         inputs, tokens = pad_texts(features, tokenizer)
-        targets = {"labels": self._targets([f["label"] for f in features])} if "label" in features[0] else {}
+        targets = {"labels": self.targets(features)} if "label" in features[0] else {}
         return Batch(inputs, targets, torch.tensor([f["row"] for f in features]), tokens)
 
-    def _targets(self, labels: list[Any]) -> torch.Tensor:
+    def texts(self, rows: Sequence[Row]) -> list[str]:
+        return [" ".join(row[role] for role in ("text", "text_pair") if role in row) for row in rows]
+
+    def targets(self, rows: Sequence[Row]) -> Tensor:
+        labels = [row["label"] for row in rows]
         if self.kind == "multi":
             return indicator(labels, len(self.labels))
         return torch.tensor(labels, dtype=torch.float32 if self.kind == "regression" else torch.int64)
@@ -131,29 +121,24 @@ class TextClassification(Task):
         return Loss(total, len(batch) if weights is None else float(weights.sum()), logits, labels, weights)
 
     def decode(self, batch: Batch, output: Any) -> list[Prediction]:
-        logits = output.logits.float()
-        if self.kind == "regression":
-            return [{"value": value} for value in logits[:, 0].tolist()]
-        table = (logits.sigmoid() if self.kind == "multi" else logits.softmax(dim=1)).cpu().numpy()
-        return self.predictions(table)
+        return self.predictions(OUTPUT[self.kind](output.logits.float()))
 
-    def predictions(self, table: np.ndarray) -> list[Prediction]:
-        """Predictions from probabilities (rows, labels), or values (rows, 1) in a regression."""
+    def predictions(self, table: Tensor) -> list[Prediction]:
         if self.kind == "regression":
-            return [{"value": float(value)} for value in table[:, 0]]
-        named = [dict(zip(self.labels, map(float, row), strict=True)) for row in table]
+            return [{"value": value} for value in table[:, 0].tolist()]
+        named = [dict(zip(self.labels, row, strict=True)) for row in table.tolist()]
         if self.kind == "single":
-            return [{"label": self.labels[int(row.argmax())], "probabilities": p} for row, p in zip(table, named, strict=True)]
+            return [{"label": self.labels[best], "probabilities": p} for best, p in zip(table.argmax(dim=1).tolist(), named, strict=True)]
         return [{"labels": [label for label in self.labels if p[label] >= self.threshold], "probabilities": p} for p in named]
 
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
-        truth = [row["label"] for row in truths]
+        truth = self.targets(truths).numpy()
         if self.kind == "regression":
-            return regression(np.array(truth), np.array([p["value"] for p in predictions]))
+            return regression(truth, np.array([p["value"] for p in predictions]))
         table = np.array([[p["probabilities"][label] for label in self.labels] for p in predictions])
         if self.kind == "multi":
-            return multi_label(self._targets(truth).numpy().astype(int), (table >= self.threshold).astype(int), table, self.labels)
-        return classification(np.array(truth), table.argmax(axis=1), table, self.labels)
+            return multi_label(truth.astype(int), (table >= self.threshold).astype(int), table, self.labels)
+        return classification(truth, table.argmax(axis=1), table, self.labels)
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         if self.kind == "regression":

@@ -1,0 +1,230 @@
+"""Writes the pages that follow from the code: one for each strategy and task, their settings, and the index of papers.
+
+python docs/build.py            write them
+python docs/build.py --check    write nothing; end with status 1 when a page is not what would be written
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tunesmith.core.observer import Observer
+from tunesmith.core.strategy import Strategy
+from tunesmith.core.task import Column
+from tunesmith.data.settings import DataSettings
+from tunesmith.engine.settings import Training
+from tunesmith.recipes import find, yaml
+from tunesmith.recipes.validate import as_plain
+
+DOCS = Path(__file__).parent
+MARK = "<!-- Written by docs/build.py from the code: change the docstring or the setting, then `make docs`. -->"
+PARTS = ("Formula", "Use when", "Cost", "Source", "Differs")
+SEAMS = ("adapt", "plan", "feed", "objective", "loss", "gradient", "step", "evaluated", "begin", "finished", "end")
+
+
+class Described(NamedTuple):
+    """A docstring: its sentences, and its parts by name."""
+
+    text: str
+    parts: dict[str, str]
+
+
+def pages() -> dict[str, str]:
+    """Every generated page, by its path in ``docs``."""
+    strategies = {name: find.find("strategies", name) for name in find.names("strategies")}
+    tasks = {name: find.find("tasks", name) for name in find.names("tasks")}
+    return {
+        **{f"strategies/{name}.md": strategy_page(name, cls) for name, cls in strategies.items()},
+        **{f"tasks/{name}.md": task_page(name, cls) for name, cls in tasks.items()},
+        "strategies/README.md": index_page(
+            "Strategies", "Each is one file and composes with the others: recipe order, outermost first.", strategies
+        ),
+        "tasks/README.md": index_page(
+            "Tasks", "Each is one file: what rows look like, how they are encoded, trained on and judged.", tasks
+        ),
+        "papers.md": papers_page(strategies, tasks),
+        "settings.md": settings_page(),
+    }
+
+
+def strategy_page(name: str, cls: type[Strategy | Observer]) -> str:
+    text, parts = described(cls)
+    formula = parts.pop("Formula")
+    return page(
+        name,
+        text,
+        f"```text\n{formula}\n```",
+        *(f"**{part}.** {capitalised(body)}" for part, body in parts.items()),
+        "## In a recipe",
+        recipe({"strategies": [example(name, cls)]}),
+        "## Settings",
+        settings_table(cls),
+        "## How it composes",
+        composition(cls),
+        code("strategies", name),
+    )
+
+
+def example(name: str, cls: type[Strategy | Observer]) -> str | dict[str, Any]:
+    """A strategy as a recipe writes it: the settings of its example, or its first one where the example has the defaults."""
+    settings = as_plain(cls.example())
+    changed = as_plain(cls.example(), changed_only=True)
+    return {name: changed or dict([*settings.items()][:1])} if settings else name
+
+
+def composition(cls: type[Strategy | Observer]) -> str:
+    """Which seams a strategy uses, and what it claims and needs."""
+    root = Observer if issubclass(cls, Observer) else Strategy
+    seams = [f"`{seam}`" for seam in SEAMS if getattr(cls, seam, None) is not getattr(root, seam, None)]
+    lines = [f"It {'watches' if root is Observer else 'uses'} {', '.join(seams)}: see [the tour](../tour.md)."]
+    for attribute, meaning in (("owns", "It alone decides"), ("needs", "It needs")):
+        lines += [f"{meaning}: {', '.join(sorted(getattr(cls, attribute)))}."] if getattr(cls, attribute, None) else []
+    return "\n".join(lines + ["It decides as it goes, so the future of its plan is not known."] * (not getattr(cls, "foresees", True)))
+
+
+def task_page(name: str, cls: type[Any]) -> str:
+    text, parts = described(cls)
+    task, rows = cls.example()
+    task.learn(rows)
+    return page(
+        name,
+        text,
+        *(f"**{part}.** {capitalised(body)}" for part, body in parts.items()),
+        "## In a recipe",
+        recipe({"task": name}),
+        "## Columns",
+        columns_table(task.columns()),
+        "## Settings",
+        settings_table(cls),
+        "## How it is judged",
+        f"By `{task.primary}` unless the settings say otherwise; {'higher' if task.higher_is_better else 'lower'} is better. "
+        f"The model class is `{task.head().auto}` of transformers.",
+        code("tasks", name),
+    )
+
+
+def index_page(title: str, text: str, classes: Mapping[str, type[Any]]) -> str:
+    return page(
+        title, text, table(("name", "what it does"), ((f"[{name}]({name}.md)", described(cls).text) for name, cls in classes.items()))
+    )
+
+
+def papers_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, type[Any]]) -> str:
+    found = [
+        (source, f"[{name}]({folder}/{name}.md)")
+        for folder, classes in (("strategies", strategies), ("tasks", tasks))
+        for name, cls in classes.items()
+        for source in sources(described(cls).parts.get("Source", ""))
+    ]
+    return page("Papers", "What the strategies and tasks follow, oldest first.", table(("source", "where"), sorted(found, key=by_year)))
+
+
+def settings_page() -> str:
+    text = "The `data` and `training` parts of a recipe. [Strategies](strategies/README.md) and [tasks](tasks/README.md) have their own."
+    return page("Settings", text, "## data", settings_table(DataSettings), "## training", settings_table(Training))
+
+
+def described(cls: type[Any]) -> Described:
+    """The docstring of a class, cut at its parts; the lines of each joined."""
+    blocks = re.split(rf"^({'|'.join(PARTS)}):", re.sub(r"\n +", "\n", cls.__doc__ or ""), flags=re.MULTILINE)
+    text, *rest = [re.sub(r"``(.+?)``", r"`\1`", re.sub(r"(?<!\n)\n(?!\n)", " ", block).strip()) for block in blocks]
+    return Described(text, dict(zip(rest[::2], rest[1::2], strict=True)))
+
+
+def sources(text: str) -> list[str]:
+    """The papers in the Source of a docstring: what stands between semicolons, when it names a year."""
+    papers: list[str] = []
+    for piece in filter(None, text.rstrip(".").split("; ")):
+        if re.search(r"\b(19|20)\d\d\b", piece) or not papers:
+            papers.append(piece)
+        else:
+            papers[-1] += f"; {piece}"
+    return papers
+
+
+def by_year(row: tuple[str, ...]) -> tuple[str, ...]:
+    year = re.search(r"\b(?:19|20)\d\d\b", row[0])
+    return (year[0] if year else "", *row)
+
+
+def settings_table(cls: type[Any]) -> str:
+    rows = [(f"`{field.name}`", default(field), allowed(field), field.metadata["text"]) for field in fields(cls)]
+    return table(("setting", "default", "range", "what it is"), rows) if rows else "It has none."
+
+
+def default(field: Field[Any]) -> str:
+    value = field.default if field.default_factory is MISSING else field.default_factory()
+    return (
+        "required"
+        if value is MISSING
+        else ""
+        if value in (None, "", [], {})
+        else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    )
+
+
+def allowed(field: Field[Any]) -> str:
+    """The range of a setting: ``> 0, <= 1``, or its choices."""
+    known = field.metadata
+    bounds = [f"{sign} {known[key]:g}" for key, sign in (("above", ">"), ("low", ">="), ("high", "<=")) if known[key] is not None]
+    return ", ".join(bounds) or ", ".join(f"`{choice}`" for choice in known["choices"])
+
+
+def columns_table(columns: tuple[Column, ...]) -> str:
+    rows = (
+        (f"`{column.role}`", ", ".join(column.names), "yes" if column.required else "no", "yes" if column.truth else "no")
+        for column in columns
+    )
+    return table(("column", "names that are recognised", "required", "the answer"), rows)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in (head, ("---",) * len(head), *rows))
+
+
+def recipe(value: dict[str, Any]) -> str:
+    return f"```yaml\n{yaml.write(value).strip()}\n```"
+
+
+def page(title: str, *blocks: str) -> str:
+    return "\n\n".join((f"# {title}", MARK, *blocks)) + "\n"
+
+
+def code(folder: str, name: str) -> str:
+    return f"Code: [{name}.py](../../src/tunesmith/{folder}/{name}.py)"
+
+
+def capitalised(text: str) -> str:
+    """``text`` with a capital at its start, unless its first word has a form of its own, like rsLoRA."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].islower() else text
+
+
+def stale(written: Mapping[str, str], folder: Path = DOCS) -> list[str]:
+    """The pages in ``folder`` that differ from ``written``, are missing, or belong to a strategy or task that is gone."""
+    present = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.md"))}
+    generated = {name: text for name, text in present.items() if MARK in text}
+    return sorted(name for name in written.keys() | generated.keys() if written.get(name) != present.get(name))
+
+
+def main(arguments: list[str]) -> int:
+    written = pages()
+    changed = stale(written)
+    if arguments == ["--check"]:
+        print(*(f"docs/{name}: this is not what the code says. Type make docs." for name in changed), sep="\n")
+        return int(bool(changed))
+    for name in changed:
+        (DOCS / name).unlink(missing_ok=True)
+        if name in written:
+            (DOCS / name).parent.mkdir(exist_ok=True)
+            (DOCS / name).write_text(written[name], encoding="utf-8")
+    print(f"docs: {len(written)} generated pages, {len(changed)} of them changed.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

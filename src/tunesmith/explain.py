@@ -1,0 +1,109 @@
+"""Who wraps whom, and what learns when: a recipe's composition as plain values, found by asking the strategies themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from tunesmith.core.param import Param, Rule
+from tunesmith.core.run import Run, seed_of
+from tunesmith.core.strategy import Strategy
+from tunesmith.data.load import load
+from tunesmith.engine.optimizer import default_rate
+from tunesmith.engine.stack import Stack
+from tunesmith.engine.state import start
+from tunesmith.model.build import build
+from tunesmith.model.surgery import summary
+from tunesmith.recipes.find import name_of
+from tunesmith.recipes.recipe import Recipe
+
+MEANINGS = {
+    "adapt": "changes the model before training",
+    "begin": "looks at the finished model before the first step",
+    "feed": "changes the stream of rows",
+    "plan": "decides what learns, and how fast",
+    "gradient": "wraps forward and backward of a step",
+    "loss": "wraps the objective of a micro-batch",
+    "step": "wraps the update of the weights",
+    "finished": "the model as it is judged and shipped",
+}
+MOMENTS = 200  # times at which the plan is looked at
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of the run in which the plan stays the same: steps ``first`` to ``last``, what learns, and its rates."""
+
+    first: int
+    last: int
+    learns: str
+    rates: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """``seams`` lists the strategies at each seam, outermost first; ``phases`` what learns when; ``foresees`` whether that is certain."""
+
+    seams: dict[str, list[str]]
+    phases: list[Phase]
+    total: int
+    learning_rate: float
+    foresees: bool
+
+
+def explain(recipe: Recipe, say: Callable[[str], None]) -> Explanation:
+    """Load data and model, compose the strategies, and ask the plan about every part of the run. Nothing is trained."""
+    data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
+    torch.manual_seed(seed_of(recipe.seed, "head"))
+    model = build(recipe.model_spec, recipe.task.head(), say)
+    stack = Stack(recipe.strategies, recipe.task)
+    run = start(model, recipe.task, len(data.train), recipe.training, (), stack)
+    stack.begin(run)
+    return Explanation(
+        seams={seam: [name_of(s) for s in recipe.strategies if overrides(s, seam)] for seam in MEANINGS},
+        phases=phases(stack, run),
+        total=run.clock.total,
+        learning_rate=recipe.training.learning_rate or default_rate(run, stack.plan(run)),
+        foresees=all(strategy.foresees for strategy in recipe.strategies),
+    )
+
+
+def overrides(strategy: Strategy, seam: str) -> bool:
+    """Whether a strategy does anything at a seam."""
+    return getattr(type(strategy), seam) is not getattr(Strategy, seam)
+
+
+def phases(stack: Stack, run: Run) -> list[Phase]:
+    """The plan over time, looked at often enough that a change is found to the step."""
+    now = run.clock
+    found: list[tuple[int, dict[str, Rule]]] = []
+
+    def rules_at(step: int) -> dict[str, Rule]:
+        run.clock = now.at(step)
+        return stack.plan(run)
+
+    stride = max(1, math.ceil(now.total / MOMENTS))
+    for step in range(0, now.total, stride):
+        rules = rules_at(step)
+        if found and rules != found[-1][1]:
+            low, high = step - stride, step  # the change lies between: halve until it is found
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if rules_at(middle) != found[-1][1] else (middle, high)
+            found.append((high, rules_at(high)))
+        elif not found:
+            found.append((step, rules))
+    run.clock = now
+    ends = [first for first, _ in found[1:]] + [now.total]
+    return [phase(run.params, rules, first + 1, last) for (first, rules), last in zip(found, ends, strict=True)]
+
+
+def phase(params: Mapping[str, Param], rules: Mapping[str, Rule], first: int, last: int) -> Phase:
+    """One stretch in words; rates are multiples of the learning rate, from the bottom of the model up."""
+    learning = sorted((params[name] for name, rule in rules.items() if rule.learns), key=lambda param: param.depth)
+    rates = list(dict.fromkeys(f"{rules[param.name].rate:.3g}" for param in learning))
+    shown = rates if len(rates) <= 6 else [*rates[:2], "...", *rates[-2:]]
+    return Phase(first, last, summary(learning), " ".join(shown))

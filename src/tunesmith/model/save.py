@@ -1,0 +1,41 @@
+"""Saving a model as any library can load it, and telling two models apart by their weights."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tunesmith.model.build import Model
+from tunesmith.model.quiet import quiet
+
+
+def save(model: Model, folder: Path) -> None:
+    """Write a plain Hugging Face folder into ``folder``, which is empty or absent: configuration, safetensors and tokenizer.
+
+    A ``PeftModel`` becomes a plain PEFT folder: its adapter alone, with the name of its base model.
+    """
+    from peft import PeftModel
+
+    folder.mkdir(parents=True, exist_ok=True)
+    module: Any = model.module
+    with quiet():
+        if isinstance(module, PeftModel):
+            module.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub
+            (folder / "README.md").unlink(missing_ok=True)  # peft's card says nothing yet of what was tuned
+        else:
+            module.save_pretrained(folder)
+        if model.tokenizer is not None:
+            model.tokenizer.save_pretrained(folder)
+
+
+def digest(module: nn.Module) -> str:
+    """The SHA-256 of a module's weights: equal for equal names, types, shapes and bytes, on every machine of the same byte order."""
+    state = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        state.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return state.hexdigest()

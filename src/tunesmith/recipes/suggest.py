@@ -1,0 +1,186 @@
+"""A first recipe for a file: which task its columns fit, which column is which, and what to change. It trains as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.recipes import yaml
+from tunesmith.recipes.find import about, find, name_of, names
+from tunesmith.recipes.validate import as_plain
+
+if TYPE_CHECKING:
+    from tunesmith.core.task import Column, Task
+    from tunesmith.data.load import Data
+    from tunesmith.data.rows import Rows
+    from tunesmith.data.settings import DataSettings
+
+STRATEGIES = ("layer_rates",)  # written without a comment sign
+MODEL = "sample:minilm"  # small, quick on a laptop, and there without a hub
+LOOKED_AT = 2000  # rows, spread over the file
+EPOCHS = ((500, 10), (2000, 5))  # fewer rows than the first need the second; more need 3
+TEST_FROM = 1000  # rows from which a tenth is worth holding out as a test
+_PLAIN = re.compile(r"[\w./%:-]+")
+
+Guess = tuple["Task", dict[str, str]]
+
+
+def suggest(spec: str, model: str | None = None, base: Path | None = None) -> str:
+    """A recipe in YAML, with comments, for the rows that ``spec`` names; ``base`` is where relative paths start.
+
+    The data are read as training reads them, so that what stands in the way of a run is known now: bad rows are skipped by the recipe.
+    Raises ``InputError`` where no task fits the columns.
+    """
+    from tunesmith.data.load import load
+    from tunesmith.data.settings import DataSettings
+    from tunesmith.data.source import beside, read
+
+    rows, _ = read(spec, skip_bad=True, base=base)
+    task, columns = _guess(rows, spec)
+    shares = {"validation": "10%", "test": "10%" if len(rows) >= TEST_FROM else None}
+    splits = {split: "auto" if beside(spec, split, base) else share for split, share in shares.items()}
+    settings = DataSettings(train=spec, validation=splits["validation"], test=splits["test"], columns=columns, on_bad_row="skip")
+    data = load(settings, task, 0, base)
+    lines = [
+        *_heading(task, len(rows), data),
+        f"model: {model or MODEL}",
+        *([] if model else _other_models(data)),
+        f"task: {name_of(task)}",
+        "",
+        *_data_lines(settings, data),
+        "",
+        *_strategy_lines(),
+        "",
+        *_training_lines(len(rows)),
+        "",
+        "seed: 0",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _guess(rows: Rows, spec: str) -> Guess:
+    """The task that finds the most of its columns, in a blank setting, and the header of each of its roles."""
+    looked_at = rows.select(_spread(len(rows)))
+    fitting: list[tuple[int, Guess]] = []
+    for name in names("tasks"):
+        task: Task = find("tasks", name)()
+        columns = _columns(task.columns(), looked_at)
+        if columns is not None:
+            fitting.append((len(columns), (task, columns)))
+    if not fitting:
+        remedy = f"A task needs texts and an answer for each; the columns are {', '.join(rows.columns)}"
+        raise InputError(Problem("No task fits these columns", remedy, spec))
+    return max(fitting, key=lambda fit: fit[0])[1]
+
+
+def _columns(columns: Sequence[Column], rows: Rows) -> dict[str, str] | None:
+    """The header of each role: by name where there is one, else by what the values look like. None where one stays open."""
+    from tunesmith.data.columns import find as find_columns
+
+    found = find_columns([replace(column, required=False) for column in columns], rows.columns)
+    for column in columns:
+        if column.role in found or not column.required:
+            continue
+        marks = {header: _MARKS[column.truth](rows.column(header)) for header in rows.columns if header not in found.values()}
+        best = max(marks, key=lambda header: marks[header], default=None)
+        if best is None or marks[best] <= 0:
+            return None
+        found[column.role] = best
+    return {column.role: found[column.role] for column in columns if column.role in found}
+
+
+def _textual(values: Sequence[Any]) -> float:
+    """How much a column looks like texts to be read: its mean length in characters, 0 where most values are no text or one word."""
+    texts = [value for value in values if isinstance(value, str) and (len(value.split()) > 1 or not value.isascii())]
+    return sum(map(len, texts)) / len(values) if len(texts) > len(values) / 2 else 0.0
+
+
+def _labelled(values: Sequence[Any]) -> float:
+    """How much a column looks like answers: lists, few different values, or numbers with fractions; 0 for names and texts."""
+    present = [value for value in values if value is not None]
+    distinct = len(set(map(repr, present)))
+    if not present or distinct < 2:
+        return 0.0
+    if any(isinstance(value, list) for value in present):
+        return 0.9
+    if distinct <= max(2, len(present) / 5):
+        return 1.0 - distinct / len(present)
+    return 0.1 if all(isinstance(value, float) for value in present) else 0.0
+
+
+_MARKS = {False: _textual, True: _labelled}  # by whether the column holds the truth
+
+
+def _heading(task: Task, rows: int, data: Data) -> Iterator[str]:
+    learned = {key: value for key, value in as_plain(task, changed_only=True).items() if value}
+    yield f"# {rows:,} rows; {name_of(task)} finds in them"
+    yield from (f"#   {key}: {_brief(value)}" for key, value in learned.items())
+    yield "# Then: tunesmith check FILE (the data, time and memory), tunesmith explain FILE (what happens when), tunesmith train FILE."
+    yield ""
+
+
+def _data_lines(settings: DataSettings, data: Data) -> Iterator[str]:
+    why = {"auto": "the file beside train", None: "or a share like 10%, or a file; without it validation is judged"}
+    yield "data:"
+    yield f"  train: {_word(settings.train)}"
+    for split, share in (("validation", settings.validation), ("test", settings.test)):
+        yield _commented(f"  {split}: {share or 'null'}", why.get(share, "held out of train by a hash of the text, or a file"))
+    yield f"  columns: {{{', '.join(f'{role}: {_word(header)}' for role, header in settings.columns.items())}}}"
+    if data.skipped:
+        yield _commented("  on_bad_row: skip", f"{len(data.skipped):,} rows cannot be used; the first: {_brief(str(data.skipped[0]))}")
+
+
+def _strategy_lines() -> Iterator[str]:
+    """Every strategy with its first setting, all but ``STRATEGIES`` as comments."""
+    yield "strategies:  # they compose; the first is the outermost"
+    for name in names("strategies"):
+        kind = find("strategies", name)
+        first = fields(kind)[0].name
+        value = as_plain(kind())[first] or as_plain(kind.example())[first]
+        clause = re.split(r"[,;:.](?: |$)", about("strategies", name))[0]
+        yield _commented(f"  {'' if name in STRATEGIES else '# '}- {name}: {{{first}: {_word(value)}}}", clause)
+
+
+def _training_lines(rows: int) -> Iterator[str]:
+    epochs = next((epochs for fewer, epochs in EPOCHS if rows < fewer), 3)
+    yield "training:"
+    yield _commented(f"  epochs: {epochs}", "passes over the training rows")
+    yield _commented("  batch_size: 16", "rows per update, whatever the memory")
+    yield _commented("  # learning_rate: 5e-5", "chosen from what learns when absent")
+
+
+def _other_models(data: Data) -> Iterator[str]:
+    texts = " ".join(str(value) for index in _spread(len(data.train))[:200] for value in data.train.raw(int(index)).values())
+    letters = [letter for letter in texts if letter.isalpha()]
+    if sum(letter > "\u024f" for letter in letters) > 0.1 * len(letters):
+        yield "# The texts are not in Latin letters: a model of their language will do better, where the hub can be reached:"
+        yield "# model: FacebookAI/xlm-roberta-base"
+    else:
+        yield "# Any folder or hub id does: a larger model is better and slower, answerdotai/ModernBERT-base for example."
+
+
+def _spread(rows: int) -> Any:
+    import numpy as np
+
+    return np.unique(np.linspace(0, rows - 1, min(rows, LOOKED_AT)).astype(int))
+
+
+def _commented(line: str, comment: str) -> str:
+    return f"{line:<38}  # {comment}"
+
+
+def _word(value: Any) -> str:
+    """A value as it is written in a line of YAML, in quotes where it needs them."""
+    if isinstance(value, str) and not (_PLAIN.fullmatch(value) and yaml.parse(value, "")[0] == value):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _brief(value: Any) -> str:
+    text = " ".join((", ".join(map(str, value)) if isinstance(value, list) else str(value)).split())
+    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -1,0 +1,69 @@
+"""The table in the terminal: base model, baselines, tuned model, and the verdict under it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.report import numbers
+from tunesmith.report.outcome import contender, contenders
+from tunesmith.report.verdict import judge
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+METRICS = 3  # what 80 columns have room for; the primary metric is the first
+COLOURS = {"good": "green", "mixed": "yellow", "bad": "bold red", "plain": ""}
+
+
+def cells(scores: Mapping[str, Any]) -> list[list[str]]:
+    """The table as text, its header first: a row for each model, the primary metric before the others."""
+    found = contenders(scores)
+    primary = scores.get("primary", "")
+    measured = sorted(found.get("tuned", {}), key=lambda metric: metric != primary)[:METRICS]
+    rows = [[contender(name), *(numbers.value(metric, values.get(metric)) for metric in measured)] for name, values in found.items()]
+    return [["", *map(numbers.title, measured)], *rows]
+
+
+def verdict_lines(scores: Mapping[str, Any]) -> list[str]:
+    """The verdict as lines of text."""
+    verdict = judge(scores)
+    return [line for line in (f"{verdict.headline}. {verdict.sentence}", verdict.flips, verdict.advice) if line]
+
+
+def plain(scores: Mapping[str, Any]) -> str:
+    """Table and verdict for a file or a pipe: columns by blanks, ASCII signs, no colour."""
+    from rich.cells import cell_len
+
+    rows = cells(scores)
+    widths = [max(cell_len(text) for text in column) for column in zip(*rows, strict=True)]
+
+    def line(row: list[str]) -> str:
+        first, *others = ((text, width - cell_len(text)) for text, width in zip(row, widths, strict=True))
+        return (first[0] + " " * first[1] + "".join("  " + " " * space + text for text, space in others)).rstrip()
+
+    table = [line(row) for row in rows] if len(rows) > 1 else []
+    return "\n".join([*table, *verdict_lines(scores)]).replace("−", "-").replace("–", "-")
+
+
+def show(scores: Mapping[str, Any], console: Console) -> None:
+    """Print table and verdict: drawn and coloured in a terminal, ``plain`` elsewhere."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not console.is_terminal:
+        console.file.write(plain(scores) + "\n")
+        return
+    header, *rows = cells(scores)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for index, title in enumerate(header):
+        table.add_column(Text(title), justify="right" if index else "left", no_wrap=index > 0)
+    for row in rows:
+        table.add_row(*map(Text, row), style="bold" if row[0] == contender("tuned") else "")
+    if rows:
+        console.print(table)
+    console.print()
+    first, *others = verdict_lines(scores)
+    console.print(Text(first, style=COLOURS[judge(scores).tone]))
+    for line in others:
+        console.print(Text(line))

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tunesmith.core.observer import Observer, Record
+from tunesmith.core.setting import setting
+
+RECORD = Record(step=1, epoch=0.5, loss=0.7, rate=1e-3, rows=16, tokens=200, padding=0.1, seconds=0.2)
+
+
+def test_an_observer_that_overrides_nothing_lets_the_run_go_on() -> None:
+    observer, run = Observer(), Any
+    observer.begin(run)  # type: ignore[arg-type]
+    assert observer.step(run, RECORD) is None  # type: ignore[arg-type]
+    observer.evaluated(run, {"accuracy": 0.5})  # type: ignore[arg-type]
+    observer.say("a line")
+    observer.end(run, "all steps done")  # type: ignore[arg-type]
+
+
+def test_a_record_without_more_has_no_parts_scores_or_checkpoint() -> None:
+    assert (RECORD.parts, RECORD.scores, RECORD.save) == ({}, None, False)
+
+
+def test_an_observer_remembers_like_a_strategy() -> None:
+    @dataclass
+    class Counting(Observer):
+        every: int = setting(1, "how often")
+
+        def step(self, run: Any, record: Record) -> str | None:
+            self.last = record.step
+            return "enough" if record.step >= self.every else None
+
+    old, new = Counting(), Counting()
+    assert old.step(None, RECORD) == "enough"
+    new.recall(old.memory())
+    assert new.memory() == {"last": 1}

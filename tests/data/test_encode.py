@@ -1,0 +1,55 @@
+"""Encoded rows come back as the task made them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunesmith.data.encode import Encoded, encode
+from tunesmith.data.examples import Examples
+from tunesmith.data.source import read
+
+numbers = st.integers(-(2**40), 2**40) | st.floats(width=32, allow_nan=False)
+lists = st.lists(st.integers(-(2**40), 2**40)) | st.lists(st.floats(width=32, allow_nan=False))
+
+
+@given(st.lists(st.tuples(st.lists(st.integers(0, 2**40)), st.integers()), min_size=1), st.integers(1, 5))
+def test_features_come_back(rows: list[tuple[list[int], int]], size: int) -> None:
+    features = [{"input_ids": ids, "label": number % 2**50} for ids, number in rows]
+    encoded = Encoded(features[start : start + size] for start in range(0, len(features), size))
+    assert list(encoded) == [{**feature, "length": len(feature["input_ids"]), "row": row} for row, feature in enumerate(features)]
+    assert encoded.lengths.tolist() == [len(ids) for ids, _ in rows]
+
+
+def test_a_task_encodes_chunk_by_chunk(task) -> None:
+    task.labels = ["a", "b"]
+    rows, _ = read([{"text": "word " * count, "label": "ab"[count % 2]} for count in range(1, 12)])
+    encoded = encode(Examples(rows, task), task, None, chunk=4)
+    assert len(encoded) == 11
+    assert encoded[4] == {"input_ids": [4] * 5, "truncated": 0, "label": 1, "weight": 0.5, "length": 5, "row": 4}
+    assert encoded[-1]["row"] == 10
+    assert [row["row"] for row in encoded[2:4]] == [2, 3]
+    assert encoded.lengths.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8]
+    assert encoded.truncated == 3
+    with pytest.raises(IndexError):
+        encoded[11]
+
+
+def test_types_stay_and_floats_are_those_of_float32() -> None:
+    row = Encoded([[{"input_ids": [1], "score": 0.1, "mask": [True, False], "empty": []}]])[0]
+    assert row == {"input_ids": [1], "score": float(np.float32(0.1)), "mask": [True, False], "empty": [], "length": 1, "row": 0}
+    assert type(row["score"]) is float
+
+
+def test_chunks_may_differ_in_features() -> None:
+    encoded = Encoded([[{"length": 1}], [{"length": 2, "pair": [1]}]])
+    assert encoded[0] == {"length": 1, "row": 0}
+    assert encoded[1] == {"length": 2, "pair": [1], "row": 1}
+
+
+@pytest.mark.parametrize("value", ["text", [[1], [2]], None, ["a"]])
+def test_features_that_are_no_numbers_are_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="feature 'odd'"):
+        Encoded([[{"length": 1, "odd": value}]])

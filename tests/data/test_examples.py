@@ -1,0 +1,47 @@
+"""Rows for a task that is trained already."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tunesmith.core.errors import InputError
+from tunesmith.data.examples import read_examples
+
+ROWS = [{"review": "fine", "stars": 5}, {"review": "dull", "stars": 1}]
+
+
+def test_labels_may_be_absent_or_empty_when_predicting(task) -> None:
+    task.labels = ["1", "5"]
+    assert list(read_examples(["fine", "dull"], task, truth=False)[0]) == [{"text": "fine"}, {"text": "dull"}]
+    with pytest.raises(InputError, match="no column is known as the label"):
+        read_examples(["fine", "dull"], task)
+
+
+def test_examples_are_read_one_by_one_or_in_order(task) -> None:
+    task.labels = ["1", "5"]
+    examples, bad = read_examples(ROWS, task)
+    assert list(examples) == [examples[0], examples[1]] == [{"text": "fine", "label": 1}, {"text": "dull", "label": 0}]
+    assert examples[1:][0] == examples.select(np.array([1]))[0] == examples[1]
+    assert examples.raw(0) == {"text": "fine", "label": 5}
+    assert examples.place(1) == ("<rows>", 2)
+    assert not bad
+
+
+def test_names_of_labels_reach_into_lists(task) -> None:
+    task.labels = ["low", "['low', 'high']"]
+    examples, _ = read_examples([{"text": "a", "label": 1.0}, {"text": "b", "label": [1, 5]}], task, labels={1: "low", 5: "high"})
+    assert examples.rows.column("label") == ["low", ["low", "high"]]
+
+
+def test_bad_rows_stop_or_are_returned(task) -> None:
+    task.labels = ["1", "5"]
+    rows = [*ROWS, {"review": " ", "stars": 1}, {"review": 7, "stars": 1}, {"review": "well", "stars": float("nan")}]
+    with pytest.raises(InputError) as caught:
+        read_examples(rows, task)
+    examples, bad = read_examples(rows, task, skip_bad=True)
+    assert len(examples) == 2
+    assert caught.value.problems == bad
+    assert [(problem.line, problem.column) for problem in bad] == [(3, "review"), (4, "review"), (5, "stars")]
+    with pytest.raises(InputError):
+        read_examples(rows[2:], task, skip_bad=True)

@@ -1,0 +1,59 @@
+"""Odd data is found, and sound data is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tunesmith.data.lint import lint
+from tunesmith.data.load import load
+from tunesmith.data.settings import DataSettings
+
+
+def findings(task, train: list[dict[str, str]], test: object = None, **settings: object) -> dict[tuple[str, str], tuple[int, str]]:
+    data = load(DataSettings(train, None, test, **settings), task, 0)
+    return {(finding.split, finding.kind): (finding.count, str(finding)) for finding in lint(data)}
+
+
+def test_sound_data_has_no_findings(task, rows) -> None:
+    assert findings(task, rows(40), [{"text": "new", "label": "good"}, {"text": "newer", "label": "bad"}]) == {}
+
+
+def test_leakage_is_found_in_any_spelling(task, rows) -> None:
+    found = findings(task, rows(40), [{"text": " TEXT  number 3", "label": "good"}, {"text": "new", "label": "bad"}])
+    assert found[("test", "leakage")] == (
+        1,
+        "test: 1 row also in train, so scores will be too good (<rows>:1). Remove them from one of the two.",
+    )
+
+
+def test_repeated_texts(task, rows) -> None:
+    found = findings(task, [*rows(40), *rows(2), {"text": "Text number 5", "label": "bad"}])
+    assert found[("train", "duplicates")] == (
+        3,
+        "train: 3 rows repeat an earlier one (<rows>:41, <rows>:42, <rows>:43). Remove them, unless they are meant.",
+    )
+    assert found[("train", "contradictions")][0] == 2
+    assert "<rows>:6, <rows>:43" in found[("train", "contradictions")][1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [(["a"] * 20, "one_class"), (["a"] * 20 + ["b"] * 2, "few_rows"), (["a"] * 120 + ["b"] * 5, "imbalance")],
+)
+def test_labels(task, labels: list[str], kind: str) -> None:
+    assert set(findings(task, [{"text": f"text {i}", "label": label} for i, label in enumerate(labels)])) == {("train", kind)}
+
+
+def test_a_label_that_is_not_judged(task, rows) -> None:
+    found = findings(task, rows(40), [{"text": f"new {i}", "label": "good"} for i in range(4)])
+    assert found[("test", "unjudged")] == (1, "test: no row has the label bad. Add some, or nothing is known of it.")
+
+
+def test_odd_texts(task, rows) -> None:
+    found = findings(task, [*rows(40), {"text": "?!", "label": "good"}, {"text": "long " * 100, "label": "bad"}])
+    assert set(found) == {("train", "wordless"), ("train", "long")}
+
+
+def test_skipped_rows(task, rows) -> None:
+    found = findings(task, [*rows(40), {"text": "", "label": "good"}], on_bad_row="skip")
+    assert found[("data", "skipped")] == (1, "data: 1 bad rows are left out (<rows>:41). Mend them to use them.")

@@ -1,0 +1,142 @@
+"""The data of a run: splits, labels, checks, and what is said about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tunesmith.core.errors import InputError
+from tunesmith.data.load import Data, load
+from tunesmith.data.settings import DataSettings, share
+
+
+def texts(data: Data) -> dict[str, set[str]]:
+    return {split: set(examples.rows.column("text")) for split, examples in data.splits().items()}
+
+
+def test_a_tenth_validates_where_nothing_is_said(task, rows) -> None:
+    data = load(DataSettings(rows(100)), task, seed=0)
+    assert {split: len(examples) for split, examples in data.splits().items()} == {"train": 90, "validation": 10}
+    assert task.labels == ["bad", "good"]
+    assert sorted(example["label"] for example in data.validation) == [0] * 5 + [1] * 5
+    assert data.notes == [
+        "columns: text <- text, label <- label",
+        "validation: 10 rows (10% of the training rows), held out by a hash of the text, stratified by label",
+        "rows: train 90, validation 10",
+    ]
+
+
+def test_shares_are_of_all_rows_and_do_not_disturb_each_other(task, rows) -> None:
+    both = texts(load(DataSettings(rows(100), "20%", 0.1), task, 0))
+    assert {split: len(found) for split, found in both.items()} == {"train": 70, "validation": 20, "test": 10}
+    assert len(set.union(*both.values())) == 100
+    assert texts(load(DataSettings(rows(100), "5%", 0.1), task, 0))["test"] == both["test"]
+    assert texts(load(DataSettings(rows(100), None, None), task, 0)).keys() == {"train"}
+
+
+def test_files_beside_the_training_rows_are_found(task, rows, write, tmp_path: Path) -> None:
+    for name, some in (("train", rows(30)[:20]), ("valid", rows(30)[20:25]), ("test", rows(30)[25:])):
+        write(f"set/{name}.jsonl", some)
+    data = load(DataSettings("set"), task, 0, tmp_path)
+    assert {split: len(examples) for split, examples in data.splits().items()} == {"train": 20, "validation": 5, "test": 5}
+    assert "validation: set/valid.jsonl (found beside the training data)" in data.notes
+    assert len(load(DataSettings("set", "20%", None), task, 0, tmp_path).validation) == 4
+
+
+def test_files_for_every_split_may_name_their_columns_differently(task, rows, write, tmp_path: Path) -> None:
+    write("a.csv", "review,stars\nfine,5\ndull,1\n")
+    write("b.csv", "class,sentence\n5,well\n")
+    data = load(DataSettings("a.csv", "b.csv"), task, 0, tmp_path)
+    assert data.columns == {"text": "review", "label": "stars"}
+    assert data.notes[:2] == ["columns: text <- review, label <- stars", "validation columns: text <- sentence, label <- class"]
+    assert data.validation.raw(0) == {"text": "well", "label": "5"}
+    assert data.validation[0] == {"text": "well", "label": 1}
+    assert data.validation.place(0) == (str(tmp_path / "b.csv"), 2)
+
+
+BAD = 'review,stars\nfine,5\n,5\ndull\nbad,1\n"good",\n'
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_files(task, write, tmp_path: Path) -> None:
+    write("a.csv", BAD)
+    write("b.csv", "review,stars\nwell,7\nwell,5\n")
+    with pytest.raises(InputError) as caught:
+        load(DataSettings("a.csv", "b.csv"), task, 0, tmp_path)
+    assert [str(problem).replace(f"{tmp_path}/", "") for problem in caught.value.problems] == [
+        "a.csv:3 review: the cell is empty. Fill it, or leave the row out.",
+        "a.csv:4: the row has 1 cell, the header 2. Quote a cell that holds a comma, a quote or a line end.",
+        "a.csv:6 stars: the cell is empty. Fill it, or leave the row out.",
+        "b.csv:2 stars: '7' is not a known label. Correct it.",
+    ]
+
+
+def test_bad_rows_may_be_skipped_and_are_listed(task, write, tmp_path: Path) -> None:
+    write("a.csv", BAD)
+    write("b.csv", "review,stars\nwell,7\nwell,5\n")
+    data = load(DataSettings("a.csv", "b.csv", on_bad_row="skip"), task, 0, tmp_path)
+    assert texts(data) == {"train": {"fine", "bad"}, "validation": {"well"}}
+    assert [problem.line for problem in data.skipped] == [3, 4, 6, 2]
+    assert data.notes[-1] == "rows: train 2, validation 1; 4 bad rows are left out"
+    write("b.csv", "review,stars\nwell,7\n")
+    with pytest.raises(InputError, match="no row of validation can be used"):
+        load(DataSettings("a.csv", "b.csv", on_bad_row="skip"), task, 0, tmp_path)
+
+
+def test_several_files_with_faults_are_all_named(task, write, tmp_path: Path) -> None:
+    write("a.csv", "id,stars\n1,5\n")
+    with pytest.raises(InputError) as caught:
+        load(DataSettings("a.csv", "none.csv"), task, 0, tmp_path)
+    assert [Path(problem.file).name for problem in caught.value.problems] == ["a.csv", "none.csv"]
+
+
+def test_labels_get_names(task, rows) -> None:
+    numbered = [{"text": row["text"], "label": int(row["label"] == "good")} for row in rows(20)]
+    data = load(DataSettings(numbered, labels={0: "sad", "1": "glad"}), task, 0)
+    assert task.labels == ["glad", "sad"]
+    assert {row["label"] for row in data.train.rows} == {"glad", "sad"}
+    with pytest.raises(InputError, match=r"data.labels.2: no training row has this label"):
+        load(DataSettings(numbered, labels={"0": "sad", "2": "glad"}), task, 0)
+
+
+def test_columns_may_be_mapped(task) -> None:
+    given = [{"body": f"text {i}", "text": "no", "label": "a"} for i in range(4)]
+    assert texts(load(DataSettings(given, "25%", columns={"text": "body"}), task, 0))["train"] < {row["body"] for row in given}
+
+
+def test_fewer_rows_are_always_among_more(task, rows) -> None:
+    some, more = (texts(load(DataSettings(rows(100), max_rows=most), task, 0)) for most in (10, 30))
+    assert len(some["train"]) == 10
+    assert some["train"] < more["train"]
+    assert some["validation"] == more["validation"]
+    assert task.labels == ["bad", "good"]
+
+
+def test_the_fingerprint_is_of_what_is_used(task, rows, write, tmp_path: Path) -> None:
+    def fingerprint(settings: DataSettings) -> str:
+        return load(settings, task, 0, tmp_path).fingerprint
+
+    write("a.jsonl", [{"id": 1, **row} for row in rows(20)])
+    write("b.csv", "sentence,class\n" + "".join(f"{row['text']},{row['label']}\n" for row in rows(20)))
+    assert fingerprint(DataSettings("a.jsonl")) == fingerprint(DataSettings("b.csv"))
+    assert fingerprint(DataSettings("a.jsonl")) != fingerprint(DataSettings("a.jsonl", "20%"))
+    assert fingerprint(DataSettings(rows(20))) != fingerprint(DataSettings(rows(21)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"validation": "0%"}, "data.validation: '0%' is not a share of the training rows"),
+        ({"validation": 500}, "data.validation: '500' is not a share"),
+        ({"validation": "60%", "test": "60%"}, "validation and test take all rows"),
+        ({"train": [{"text": "a", "label": "x"}]}, "<rows>: 10% of 1 training rows leaves nothing for validation"),
+    ],
+)
+def test_shares_that_cannot_be(task, rows, settings: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load(DataSettings(**{"train": rows(10), **settings}), task, 0)
+
+
+@pytest.mark.parametrize(("value", "number"), [("10%", 0.1), (" 2.5 % ", 0.025), (0.5, 0.5), ("a.csv", None), (None, None), (True, None)])
+def test_a_share_is_a_percentage_or_a_fraction(value: object, number: float | None) -> None:
+    assert share(value, "test") == number

@@ -1,0 +1,219 @@
+"""Rows from files, folders, samples, the hub and Python values."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import zstandard
+from pyarrow import parquet
+
+from tunesmith.core.errors import InputError, ResourceError
+from tunesmith.data.source import beside, read
+from tunesmith.samples import fetch
+
+ROWS = [{"text": "good, indeed", "label": "a"}, {"text": "bad", "label": "b"}]
+LINES = '{"text": "good, indeed", "label": "a"}\n{"text": "bad", "label": "b"}\n'
+
+
+def parquet_bytes() -> bytes:
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.Table.from_pylist(ROWS), sink)
+    return sink.getvalue().to_pybytes()
+
+
+FILES = {
+    "rows.csv": b'text,label\n"good, indeed",a\nbad,b\n',
+    "rows.tsv": b"text\tlabel\ngood, indeed\ta\nbad\tb\n",
+    "rows.jsonl": LINES.encode(),
+    "rows.ndjson": LINES.encode(),
+    "rows.json": f"[{','.join(LINES.splitlines())}]".encode(),
+    "rows.parquet": parquet_bytes(),
+}
+
+
+@pytest.mark.parametrize("pack", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_packed_or_not(write, name: str, pack: str) -> None:
+    packed = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[pack](FILES[name])
+    rows, problems = read(write(name + pack, packed))
+    assert list(rows) == ROWS
+    assert not problems
+    assert rows.place(1) == (str(write(name + pack, packed)), 3 if name[-3:] in ("csv", "tsv") else 1 if name == "rows.json" else 2)
+
+
+def test_a_text_file_has_a_text_a_line(write) -> None:
+    rows, _ = read(write("texts.txt", "one\n\n  two, \r\n"))
+    assert list(rows) == [{"text": "one"}, {"text": "  two, "}]
+    assert rows.place(1)[1] == 3
+
+
+def test_lists_and_globs(write, tmp_path: Path) -> None:
+    write("b.csv", "label,text\nb,two\n")
+    write("a.csv", "text,label\none,a\n")
+    rows, _ = read(["b.csv", "a.csv"], base=tmp_path)
+    assert list(rows) == [{"label": "b", "text": "two"}, {"label": "a", "text": "one"}]
+    assert [Path(rows.place(i)[0]).name for i in range(2)] == ["b.csv", "a.csv"]
+    assert read("*.csv", base=tmp_path)[0].column("text") == ["one", "two"]
+    assert read(f"{tmp_path}/[ab].csv")[0].column("text") == ["one", "two"]
+    assert read([Path("a.csv"), "b.*"], base=tmp_path)[0].column("text") == ["one", "two"]
+    write("c.csv", "review,label\nthree,a\n")
+    with pytest.raises(InputError, match=r"c.csv: the columns differ from those of .*a.csv: review, text"):
+        read("*.csv", base=tmp_path)
+
+
+def test_the_problems_of_all_files_come_at_once(write, tmp_path: Path) -> None:
+    write("a.jsonl", '{"text": 1}\n{"text"\n')
+    write("b.csv", "text,text\n1,2\n")
+    write("c.csv", "text\n")
+    write("d.xlsx", "x")
+    write("set/row.csv", "text\nbeside a folder, a name is no id of the hub\n")
+    with pytest.raises(InputError) as caught:
+        read(["a.jsonl", "b.csv", "c.csv", "d.xlsx", "e.jsonl", "none*.csv", "set/rows"], base=tmp_path)
+    places = [str(problem).replace(str(tmp_path) + "/", "") for problem in caught.value.problems]
+    assert places == [
+        "b.csv:1 text: the header has this column twice. Rename one of them.",
+        "c.csv: the file has no rows. Give a file with at least one.",
+        "d.xlsx: the format '.xlsx' is not known. "
+        "Give a file that ends in .csv .tsv .jsonl .ndjson .json .txt .parquet (.gz and .zst too).",
+        "e.jsonl: there is no such file. Did you mean 'a.jsonl'?",
+        "none*.csv: no file matches. Check the pattern.",
+        "set/rows: there is no such file. Did you mean 'row.csv'?",
+        "a.jsonl:2 8: the JSON ends in the middle. Write the rest, or remove it.",
+    ]
+
+
+def test_bad_rows_may_be_left_out_but_not_all(write) -> None:
+    rows, problems = read(write("a.jsonl", '{"text": 1}\n{"text"\n'), skip_bad=True)
+    assert len(rows) == len(problems) == 1
+    with pytest.raises(InputError, match=r"a.jsonl:1"):
+        read(write("a.jsonl", '{"text"\n'), skip_bad=True)
+
+
+def test_no_parquet(write) -> None:
+    with pytest.raises(InputError, match=r"a.parquet: this is not a Parquet file"):
+        read(write("a.parquet", b"PAR1 or not"))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ROWS,
+        {"text": ["good, indeed", "bad"], "label": ["a", "b"]},
+        pd.DataFrame(ROWS, index=[7, 8]),
+        pa.Table.from_pylist(ROWS),
+        datasets.Dataset.from_list(ROWS),
+    ],
+    ids=["list", "columns", "pandas", "arrow", "datasets"],
+)
+def test_values_of_python(spec: object) -> None:
+    rows, _ = read(spec)
+    assert list(rows) == ROWS
+    assert rows.place(1) == ("<rows>", 2)
+
+
+def test_missing_values_of_pandas_are_none() -> None:
+    rows, _ = read(pd.DataFrame({"text": ["a", None], "score": [np.nan, 0.5], "kind": pd.Categorical(["x", "y"])}))
+    assert list(rows) == [{"text": "a", "score": None, "kind": "x"}, {"text": None, "score": 0.5, "kind": "y"}]
+
+
+def test_class_numbers_of_datasets_become_names() -> None:
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])})
+    rows, _ = read(datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features))
+    assert rows.column("label") == ["pos", "neg", None]
+
+
+def test_a_list_of_strings_is_texts_unless_the_first_names_a_file(write, tmp_path: Path) -> None:
+    assert list(read(["a text", "b.csv"])[0]) == [{"text": "a text"}, {"text": "b.csv"}]
+    with pytest.raises(InputError, match=r"b.csv: there is no such file"):
+        read(["b.csv", "a text"], base=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ([], "the data has no rows"),
+        (3, "rows cannot be read from a int"),
+        ([{"text": "a"}, 3], "<rows>:2: a int is no row"),
+        ([{"text": "a"}, {"text": object()}], "<rows>:2 text: a value of type object"),
+        ([{"text": "\ud800"}], "<rows>:1 text: a character is only half there"),
+        ({"text": ["a"], "label": []}, "the columns have different lengths: text 1, label 0"),
+        (pd.DataFrame({"text": ["a", 1]}), "<rows>: the table cannot be read"),
+    ],
+)
+def test_values_that_are_no_rows(spec: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(spec)
+
+
+def test_a_folder_has_splits(write, tmp_path: Path) -> None:
+    write("set/train-00000-of-00002.jsonl", '{"text": "one"}\n')
+    write("set/train-00001-of-00002.jsonl", '{"text": "two"}\n')
+    write("set/dev.csv", "text\nthree\n")
+    write("set/test.jsonl", "")
+    assert read("set", base=tmp_path)[0].column("text") == ["one", "two"]
+    assert read(beside("set", "validation", tmp_path), base=tmp_path)[0].column("text") == ["three"]
+    assert beside("set", "test", tmp_path) is None
+    assert beside("set/dev.csv", "test", tmp_path) is None
+    assert beside(ROWS, "test", tmp_path) is None
+    write("other/reviews.csv", "text\nfour\n")
+    with pytest.raises(InputError, match=r"other: there is no train file; there is reviews.csv. Name a file"):
+        read("other", base=tmp_path)
+
+
+def test_a_sample_has_splits(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("mood/train.jsonl", '{"text": "one"}\n')
+    write("mood/test.jsonl", '{"text": "two"}\n')
+    monkeypatch.setattr(fetch, "fetch", lambda name, say: tmp_path / name)
+    assert read("sample:mood")[0].column("text") == ["one"]
+    assert read("sample:mood/test")[0].column("text") == ["two"]
+    assert beside("sample:mood", "test") == "sample:mood/test"
+    assert beside("sample:mood", "validation") is None
+    with pytest.raises(InputError, match=r"there is no validation file; there is test.jsonl, train.jsonl"):
+        read("sample:mood/validation")
+
+
+def test_a_set_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def load(name: str, config: str | None, split: str) -> datasets.Dataset:
+        asked.append((name, config, split))
+        return datasets.Dataset.from_list(ROWS)
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    rows, _ = read("org/mood:small/test")
+    assert list(rows) == ROWS
+    assert rows.place(0) == ("org/mood:small/test", 1)
+    read("org/mood")
+    assert asked == [("org/mood", "small", "test"), ("org/mood", None, "train")]
+
+
+def raises(error: Exception):
+    def load(*args: object, **keywords: object) -> None:
+        raise error
+
+    return load
+
+
+def test_a_hub_that_does_not_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_dataset", raises(ConnectionError("no")))
+    with pytest.raises(ResourceError, match="'org/mood' is no file here, and the Hugging Face hub cannot be reached"):
+        read("org/mood")
+    monkeypatch.setattr(datasets, "load_dataset", raises(datasets.exceptions.DatasetNotFoundError("nothing there")))
+    with pytest.raises(InputError, match="'org/mood' is no file here and cannot be had from the hub: nothing there"):
+        read("org/mood")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ResourceError, match=r"datasets.*is not installed.*pip install 'tunesmith\[hub\]'"):
+        read("org/mood")
+
+
+def test_reading_takes_little_memory(write) -> None:
+    before = pa.total_allocated_bytes()
+    rows, _ = read(write("many.jsonl", '{"text": "a short text of some words", "label": "good"}\n' * 50_000))
+    assert pa.total_allocated_bytes() - before < 60 * len(rows)

@@ -1,0 +1,102 @@
+"""A first recipe for a file reads back, fits the columns, and says what it found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunesmith.core.errors import InputError
+from tunesmith.recipes.find import names
+from tunesmith.recipes.recipe import Recipe, read_recipe
+from tunesmith.recipes.suggest import suggest
+
+
+def suggested(folder: Path, rows: list[dict[str, Any]], **options: Any) -> tuple[str, Recipe]:
+    """The recipe for rows in a file, as text and as it reads back."""
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    text = suggest("rows.jsonl", base=folder, **options)
+    (folder / "recipe.yaml").write_text(text)
+    return text, read_recipe(folder / "recipe.yaml")
+
+
+def reviews(number: int, **extra: Any) -> list[dict[str, Any]]:
+    return [{"id": str(i), "review": f"this is review number {i}", "verdict": "good" if i % 3 else "bad", **extra} for i in range(number)]
+
+
+def test_columns_are_found_by_what_they_hold(tmp_path: Path) -> None:
+    text, recipe = suggested(
+        tmp_path, [{"Wort des Tages": f"das ist Satz {i}", "Urteil, kurz": "gut" if i % 2 else "schlecht"} for i in range(90)]
+    )
+    assert recipe.data.columns == {"text": "Wort des Tages", "label": "Urteil, kurz"}
+    assert "#   kind: single\n#   labels: gut, schlecht\n" in text
+
+
+def test_columns_are_found_by_name_first(tmp_path: Path) -> None:
+    _, recipe = suggested(tmp_path, [{**row, "category": "abc"[i % 3]} for i, row in enumerate(reviews(90))])
+    assert recipe.data.columns == {"text": "review", "label": "category"}
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [(lambda i: ["a", "b"][: i % 3], "multi"), (lambda i: i / 7, "regression"), (lambda i: i % 5, "single")],
+)
+def test_the_kind_of_label_is_told(tmp_path: Path, label: Any, kind: str) -> None:
+    text, recipe = suggested(tmp_path, [{"text": f"this is text {i}", "label": label(i)} for i in range(1, 120)])
+    assert f"#   kind: {kind}\n" in text
+    assert recipe.task.kind == "auto"  # type: ignore[attr-defined]
+
+
+def test_pairs_of_texts(tmp_path: Path) -> None:
+    rows = [{"question": f"is it {i} or more", "passage": f"it is {i} and more", "label": i % 2} for i in range(60)]
+    assert suggested(tmp_path, rows)[1].data.columns == {"text": "question", "text_pair": "passage", "label": "label"}
+
+
+def test_texts_in_another_script_get_a_hint(tmp_path: Path) -> None:
+    rows = [{"text": f"这家酒店很好{i}", "label": "正面" if i % 2 else "负面"} for i in range(60)]
+    assert "xlm-roberta" in suggested(tmp_path, rows)[0]
+    assert "xlm-roberta" not in suggested(tmp_path, reviews(60))[0]
+    text, recipe = suggested(tmp_path, rows, model="hfl/rbt3")
+    assert recipe.model == "hfl/rbt3"
+    assert "xlm-roberta" not in text
+
+
+def test_every_strategy_is_in_the_recipe_and_works_without_its_comment_sign(tmp_path: Path) -> None:
+    text, recipe = suggested(tmp_path, reviews(60))
+    assert [type(strategy).__name__ for strategy in recipe.strategies] == ["LayerRates"]
+    (tmp_path / "recipe.yaml").write_text(text.replace("  # - ", "  - ").replace("  # learning_rate", "  learning_rate"))
+    everything = read_recipe(tmp_path / "recipe.yaml")
+    assert len(everything.strategies) + len(everything.watch) == len(names("strategies"))
+    assert everything.training.learning_rate == 5e-5
+
+
+def test_small_data_train_longer_and_large_data_hold_out_a_test(tmp_path: Path) -> None:
+    small, large = suggested(tmp_path, reviews(60))[1], suggested(tmp_path, reviews(2400))[1]
+    assert (small.training.epochs, large.training.epochs) == (10, 3)
+    assert (small.data.test, large.data.test) == (None, "10%")
+
+
+def test_files_of_a_folder_are_its_splits(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, reviews(60))))
+    text = suggest(str(tmp_path))
+    assert "test: auto " in text
+    assert "validation: 10% " in text
+
+
+def test_bad_rows_are_skipped_and_counted(tmp_path: Path) -> None:
+    text, recipe = suggested(tmp_path, [*reviews(60), {"id": "x", "review": "", "verdict": "good"}])
+    assert recipe.data.on_bad_row == "skip"
+    assert "1 rows cannot be used; the first: " in text
+    assert "on_bad_row" not in suggested(tmp_path, reviews(60))[0]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[{"image": f"images/{i}.png", "label": "ab"[i % 2]} for i in range(30)], [{"text": f"this is text {i}", "id": i} for i in range(30)]],
+)
+def test_columns_that_fit_no_task(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    with pytest.raises(InputError, match="No task fits these columns"):
+        suggested(tmp_path, rows)
