@@ -67,7 +67,6 @@ $(VENV)/installed-dev: pyproject.toml constraints.txt
 	@touch $(VENV)/installed $@
 
 define make-venv
-@if [ -z "$(PYTHON)" ]; then \
-	echo "Python 3.11 or newer with venv was not found. Install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 2; fi
-@[ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear $(VENV)
+@[ -x $(BIN)/pip ] || { [ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer with venv was not found. Install it (Debian: python3 and" \
+	"python3-venv), or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 2; }; $(PYTHON) -m venv --clear $(VENV); }
 endef

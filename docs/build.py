@@ -41,12 +41,8 @@ def pages() -> dict[str, str]:
     return {
         **{f"strategies/{name}.md": strategy_page(name, cls) for name, cls in strategies.items()},
         **{f"tasks/{name}.md": task_page(name, cls) for name, cls in tasks.items()},
-        "strategies/README.md": index_page(
-            "Strategies", "Each is one file and composes with the others: recipe order, outermost first.", strategies
-        ),
-        "tasks/README.md": index_page(
-            "Tasks", "Each is one file: what rows look like, how they are encoded, trained on and judged.", tasks
-        ),
+        "strategies/README.md": index_page("Strategies", "They compose in the order of the recipe, the first outermost.", strategies),
+        "tasks/README.md": index_page("Tasks", "What rows look like, how they are encoded, trained on and judged.", tasks),
         "papers.md": papers_page(strategies, tasks),
         "settings.md": settings_page(),
     }
@@ -109,9 +105,8 @@ def task_page(name: str, cls: type[Any]) -> str:
 
 
 def index_page(title: str, text: str, classes: Mapping[str, type[Any]]) -> str:
-    return page(
-        title, text, table(("name", "what it does"), ((f"[{name}]({name}.md)", described(cls).text) for name, cls in classes.items()))
-    )
+    rows = ((f"[{name}]({name}.md)", described(cls).text.partition("\n")[0]) for name, cls in classes.items())
+    return page(title, text, table(("name", "what it does"), rows))
 
 
 def papers_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, type[Any]]) -> str:
@@ -159,13 +154,11 @@ def settings_table(cls: type[Any]) -> str:
 
 def default(field: Field[Any]) -> str:
     value = field.default if field.default_factory is MISSING else field.default_factory()
-    return (
-        "required"
-        if value is MISSING
-        else ""
-        if value in (None, "", [], {})
-        else f"`{str(value).lower() if isinstance(value, bool) else value}`"
-    )
+    if value is MISSING:
+        return "required"
+    if value in (None, "", [], {}):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def allowed(field: Field[Any]) -> str:
@@ -184,7 +177,8 @@ def columns_table(columns: tuple[Column, ...]) -> str:
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in (head, ("---",) * len(head), *rows))
+    cells = ([cell.replace("|", r"\|") for cell in row] for row in (head, ("---",) * len(head), *rows))
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
 def recipe(value: dict[str, Any]) -> str:
@@ -215,7 +209,8 @@ def main(arguments: list[str]) -> int:
     written = pages()
     changed = stale(written)
     if arguments == ["--check"]:
-        print(*(f"docs/{name}: this is not what the code says. Type make docs." for name in changed), sep="\n")
+        for name in changed:
+            print(f"docs/{name}: this is not what the code says. Type make docs.")
         return int(bool(changed))
     for name in changed:
         (DOCS / name).unlink(missing_ok=True)

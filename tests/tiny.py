@@ -44,6 +44,7 @@ _IDS = {"vocab_size": len(VOCABULARY), "pad_token_id": PAD, "bos_token_id": CLS,
 _BERT = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 72}
 _BART = {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 64}
 _BART |= {"decoder_layers": 3, "decoder_attention_heads": 2, "decoder_ffn_dim": 64, "decoder_start_token_id": CLS}
+_T5 = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_heads": 2, "num_layers": 2, "num_decoder_layers": 3, "decoder_start_token_id": PAD}
 _IMAGE = {"image_size": 16, "patch_size": 8}
 _TOWER = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
 
@@ -64,7 +65,7 @@ _FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "gptneox": ("GPTNeoXConfig", _IDS | _BERT),
     "llama": ("LlamaConfig", _IDS | _BERT | {"num_key_value_heads": 1, "tie_word_embeddings": True}),
     "qwen2": ("Qwen2Config", _IDS | _BERT | {"num_key_value_heads": 1}),
-    "t5": ("T5Config", _IDS | {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 2}),
+    "t5": ("T5Config", _IDS | _T5),
     "bart": ("BartConfig", _IDS | _BART | {"max_position_embeddings": 72}),
     "marian": ("MarianConfig", _IDS | _BART | {"max_position_embeddings": 72}),
     "clip": (

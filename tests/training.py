@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tiny
 import torch
 from torch import Tensor
+from tunesmith.evaluate.score import scorer
 
+import tiny
 from tunesmith.core.clock import Span
 from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Strategy
@@ -21,12 +22,18 @@ from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.engine.events import EventLog
 from tunesmith.engine.loop import Fitted, fit
 from tunesmith.engine.settings import Training
-from tunesmith.evaluate.score import scorer
 from tunesmith.model.build import Model
 from tunesmith.tasks.text_classification import TextClassification
 
 TRAINING = Training(
-    steps=6, batch_size=4, learning_rate=1e-2, precision="float32", evaluate_every=Span(3, "st"), save_every=Span(2, "st"), keep=9, log_every=1
+    steps=6,
+    batch_size=4,
+    learning_rate=1e-2,
+    precision="float32",
+    evaluate_every=Span(3, "st"),
+    save_every=Span(2, "st"),
+    keep=9,
+    log_every=1,
 )
 
 

@@ -1,1 +1,42 @@
-"""tunesmith fine-tunes pre-trained transformer models."""
+"""tunesmith fine-tunes pre-trained transformer models, and proves that the tuned model is better.
+
+import tunesmith
+
+report = tunesmith.train(model="sample:minilm", task="text_classification", data={"train": "reviews.csv"})
+tunesmith.load(report.folder).predict(["Not bad at all."])
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+# Where each public name lives. Importing tunesmith imports none of them, so that it takes no time.
+_HOMES = {
+    "Observer": "tunesmith.core.observer",
+    "Recipe": "tunesmith.recipes.recipe",
+    "Report": "tunesmith.run",
+    "Strategy": "tunesmith.core.strategy",
+    "Task": "tunesmith.core.task",
+    "Training": "tunesmith.engine.settings",
+    "Tuned": "tunesmith.tuned",
+    "TunesmithError": "tunesmith.core.errors",
+    "check": "tunesmith.checking",
+    "explain": "tunesmith.explaining",
+    "load": "tunesmith.tuned",
+    "read_recipe": "tunesmith.recipes.recipe",
+    "resume": "tunesmith.run",
+    "train": "tunesmith.run",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"tunesmith has no '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         command=f"tunesmith train {shlex.quote(str(folder / RECIPES[0]))} --run {shlex.quote(folder.name + '-again')}",
         model_about=fitted.model.about,
         base_model=source.base_model,
-        licences={source.name: source.licence, **{name: SAMPLES[name].licence for name in datasets if name in SAMPLES}},
+        licences={source.base_model: source.licence, **{name: SAMPLES[name].licence for name in datasets if name in SAMPLES}},
         datasets=datasets,
         languages=sorted({SAMPLES[name].language for name in datasets if name in SAMPLES}),
         auto=recipe.task.head().auto,
@@ -54,7 +54,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         truncated=rows.truncated,
         rows={**{split: len(examples) for split, examples in data.splits().items()}, "skipped": len(data.skipped)},
         notes=data.notes,
-        warnings=list(warnings(data, rows, proof)),
+        warnings=[str(finding) for finding in lint(data)],
         environment=environment(),
         strategies=[
             {"name": name_of(part), "settings": as_plain(part), "summary": about("strategies", name_of(part))}
@@ -66,15 +66,6 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         peak_memory=float(peak_memory()),
         examples=proof.examples(),
     )
-
-
-def warnings(data: Data, rows: Encoded, proof: Proof) -> Iterator[str]:
-    """What the user must not overlook."""
-    if rows.truncated:
-        yield f"{rows.truncated:,} of {len(rows):,} training rows are longer than task.max_length and were cut."
-    if proof.split != "test":
-        yield f"There are no test rows: the scores are those of the {proof.split} rows, by which the weights were chosen too."
-    yield from (str(finding) for finding in lint(data))
 
 
 def dataset_names(recipe: Recipe) -> list[str]:

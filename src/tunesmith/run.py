@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,17 @@ from tunesmith.data.encode import encode
 from tunesmith.data.load import load
 from tunesmith.engine import distributed
 from tunesmith.engine.checkpoint import INTERRUPTED, Checkpoints, process_exit
-from tunesmith.engine.events import EventLog
-from tunesmith.engine.loop import fit
+from tunesmith.engine.events import EventLog, read_events, training_time
+from tunesmith.engine.loop import Fitted, fit
 from tunesmith.evaluate.score import scorer
-from tunesmith.evidence import Evidence, gather
-from tunesmith.model.build import build, save
-from tunesmith.proof import prove
-from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_hash, resolved, shortened
+from tunesmith.evidence import gather
+from tunesmith.model.build import build
+from tunesmith.model.save import save
+from tunesmith.proof import Proof, prove
+from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from, recipe_hash, resolved, shortened
 from tunesmith.report import folder as folders
 from tunesmith.report.card import card
+from tunesmith.report.facts import Facts
 from tunesmith.report.page import page
 
 RECIPE, RESOLVED = folders.RECIPES
@@ -39,19 +42,37 @@ class Report:
     facts: Any = field(repr=False)
 
 
-def train(recipe: Recipe, name: str = "", runs: Path | str = "runs", watch: Sequence[Observer] = ()) -> Report:
-    """Train what ``recipe`` says, in the new folder ``runs/name``, and report how much better than its base the model became.
+def train(
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    *,
+    run: str = "",
+    runs: Path | str = "runs",
+    watch: Sequence[Observer] = (),
+    **keys: Any,
+) -> Report:
+    """Train what a recipe says, in the new folder ``runs/run``, and report how much better than its base the model became.
 
-    Raises ``InputError`` before any work for what is wrong in the recipe or the data, or a run that exists already.
+    ``recipe`` is a ``Recipe``, a file, or its keys as a dictionary; or the keys are given by name: ``train(model=..., data=...)``.
+    Raises ``InputError`` before any work for what is wrong in the recipe or the data, and for a run that exists already.
     """
+    made = recipe_of(recipe, keys)
     with distributed.group():
-        folder = Path(runs) / (name or recipe.name or "run")
+        folder = Path(runs) / (run or made.name)
         if distributed.first():
-            folder = folders.create(Path(runs), name or recipe.name or "run")
-            folders.write_text(folder / RECIPE, shortened(recipe))
+            folder = folders.create(Path(runs), run or made.name)
+            folders.write_text(folder / RECIPE, shortened(made))
             folders.write_json(folder / "environment.json", folders.environment())
         distributed.barrier()
-        return carry_out(recipe, folder, watch)
+        return carry_out(made, folder, watch)
+
+
+def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapping[str, Any]) -> Recipe:
+    """The one recipe that was given, in whichever form. Raises ``InputError`` for two, or none."""
+    if (recipe is None) == (not keys):
+        raise InputError("Give a recipe, or its keys by name: model, task and data")
+    if isinstance(recipe, Recipe):  # training teaches the task its labels: the caller's own stays as it is
+        return replace(recipe, task=copy.copy(recipe.task))
+    return read_recipe(recipe) if isinstance(recipe, str | Path) else recipe_from(keys if recipe is None else recipe)
 
 
 def resume(folder: Path, watch: Sequence[Observer] = ()) -> Report:
@@ -66,35 +87,46 @@ def resume(folder: Path, watch: Sequence[Observer] = ()) -> Report:
 def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:
     """recipe -> data -> model -> strategies -> fit -> evaluate -> report."""
     task, training = recipe.task, recipe.training
-    evidence = Evidence(watch)
+
+    def say(message: str) -> None:
+        for observer in watch:
+            observer.say(message)
+
     data = load(recipe.data, task, training.seed, recipe.base_folder)
-    evidence.note(*data.notes)
+    for note in data.notes:
+        say(note)
     torch.manual_seed(seed_of(training.seed, "head"))
-    model = build(recipe.model_spec, task.head(), evidence.say)
-    evidence.note(model.about)
+    model = build(recipe.model_spec, task.head(), say)
+    say(model.about)
     rows = encode(data.train, task, model.tokenizer)
     score = None
     if data.validation is not None:
         score = scorer(task, data.validation, encode(data.validation, task, model.tokenizer), model.tokenizer)
-    identity = {"recipe": recipe_hash(recipe), "data": data.fingerprint}
-    checkpoints = Checkpoints(folder / "checkpoints", training.keep, identity)
-    observers = [*recipe.watch, evidence, *watch, EventLog(folder / "events.jsonl", training.log_every), checkpoints]
-    fitted = fit(model, task, rows, recipe.strategies, training, score, observers)
+    checkpoints = Checkpoints(folder / "checkpoints", training.keep, {"recipe": recipe_hash(recipe), "data": data.fingerprint})
+    events = EventLog(folder / "events.jsonl", training.log_every)
+    fitted = fit(model, task, rows, recipe.strategies, training, score, [*recipe.watch, *watch, events, checkpoints])
     if fitted.reason == INTERRUPTED:
         raise interruption(folder, fitted.run.clock.step, checkpoints.interrupted_by())
     if training.ship == "best":
-        evidence.shipped(checkpoints.load_best(fitted.run))
-    proof = prove(recipe, fitted, data, evidence)
-    facts = gather(recipe, fitted, data, proof, evidence, folder)
+        checkpoints.load_best(fitted.run)
+    say("judging the tuned model, its base and simple baselines on the same rows")
+    proof = prove(recipe, fitted, data, training_time(read_events(events.path)))
+    facts = gather(recipe, fitted, rows, data, proof, folder)
     if distributed.first():
-        folders.write_text(folder / RESOLVED, resolved(recipe))
-        save(model, folder / "model")
-        proof.write(folder)
-        folders.write_text(folder / "README.md", card(facts))
-        folders.write_text(folder / "report.html", page(facts))
-        folders.write_json(folder / "scores.json", proof.scores)
+        write(recipe, fitted, proof, facts, folder)
     distributed.barrier()
     return Report(folder, proof.scores, facts)
+
+
+def write(recipe: Recipe, fitted: Fitted, proof: Proof, facts: Facts, folder: Path) -> None:
+    """The files of a finished run; ``scores.json`` comes last and says that it is finished."""
+    folders.write_text(folder / RESOLVED, resolved(recipe))
+    folders.write_json(folder / "data.json", {"rows": facts.rows, "notes": facts.notes, "warnings": facts.warnings})
+    save(fitted.model, folder / "model")
+    proof.write(folder)
+    folders.write_text(folder / "README.md", card(facts))
+    folders.write_text(folder / "report.html", page(facts))
+    folders.write_json(folder / "scores.json", proof.scores)
 
 
 def interruption(folder: Path, step: int, number: int) -> InterruptedRunError:

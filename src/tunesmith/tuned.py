@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
-from tunesmith.core.task import Prediction, Task
+from tunesmith.core.task import Forward, Prediction, Task
 from tunesmith.data.encode import encode
 from tunesmith.data.examples import read_examples
-from tunesmith.engine.precision import autocast, choose, device
+from tunesmith.engine.precision import choose, device
+from tunesmith.engine.state import forward_of
 from tunesmith.evaluate.score import predict
 from tunesmith.model.build import Model, build
 from tunesmith.recipes.recipe import read_recipe
@@ -51,16 +51,9 @@ class Tuned:
         """The columns of the training file; texts alone have none."""
         return None if isinstance(rows, list) else self.columns
 
-    def _forward(self) -> Any:
+    def _forward(self) -> Forward:
         where = device()
-        dtype = choose("auto", where)
-        module = self.model.module.to(where).eval()
-
-        def forward(batch: Batch) -> Any:
-            with autocast(where, dtype):
-                return module(**batch.inputs)
-
-        return forward
+        return forward_of(self.model.module.to(where).eval(), where, choose("auto", where))
 
 
 def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
@@ -70,5 +63,5 @@ def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
         raise InputError(Problem("this run is not finished", f"Go on with it: tunesmith resume {folder}", str(folder)))
     recipe = read_recipe(folder / RESOLVED)
     torch.manual_seed(0)
-    model = build(str(folder / "model"), recipe.task.head(), lambda message: None)
+    model = build(str(folder / "model"), recipe.task.head())
     return Tuned(model, recipe.task, recipe.data.columns, recipe.data.labels)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from training import same, tiny_fit, weights
 
+from training import same, tiny_fit, weights
 from tunesmith.core.errors import InputError
 from tunesmith.core.strategy import Strategy
 from tunesmith.engine.events import read_events

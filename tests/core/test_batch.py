@@ -1,3 +1,5 @@
+"""A batch: its length, its positions, and moving it."""
+
 from __future__ import annotations
 
 import torch

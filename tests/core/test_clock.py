@@ -1,3 +1,5 @@
+"""Spans of time and the clock: what is read, what is refused, when things are due."""
+
 from __future__ import annotations
 
 import pytest

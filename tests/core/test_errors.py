@@ -1,3 +1,5 @@
+"""The text of problems, and the exit codes of errors."""
+
 from __future__ import annotations
 
 import pytest

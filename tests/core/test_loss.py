@@ -1,3 +1,5 @@
+"""The arithmetic of losses that travel as (sum, count)."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""An observer that does nothing changes nothing, and what it remembers."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

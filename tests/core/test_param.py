@@ -1,3 +1,5 @@
+"""What a plan sees of a parameter."""
+
 from __future__ import annotations
 
 from dataclasses import replace

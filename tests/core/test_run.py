@@ -1,3 +1,5 @@
+"""Seeds, random numbers and the state of a live run."""
+
 from __future__ import annotations
 
 import subprocess

@@ -1,3 +1,5 @@
+"""Settings are dataclass fields that explain themselves."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, fields

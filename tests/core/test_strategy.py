@@ -1,3 +1,5 @@
+"""A strategy that overrides nothing changes nothing, and its memory goes into a checkpoint and back."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

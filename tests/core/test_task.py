@@ -1,3 +1,5 @@
+"""What every task shares."""
+
 from __future__ import annotations
 
 import pytest

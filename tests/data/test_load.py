@@ -8,7 +8,7 @@ import pytest
 
 from tunesmith.core.errors import InputError
 from tunesmith.data.load import Data, load
-from tunesmith.data.settings import DataSettings, share
+from tunesmith.data.settings import DataSettings
 
 
 def texts(data: Data) -> dict[str, set[str]]:
@@ -135,8 +135,3 @@ def test_the_fingerprint_is_of_what_is_used(task, rows, write, tmp_path: Path) -
 def test_shares_that_cannot_be(task, rows, settings: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         load(DataSettings(**{"train": rows(10), **settings}), task, 0)
-
-
-@pytest.mark.parametrize(("value", "number"), [("10%", 0.1), (" 2.5 % ", 0.025), (0.5, 0.5), ("a.csv", None), (None, None), (True, None)])
-def test_a_share_is_a_percentage_or_a_fraction(value: object, number: float | None) -> None:
-    assert share(value, "test") == number

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from training import same, tiny_fit, weights
 
+from training import same, tiny_fit, weights
 from tunesmith.core.errors import IntegrityError, ResourceError
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from training import same, tiny_fit, weights
 
+from training import same, tiny_fit, weights
 from tunesmith.core.batch import Batch
 from tunesmith.core.errors import DivergedError, InputError, ResourceError
 from tunesmith.core.loss import Loss
@@ -21,7 +21,6 @@ from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Row, Task
 from tunesmith.engine import micro
 from tunesmith.tasks.text_classification import TextClassification
-
 
 SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.1}  # Adam would blow up differences in the last bit of small gradients
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from training import tiny_fit
 
+from training import tiny_fit
 from tunesmith.core.clock import Clock, Span
 from tunesmith.engine import schedule
 from tunesmith.engine.settings import Training

@@ -14,7 +14,8 @@ VOCABULARY = frozenset({"core", "samples"})
 MATERIAL = frozenset({"data", "model", "metrics"})
 KINDS = frozenset({"tasks", "strategies"})
 MACHINERY = frozenset({"engine", "evaluate", "report"})
-STAGES = VOCABULARY | MATERIAL | KINDS | MACHINERY
+STAGES = VOCABULARY | MATERIAL | KINDS | MACHINERY | {"recipes"}
+WHOLE_RUNS = frozenset({"run", "proof", "evidence", "checking", "explaining", "tuned"})  # what is done with a recipe, from end to end
 
 # part -> the other parts that it may import
 MAY_IMPORT: dict[str, Collection[str]] = {
@@ -23,11 +24,10 @@ MAY_IMPORT: dict[str, Collection[str]] = {
     **dict.fromkeys(MATERIAL, VOCABULARY),
     **dict.fromkeys(KINDS | MACHINERY, VOCABULARY | MATERIAL),
     "recipes": STAGES,
-    "run": STAGES | {"recipes"},
-    "studies": STAGES | {"recipes", "run"},
-    "cli": STAGES | {"recipes", "run", "studies"},
-    "__init__": STAGES | {"recipes", "run", "studies"},
-    "__main__": {"cli", "core"},
+    **dict.fromkeys(WHOLE_RUNS, STAGES | WHOLE_RUNS),
+    "studies": STAGES | WHOLE_RUNS,
+    **dict.fromkeys(("__init__", "cli"), STAGES | WHOLE_RUNS | {"studies"}),
+    "__main__": {"core", "cli"},
 }
 
 # part -> what it may import beside tunesmith and the standard library; samples, which the command line lists, may do so in functions

@@ -66,5 +66,5 @@ def pages() -> list[Path]:
 
 def report(faults: Iterable[str]) -> None:
     """Fail the test with all faults, each on its line."""
-    if lines := list(faults):
+    if lines := list(dict.fromkeys(faults)):
         pytest.fail("\n".join([f"{len(lines)} found:", *lines]), pytrace=False)

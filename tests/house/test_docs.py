@@ -1,4 +1,4 @@
-"""Pages say what the code says, and their links lead somewhere."""
+"""Pages say what the code says, their recipes can be read, and their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ import pytest
 
 from house import source
 from house.source import ROOT
+from tunesmith.core.errors import InputError
+from tunesmith.recipes import yaml
+from tunesmith.recipes.recipe import recipe_from
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+REST = {"model": "sample:minilm", "task": "text_classification", "data": {"train": "reviews.csv"}}
 CODE = re.compile(r"^(`{3,}).*?^\1|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
@@ -63,6 +68,37 @@ def test_a_dead_link_is_caught(tmp_path: Path) -> None:
         "[f](gone.md) [g](there.md#gone)\n```text\n[h](code.md)\n```\n"
     )
     assert dead_links(page) == ["page.md: the link gone.md leads nowhere", "page.md: the link there.md#gone leads nowhere"]
+
+
+def recipes(page: Path) -> list[tuple[int, str]]:
+    """The YAML blocks of a page, each with the line where it starts."""
+    text = page.read_text(encoding="utf-8")
+    return [(text.count("\n", 0, found.start(1)) + 1, found[1]) for found in YAML.finditer(text)]
+
+
+def refused(place: str, block: str) -> list[str]:
+    """What is wrong with a recipe, or with a part of one: whatever it does not say is said for it."""
+    value, _ = yaml.parse(block, place)
+    try:
+        recipe_from(REST | value)
+    except InputError as error:
+        return [f"{place}: {problem}" for problem in error.problems]
+    return []
+
+
+def test_recipes_in_pages_can_be_read() -> None:
+    found = [(f"{page.relative_to(ROOT)}:{line}", block) for page in markdown() for line, block in recipes(page)]
+    assert len(found) > 10
+    source.report(fault for place, block in found for fault in refused(place, block))
+
+
+def test_a_recipe_that_cannot_be_read_is_caught(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Title\n```yaml\nstrategies:\n  - r_drop: {strenght: 1.0}\n```\n```yaml\nseed: 1\n```\n")
+    (line, wrong), (_, right) = recipes(page)
+    assert line == 3
+    assert "strenght" in refused("page.md:3", wrong)[0]
+    assert refused("page.md:7", right) == []
 
 
 def test_generated_pages_say_what_the_code_says(build: ModuleType) -> None:

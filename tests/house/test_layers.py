@@ -86,7 +86,7 @@ def undeclared(file: Source, always: Collection[str], sometimes: Collection[str]
         names = {plain(name) for name in packages.get(found.top, [found.top])}
         if found.top not in {*sys.stdlib_module_names, "tunesmith"} and not names & {*always, *(() if found.eager else sometimes)}:
             faults.append(
-                file.at(found.line, f"{found.top} is not among the {'' if found.eager else 'optional '}dependencies in pyproject.toml")
+                file.at(found.line, f"{found.top} is not among the dependencies {'' if found.eager else 'or extras '}in pyproject.toml")
             )
     return faults
 

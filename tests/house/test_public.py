@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,21 +22,27 @@ def heavy_after(code: str) -> list[str]:
     return done.stdout.rpartition("heavy:")[2].split()
 
 
-def test_public_names_are_sorted_and_there() -> None:
-    assert tunesmith.__all__ == sorted(tunesmith.__all__)
-    assert [name for name in tunesmith.__all__ if getattr(tunesmith, name, None) is None] == []
+def test_public_names_are_sorted_explained_and_what_they_are_called() -> None:
+    assert list(tunesmith.__all__) == sorted(tunesmith.__all__) == sorted(dir(tunesmith))
+    public = {name: getattr(tunesmith, name) for name in tunesmith.__all__}
+    assert [name for name, value in public.items() if not value.__doc__ or value.__name__ != name] == []
 
 
-def test_public_names_are_complete() -> None:
-    visible = {name for name in dir(tunesmith) if not name.startswith("_")}
+def test_public_names_are_all_there_is() -> None:
     submodules = {name for name in vars(tunesmith) if f"tunesmith.{name}" in sys.modules}
-    imported_for_itself = {"annotations", "importlib", "TYPE_CHECKING", "Any"}
-    assert visible - submodules - imported_for_itself == {name for name in tunesmith.__all__ if not name.startswith("_")}
+    imported_for_itself = {"annotations", "import_module", "Any"}
+    visible = {name for name in vars(tunesmith) if not name.startswith("_")}
+    assert visible - submodules - imported_for_itself - set(tunesmith.__all__) == set()
+
+
+def test_no_module_hides_a_public_name() -> None:
+    # Importing tunesmith.train, if it were a module, would put it in the place of the function.
+    assert set(tunesmith.__all__) & {path.stem for path in Path(tunesmith.__path__[0]).iterdir()} == set()
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
-        _ = tunesmith.no_such_name  # type: ignore[attr-defined]
+        _ = tunesmith.no_such_name
 
 
 @pytest.mark.parametrize(

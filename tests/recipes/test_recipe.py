@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
+from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
 from tunesmith.recipes.find import find
-from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from, recipe_hash, resolved, shortened
+from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from, resolved
 
 GOOD = """
 model: sample:minilm
@@ -85,6 +86,20 @@ def test_python_objects_are_the_same_as_what_is_written() -> None:
     assert objects == written
 
 
+def test_training_arguments_of_hugging_face_make_a_recipe() -> None:
+    smoothing, clip = find("strategies", "label_smoothing"), find("strategies", "clip")
+    arguments = {"num_train_epochs": 2, "per_device_train_batch_size": 8, "gradient_accumulation_steps": 4, "optim": "sgd", "bf16": True}
+    arguments |= {"lr_scheduler_type": "polynomial", "warmup_ratio": 0.1, "save_total_limit": 3, "save_steps": 100, "eval_steps": 0.5}
+    arguments |= {"max_grad_norm": 1.0, "label_smoothing_factor": 0.2, "max_seq_length": 64, "seed": 4, "logging_steps": 5}
+    recipe = recipe_from({**SMALL, "training": arguments, "strategies": ["ema"]})
+    assert recipe.training == Training(
+        epochs=2, batch_size=32, optimizer="sgd", momentum=0.0, precision="bfloat16", schedule="polynomial", power=1.0, keep=3, seed=4,
+        warmup=Span(10, "%"), save_every=Span(100, "st"), evaluate_every=Span(50, "%"), log_every=5,
+    )  # fmt: skip
+    assert recipe.strategies[:2] == [clip(norm=1.0), smoothing(strength=0.2)]
+    assert recipe.task.settings()["max_length"] == 64
+
+
 def test_an_object_of_a_recipe_is_its_own() -> None:
     task = find("tasks", "text_classification")()
     recipe = recipe_from({**SMALL, "task": task})
@@ -131,7 +146,7 @@ baselines: maybe
             "stars.yaml:5 3: There is no setting 'epochs' in data. It belongs under training.",
             "stars.yaml:7 14: There is no setting 'layer' in strategies.0.freeze. Did you mean layers?",
             "stars.yaml:8 5: There is no strategy 'lra'. Did you mean lora?",
-            "stars.yaml:9 5: 'my.module:Mine' is code of your own, which no recipe file may run. Give the object to tunesmith.train in Python.",
+            "stars.yaml:9 5: 'my.module:Mine' is code of your own, which no recipe file may run. Give the object",
             f"stars.yaml:10 5: strategies.3 must be a name or name: {{settings}}. Known: {known[:40]}",
             "stars.yaml:12 3: training.epochs must be above 0, not -1. Passes over the training rows.",
             "stars.yaml:13 3: There is no setting 'model' in training. It belongs at the top.",
@@ -229,89 +244,32 @@ def test_any_override_is_taken_or_refused(overrides: list[str]) -> None:
     assert not overrides
 
 
-TRAINING = st.fixed_dictionaries(
-    {"batch_size": st.integers(1, 512), "seed": st.integers(0, 2**40)},
-    optional={
-        "learning_rate": st.none() | st.floats(1e-8, 1),
-        "schedule": st.sampled_from(["linear", "constant"]),
-        "warmup": st.sampled_from(["3%", "0.5ep", "20st", 7]),
-        "save_every": st.none() | st.integers(1, 10**6),
-        "ship": st.sampled_from(["best", "last"]),
-    },
-)
-STRATEGIES = st.lists(
-    st.sampled_from(
-        ["ema", {"freeze": {"layers": 2}}, {"lora": {"targets": ["query", "*"]}}, "early_stop", {"unfreeze": {"every": ["1ep", 2]}}]
-    )
-)
-WORDS = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1)
+@dataclass
+class Mine(Strategy):
+    """A strategy that is no file of the package."""
+
+    strength: float = setting(1.0, "how much", low=0)
 
 
-@given(TRAINING, STRATEGIES, st.dictionaries(WORDS, WORDS), WORDS, st.booleans())
-def test_what_is_written_out_reads_back(
-    training: dict[str, Any], strategies: list[Any], columns: dict[str, str], model: str, baselines: bool
-) -> None:
-    from tunesmith.recipes.yaml import parse
-
-    given = {"model": model, "task": {"text_classification": {"labels": list(columns), "max_length": 32}}, "baselines": baselines}
-    recipe = recipe_from({**given, "data": {"train": "x.csv", "columns": columns}, "strategies": strategies, "training": training})
-    for write in (resolved, shortened):
-        again = recipe_from(parse(write(recipe), "")[0])
-        assert again == recipe
-        assert write(again) == write(recipe)
-        assert recipe_hash(again) == recipe_hash(recipe)
-
-
-def test_the_resolved_recipe_names_every_setting_that_is_read(tmp_path: Path) -> None:
-    recipe = read_recipe(file(tmp_path, GOOD))
-    text = resolved(recipe)
-    unread = set(Training.applies) - {"epochs", "beta1", "beta2", "epsilon", "final_rate"}
-    for field in fields(Training):
-        assert (f"{field.name}:" in text) == (field.name not in unread), field.name
-    assert text.startswith("name: stars\nmodel: sample:minilm\ntask:\n  text_classification:\n    kind: auto\n")
-
-
-def test_the_short_recipe_holds_what_differs(tmp_path: Path) -> None:
-    text = shortened(recipe_from({**SMALL, "training": {"epochs": 3, "steps": None}}, base_folder=tmp_path))
-    assert text == (
-        "name: text_classification\nmodel: m\ntask:\n  text_classification: {}\ndata:\n  train: x.csv\n"
-        f"seed: 0\nbase_folder: {tmp_path.resolve()}\n"
-    )
-
-
-def test_a_resolved_recipe_in_another_folder_is_the_same(tmp_path: Path) -> None:
-    recipe = read_recipe(file(tmp_path, GOOD))
-    run = tmp_path / "runs" / "stars"
-    run.mkdir(parents=True)
-    (run / "recipe.resolved.yaml").write_text(resolved(recipe))
-    assert read_recipe(run / "recipe.resolved.yaml") == recipe
-
-
-def test_the_hash_is_of_what_is_computed(tmp_path: Path) -> None:
-    recipe = read_recipe(file(tmp_path, GOOD))
-    assert recipe_hash(replace(recipe, name="other", base_folder=Path("/"))) == recipe_hash(recipe)
-    others = [
-        replace(recipe, model="other"),
-        replace(recipe, strategies=recipe.strategies[::-1]),
-        replace(recipe, watch=[]),
-        replace(recipe, baselines=True),
-        replace(recipe, training=replace(recipe.training, seed=4)),
-        replace(recipe, data=replace(recipe.data, max_rows=5)),
-    ]
-    assert len({recipe_hash(each) for each in [recipe, *others]}) == 1 + len(others)
+class Plain(Strategy):
+    """Not a dataclass."""
 
 
 def test_a_strategy_of_the_users_own_runs_from_python_alone(tmp_path: Path) -> None:
-    class Mine(Strategy):
-        """A dataclass by inheritance has no settings of its own."""
-
-        __dataclass_fields__: dict[str, Any] = {}  # noqa: RUF012 (what @dataclass would make)
-
-    recipe: Recipe = recipe_from({**SMALL, "strategies": [Mine()]})
-    assert isinstance(recipe.strategies[0], Mine)
+    recipe: Recipe = recipe_from({**SMALL, "strategies": [Mine(2)]})
+    assert recipe.strategies == [Mine(2.0)]
     lines = refused(tmp_path, resolved(recipe))
     assert len(lines) == 1
     assert "code of your own" in lines[0]
+
+
+def test_a_strategy_of_the_users_own_is_checked() -> None:
+    with pytest.raises(InputError) as caught:
+        recipe_from({**SMALL, "strategies": [Mine(-1), Plain()]})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "strategies.0.strength must be at least 0, not -1. How much.",
+        "Plain is no dataclass. Write @dataclass above it: its fields are its settings.",
+    ]
 
 
 def test_every_field_of_training_says_what_it_is() -> None:

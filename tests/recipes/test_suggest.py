@@ -58,8 +58,8 @@ def test_texts_in_another_script_get_a_hint(tmp_path: Path) -> None:
     rows = [{"text": f"这家酒店很好{i}", "label": "正面" if i % 2 else "负面"} for i in range(60)]
     assert "xlm-roberta" in suggested(tmp_path, rows)[0]
     assert "xlm-roberta" not in suggested(tmp_path, reviews(60))[0]
-    text, recipe = suggested(tmp_path, rows, model="hfl/rbt3")
-    assert recipe.model == "hfl/rbt3"
+    text, recipe = suggested(tmp_path, rows, model="my models: zh")
+    assert recipe.model == "my models: zh"
     assert "xlm-roberta" not in text
 
 

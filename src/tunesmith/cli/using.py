@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as writer
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +47,9 @@ def predict(
 ) -> None:
     """Predict for the rows of a file, for texts on standard input, or for --text."""
     if (file is None) == (not text):
-        raise InputError(Problem("there is nothing to predict" if file is None else "both a file and --text are given", "Give FILE or --text"))
+        raise InputError(
+            Problem("there is nothing to predict" if file is None else "both a file and --text are given", "Give FILE or --text")
+        )
     if out is not None and Path(out).exists():
         raise InputError(Problem("this file exists and is not overwritten", "Name another with --out FILE", out))
     from tunesmith.tuned import load
@@ -64,7 +65,7 @@ def predict(
     else:
         aside = Path(f"{out}.part")
         aside.write_text("".join(writer.dumps(p, ensure_ascii=False) + "\n" for p in predictions), encoding="utf-8")
-        os.replace(aside, out)
+        aside.replace(out)
         print(f"{len(predictions):,} predictions in {out}", file=sys.stderr)
 
 

@@ -27,6 +27,7 @@ class Run:
 
     ``forward``      batch -> the model's output, on the run's device and in its precision
     ``params``       every parameter by name, after all ``adapt``
+    ``fixed``        names of parameters that the model itself keeps as they are: sinusoidal positions, the base under an adapter
     ``rules``        the plan in force, by parameter name
     ``touched``      the names of parameters that learned at any time so far
     ``evaluations``  the scores of every evaluation so far, oldest first, each with its ``step``
@@ -47,6 +48,7 @@ class Run:
     snapshot: Callable[[], dict[str, Any]] = dict
     restore: Callable[[dict[str, Any]], None] = lambda snapshot: None
     params: Mapping[str, Param] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
     rules: dict[str, Rule] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     evaluations: list[dict[str, Any]] = field(default_factory=list)

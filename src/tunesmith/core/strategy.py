@@ -49,7 +49,7 @@ class Strategy(Memory):
     ``foresees``   whether ``plan`` can be asked about the future
     """
 
-    objective: ClassVar[Objective | None] = None
+    objective: ClassVar[Any] = None  # an Objective; typed Any, since a method is one too
     owns: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     foresees: ClassVar[bool] = True

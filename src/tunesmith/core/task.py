@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
-from torch import Tensor
-
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 
@@ -115,28 +113,10 @@ class Task(ABC):
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         """How right each prediction is, 0 to 1, or minus its error: what flips and paired intervals count."""
 
+    @abstractmethod
+    def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
+        """A row that ``read`` returned and its prediction for people: ``text``, ``predicted``, ``truth`` and ``confidence`` where known."""
+
     def settings(self) -> dict[str, Any]:
         """The dataclass fields by name."""
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
-
-
-class LabelTask(Task):
-    """A task whose answer is a label, labels or a number for a text: simple models can be judged beside it.
-
-    ``kind`` is single, multi or regression; ``labels`` the names in order. Tables of probabilities are (rows, labels), of values (rows, 1).
-    """
-
-    kind: str
-    labels: list[str]
-
-    @abstractmethod
-    def texts(self, rows: Sequence[Row]) -> list[str]:
-        """Each row as one text."""
-
-    @abstractmethod
-    def targets(self, rows: Sequence[Row]) -> Tensor:
-        """The truths: (rows,) int64 label ids, (rows, labels) of 0 and 1, or (rows,) float values."""
-
-    @abstractmethod
-    def predictions(self, table: Tensor) -> list[Prediction]:
-        """Predictions from probabilities or values."""

@@ -14,10 +14,21 @@ from tunesmith.core.task import RowError
 
 
 def kind_of(values: Sequence[Any]) -> str:
-    """``multi`` for lists of labels, ``regression`` for numbers with fractions, else ``single``."""
+    """``multi`` for lists of labels, ``regression`` for numbers with fractions (as numbers or as texts), else ``single``."""
     if any(isinstance(value, list) for value in values):
         return "multi"
-    return "regression" if any(isinstance(value, float) and not value.is_integer() for value in values) else "single"
+    numbers = [_number(value) for value in values]
+    fractions = any(found is not None and not found.is_integer() for found in numbers)
+    return "regression" if fractions and None not in numbers else "single"
+
+
+def _number(value: Any) -> float | None:
+    """The finite number that a value is or spells."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return None
+    return found if math.isfinite(found) and not isinstance(value, bool) else None
 
 
 def names_of(value: Any) -> list[str]:
@@ -62,11 +73,8 @@ def label_id(value: Any, labels: Sequence[str]) -> int:
 
 def number(value: Any, labels: Sequence[str] = ()) -> float:
     """The number in a cell; ``labels`` are not looked at. Raises ``RowError`` for anything that is no finite number."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        found = math.nan
-    if not math.isfinite(found):
+    found = _number(value)
+    if found is None:
         raise RowError(f"'{value}' is not a number", "Give a number, or set task.kind: single", "label")
     return found
 

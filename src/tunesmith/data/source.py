@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -80,9 +81,11 @@ def _is_name(value: Any, base: Path) -> bool:
     """Whether a string names data, rather than being a text."""
     if isinstance(value, Path):
         return True
-    if not isinstance(value, str) or "\n" in value or len(value) > 1000:
+    if not isinstance(value, str) or "\n" in value:
         return False
-    return value.startswith(SAMPLE) or bool(format_of(Path(value))) or (base / value).exists()
+    with suppress(OSError, ValueError):  # the text is too long for a name
+        return value.startswith(SAMPLE) or bool(format_of(Path(value))) or (base / value).is_file()
+    return False
 
 
 def _named(name: str, base: Path) -> list[Callable[[], Parsed]]:
@@ -91,9 +94,13 @@ def _named(name: str, base: Path) -> list[Callable[[], Parsed]]:
         sample, _, split = name.partition("/")
         return [partial(read_file, path) for path in _split_of(_sample(sample), split or "train", name)]
     path = base / Path(name).expanduser()
-    if path.is_dir():
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, ValueError) as error:
+        raise InputError(Problem(f"'{name[:40]}...' cannot be the name of a file", "Put texts into a list")) from error
+    if is_folder:
         return [partial(read_file, file) for file in _split_of(path, "train", str(path))]
-    if path.exists():
+    if is_there:
         files = [path]
     elif re.search(r"[*?\[]", name):
         root = Path(path.anchor)

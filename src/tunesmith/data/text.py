@@ -24,7 +24,7 @@ def check_text(value: Any, role: str) -> None:
 def encode_texts(texts: Sequence[str], pairs: Sequence[str | None] | None, tokenizer: Any, max_length: int) -> list[dict[str, Any]]:
     """Token ids of texts, or of pairs of texts, cut at ``max_length`` tokens (a pair at its longer side).
 
-    Each dictionary has ``input_ids``, ``token_type_ids`` where they are not all 0, ``length``, and
+    Each dictionary has ``input_ids``, ``token_type_ids`` where the model cannot take 0 for all of them, ``length``, and
     ``truncated``: how many tokens were cut.
     """
     pair = pairs if pairs is not None and pairs and pairs[0] is not None else None
@@ -39,7 +39,8 @@ def encode_texts(texts: Sequence[str], pairs: Sequence[str | None] | None, token
         return_length=False,
     )
     full = _full_lengths(tokenizer, texts, pair, coded, limit)
-    names = [name for name in MODEL_INPUTS if name in coded and (name == "input_ids" or any(map(any, coded[name])))]
+    typed = "token_type_ids" in coded and (pair is not None or any(coded["token_type_ids"][0]))
+    names = ["input_ids", *(["token_type_ids"] if typed else [])]
     return [
         {
             **{name: coded[name][i] for name in names},

@@ -51,7 +51,7 @@ class Checkpoints(Observer):
         newest = newest_valid(self.folder, run)
         if newest is not None:
             check_identity(newest, self.identity)
-            run.restore({part: load_tree(newest / part) for part in PARTS})
+            run.restore({part: load_tree(newest / part, run.device) for part in PARTS})
             run.say(f"resumed at step {run.clock.step:,} of {run.clock.total:,}")
 
     def step(self, run: Run, record: Record) -> str | None:
@@ -76,7 +76,7 @@ class Checkpoints(Observer):
         if not (best / MANIFEST).exists():
             return None
         manifest = verify(best)
-        load_weights(run, load_tree(best / "model"))
+        load_weights(run, load_tree(best / "model", run.device))
         return int(manifest["step"])
 
     def interrupted_by(self) -> int:

@@ -72,8 +72,8 @@ def add_over_ranks(tensors: Sequence[Tensor]) -> None:
     for position, tensor in enumerate(tensors):
         bucket.append(tensor)
         if sum(t.numel() for t in bucket) >= BUCKET or position == len(tensors) - 1:
-            flat = _flatten_dense_tensors(bucket)
+            flat = _flatten_dense_tensors(bucket)  # type: ignore[no-untyped-call]
             dist.all_reduce(flat)
-            for target, summed in zip(bucket, _unflatten_dense_tensors(flat, bucket), strict=True):
+            for target, summed in zip(bucket, _unflatten_dense_tensors(flat, bucket), strict=True):  # type: ignore[no-untyped-call]
                 target.copy_(summed)
             bucket = []

@@ -64,7 +64,8 @@ class Optimizer:
         self.rules = self.run.rules = dict(rules)
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, rule in rules.items():
-            parameter = self.parameters[name].requires_grad_(rule.learns)
+            parameter = self.parameters[name]
+            parameter.requires_grad_(rule.learns)
             if rule.learns:
                 self.run.touched.add(name)
                 groups.setdefault((rule.rate, rule.decay), []).append(parameter)

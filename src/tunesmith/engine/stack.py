@@ -14,7 +14,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.loss import Loss
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
-from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.core.strategy import Objective, Rows, Strategy
 from tunesmith.core.task import Task
 
 Inner = Callable[[Sequence[Batch]], Loss]
@@ -34,7 +34,7 @@ class Stack:
         if problems:
             raise InputError(*problems)
         owner = next((s for s in self.strategies if s.objective is not None), None)
-        self.objective = owner.objective if owner is not None and owner.objective is not None else task.objective
+        self.objective: Objective = task.objective if owner is None else owner.objective
 
     def adapt(self, module: nn.Module) -> nn.Module:
         for strategy in self.strategies:
@@ -45,7 +45,7 @@ class Stack:
         """The rule of every parameter now. Biases and norms are not decayed, unless a strategy says so."""
         rules = {}
         for name, param in run.params.items():
-            rule = Rule(decay=0.0 if param.bias or param.kind == "norm" else 1.0)
+            rule = Rule(learns=name not in run.fixed, decay=0.0 if param.bias or param.kind == "norm" else 1.0)
             for strategy in self.strategies:
                 rule = strategy.plan(param, rule, run.clock)
             rules[name] = rule

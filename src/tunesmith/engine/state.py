@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import Run, seed_of
-from tunesmith.core.task import Task
+from tunesmith.core.task import Forward, Task
 from tunesmith.data.batches import Source
 from tunesmith.engine.micro import MicroBatches
 from tunesmith.engine.optimizer import Optimizer
@@ -33,10 +33,6 @@ def start(model: Model, task: Task, rows: int, training: Training, watch: Sequen
     dtype = choose(training.precision, where)
     module = model.module.to(where).train()
 
-    def forward(batch: Batch) -> Any:
-        with autocast(where, dtype):
-            return module(**batch.inputs)
-
     def say(message: str) -> None:
         for observer in watch:
             observer.say(message)
@@ -44,7 +40,19 @@ def start(model: Model, task: Task, rows: int, training: Training, watch: Sequen
     steps_per_epoch = math.ceil(rows / training.batch_size)
     total = training.steps or max(1, round(training.epochs * steps_per_epoch))
     clock = Clock(0, total, steps_per_epoch)
-    return Run(module, task, forward, clock, where, training.seed, say, params=describe(module, before))
+    fixed = frozenset(name for name, parameter in module.named_parameters() if not parameter.requires_grad)
+    forward = forward_of(module, where, dtype)
+    return Run(module, task, forward, clock, where, training.seed, say, params=describe(module, before), fixed=fixed)
+
+
+def forward_of(module: nn.Module, where: torch.device, dtype: torch.dtype) -> Forward:
+    """The forward pass of a module on a device, in a precision."""
+
+    def forward(batch: Batch) -> Any:
+        with autocast(where, dtype):
+            return module(**batch.to(where).inputs)
+
+    return forward
 
 
 def connect(run: Run, stack: Stack, optimizer: Optimizer, source: Source, micro: MicroBatches, watch: Sequence[Observer]) -> None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -29,9 +30,10 @@ def save_tree(tree: Any, stem: Path) -> list[Path]:
     return paths
 
 
-def load_tree(stem: Path) -> Any:
-    """Read what ``save_tree`` wrote."""
-    return _join(json.loads(stem.with_suffix(".json").read_text(encoding="utf-8")), load_file(stem.with_suffix(".safetensors")))
+def load_tree(stem: Path, device: torch.device | str = "cpu") -> Any:
+    """Read what ``save_tree`` wrote, its tensors on ``device``."""
+    plain = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+    return _join(plain, load_file(stem.with_suffix(".safetensors"), str(device)))
 
 
 def flush(path: Path) -> None:

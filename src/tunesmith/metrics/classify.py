@@ -39,7 +39,7 @@ def classification(
     - ``mcc``: see ``matthews``
     - ``auc``: area under the ROC curve; with more than two classes the mean of one against the rest, over the classes with both
     - ``log_loss``: mean ``-ln p(truth)``, p kept off 0 by the smallest float64 step
-    - ``ece``: expected calibration error, the mean distance of confidence and accuracy, see ``reliability``
+    - ``calibration``: see ``reliability``; ``ece``: its mean distance of confidence and accuracy, the expected calibration error
     - ``per_class``: precision, recall, f1 and support (rows that are truly so) by label
     - ``confusion``: counts, a list for each true class with a number for each predicted class
     """
@@ -102,17 +102,17 @@ def regression(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str, floa
     truth, predicted = np.asarray(truth, float), np.asarray(predicted, float)
     if len(truth) == 0 or not np.isfinite([truth, predicted]).all():
         return {}
-    error = truth - predicted
-    mse, spread = float(np.square(error).mean()), float(np.square(truth - truth.mean()).mean())
-    defined = {
-        "pearson": correlation(truth, predicted),
-        "spearman": correlation(average_ranks(truth), average_ranks(predicted)),
-        "r2": 1 - mse / spread if np.ptp(truth) > 0 else None,
-        "mse": mse,
-        "rmse": math.sqrt(mse),
-        "mae": float(np.abs(error).mean()),
-    }
-    return {name: value for name, value in defined.items() if value is not None}
+    with np.errstate(over="ignore", invalid="ignore"):  # squares of huge numbers: what becomes infinite is left out
+        squares, spread = np.square(truth - predicted).mean(), np.square(truth - truth.mean()).mean()
+        defined = {
+            "pearson": correlation(truth, predicted),
+            "spearman": correlation(average_ranks(truth), average_ranks(predicted)),
+            "r2": 1 - squares / spread if np.ptp(truth) > 0 else None,
+            "mse": squares,
+            "rmse": np.sqrt(squares),
+            "mae": np.abs(truth - predicted).mean(),
+        }
+    return {name: float(value) for name, value in defined.items() if value is not None and np.isfinite(value)}
 
 
 def confusion(truth: Integers, predicted: Integers, classes: int) -> Integers:
@@ -134,7 +134,7 @@ def matthews(counts: Integers) -> float:
 
 
 def reliability(confidence: npt.ArrayLike, correct: npt.ArrayLike, bins: int = BINS) -> list[dict[str, float]]:
-    """Mean confidence, accuracy and number of rows in equal bins of confidence, empty bins left out: a calibration plot.
+    """Mean confidence, accuracy and count of rows in equal bins of confidence, empty bins left out: a calibration plot.
 
     ``confidence`` (rows,) the probability of the predicted class; ``correct`` (rows,) whether it was right.
 
@@ -142,11 +142,11 @@ def reliability(confidence: npt.ArrayLike, correct: npt.ArrayLike, bins: int = B
     """
     confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
     which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    rows = np.bincount(which, minlength=bins)
-    sums = np.bincount(which, confidence, bins), np.bincount(which, correct, bins)
+    count = np.bincount(which, minlength=bins)
+    sure, right = np.bincount(which, confidence, bins), np.bincount(which, correct, bins)
     return [
-        {"confidence": float(sums[0][i] / rows[i]), "accuracy": float(sums[1][i] / rows[i]), "rows": int(rows[i])}
-        for i in np.flatnonzero(rows)
+        {"confidence": float(sure[i] / count[i]), "accuracy": float(right[i] / count[i]), "count": int(count[i])}
+        for i in np.flatnonzero(count)
     ]
 
 
@@ -159,8 +159,8 @@ def correlation(first: Floats, second: Floats) -> float | None:
     return float(np.clip(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)), -1, 1))
 
 
-def _of_probabilities(truth: Integers, predicted: Integers, probabilities: Floats) -> dict[str, float]:
-    """AUC, log loss and calibration error, as far as they are defined."""
+def _of_probabilities(truth: Integers, predicted: Integers, probabilities: Floats) -> dict[str, Any]:
+    """AUC, log loss and calibration, as far as they are defined."""
     if not np.isfinite(probabilities).all():
         return {}
     rows, classes = probabilities.shape
@@ -171,7 +171,8 @@ def _of_probabilities(truth: Integers, predicted: Integers, probabilities: Float
     return {
         **({} if auc is None else {"auc": auc}),
         "log_loss": float(-np.log(np.clip(probabilities[np.arange(rows), truth], step, 1 - step)).mean()),
-        "ece": sum(b["rows"] * abs(b["confidence"] - b["accuracy"]) for b in bins) / rows,
+        "ece": sum(b["count"] * abs(b["confidence"] - b["accuracy"]) for b in bins) / rows,
+        "calibration": bins,
     }
 
 

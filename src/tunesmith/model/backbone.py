@@ -9,7 +9,7 @@ first parameter that learns is computed once and kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -26,7 +26,7 @@ _BRIDGE = re.compile(r"\benc_to_dec_proj\b")
 
 _ATTENTION = re.compile(r"att(entio)?n", re.IGNORECASE)
 _MLP = re.compile(r"mlp|ffn|\bff\b|feed_?forward|\bfc\d|\blin\d|dense|intermediate|output|expert|(gate|up|down)_proj", re.IGNORECASE)
-_WRAPPING = re.compile(r"^(base_model\.model\.)+|\.(base_layer|original_module)(?=\.)")  # what peft puts around a name
+_WRAPPED = re.compile(r"\.(base_layer|original_module)(?=\.)")  # where peft moves what it wraps
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class _Stack:
         return self.below + self.size
 
 
-def describe(module: nn.Module, before: Set[str] | None = None) -> dict[str, Param]:
+def describe(module: nn.Module, before: AbstractSet[str] | None = None) -> dict[str, Param]:
     """Every parameter by name, with its depth and kind.
 
     Embeddings have depth 0, layers 1 to L, and the head (classifier, pooler, final norm) L + 1. In an encoder-decoder the decoder's
@@ -76,7 +76,7 @@ def describe(module: nn.Module, before: Set[str] | None = None) -> dict[str, Par
             layers=num_layers,
             kind=_kind(name, module.get_submodule(owner), depth, num_layers),
             bias=name.endswith("bias"),
-            added=before is not None and _WRAPPING.sub("", name) not in before,
+            added=before is not None and before.isdisjoint(_names_before(name)),
         )
     return params
 
@@ -117,6 +117,12 @@ def _alongside(parent: nn.Module, name: str, size: int) -> tuple[str, ...]:
     """The lists of ``size`` modules in ``parent``: XLM keeps the parts of its layers in four lists side by side."""
     lists = [child for child, held in parent.named_children() if isinstance(held, nn.ModuleList) and len(held) == size]
     return tuple(f"{name}.{child}" if name else child for child in lists)
+
+
+def _names_before(name: str) -> set[str]:
+    """What a parameter may have been called before peft wrapped its model, which adds one word or two in front, or none."""
+    bare = _WRAPPED.sub("", name)
+    return {bare, bare.removeprefix("base_model."), bare.removeprefix("base_model.model.")}
 
 
 def _inside(name: str, depths: dict[str, int]) -> int | None:

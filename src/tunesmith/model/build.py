@@ -12,11 +12,11 @@ from torch import nn
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Head
 from tunesmith.model.backbone import describe
-from tunesmith.model.weights import Loaded, load
 from tunesmith.model.quiet import quiet
 from tunesmith.model.sources import ModelSource, Say, resolve
 from tunesmith.model.surgery import amount
 from tunesmith.model.tokenizer import bound, load_tokenizer
+from tunesmith.model.weights import Loaded, load
 
 
 @dataclass

@@ -22,7 +22,9 @@ def follow(module: Any, before: Mapping[Any, str], after: Mapping[Any, str]) -> 
         -1
     ]
     if set(old) != set(new):
-        module._init_weights(layer)
+        nn.init.normal_(layer.weight, std=getattr(module.config, "initializer_range", 0.02))
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
         return tuple(f"{name}.{inner}" for inner, _ in layer.named_parameters())
     order = torch.tensor([old.index(label) for label in new])
     with torch.no_grad():

@@ -106,7 +106,9 @@ def _sample(spec: str, name: str, say: Say | None) -> ModelSource:
 
     sample = find(name)
     if sample.kind != "model":
-        raise InputError(Problem(f"{spec} is a data set, not a model", f"Name a model: {', '.join(_sample_models().values())}"))
+        raise InputError(
+            Problem(f"{spec} is a data set, not a model", f"Name a model: {', '.join(dict.fromkeys(_sample_models().values()))}")
+        )
     return ModelSource(spec, "sample", fetch(name, say), sample.origin.rpartition("/")[2] or name)
 
 

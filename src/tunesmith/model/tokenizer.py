@@ -50,8 +50,8 @@ def pad_alike(config: Any, tokenizer: Any) -> None:
 def bound(tokenizer: Any, module: Any) -> None:
     """Lower the tokenizer's longest text to the positions that the model has.
 
-    Raises ``InputError`` where the vocabularies do not belong together; up to 1% more tokens than the model embeds are let pass,
-    since some models carry a token for images that texts never use.
+    Raises ``InputError`` where the vocabularies do not belong together; a few tokens more than the model embeds are let pass,
+    such as one for images that texts never hold.
     """
     config = module.config.get_text_config()
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "max_target_positions", None) or -1
@@ -62,7 +62,7 @@ def bound(tokenizer: Any, module: Any) -> None:
                 break
         tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
     _, embedded = token_embedding(module)
-    if embedded and len(tokenizer) > 1.01 * embedded:
+    if embedded and len(tokenizer) > 1.01 * embedded + 8:
         raise InputError(
             Problem(
                 f"The tokenizer has {len(tokenizer):,} tokens and the model embeds {embedded:,}",

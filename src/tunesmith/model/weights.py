@@ -103,7 +103,7 @@ def _check_backbone(loaded: Loaded, path: Path) -> None:
     embedding = f"{token_embedding(loaded.module)[0]}.weight"
     lost = [name for name in loaded.fresh if 0 < params[name].depth <= params[name].layers or name == embedding]
     if lost:
-        what = f"{len(lost)} pre-trained weights are missing or have another shape, {lost[0]} among them"
+        what = f"Pre-trained weights are missing or have another shape: {lost[0]}" + (f" and {len(lost) - 1} more" if lost[1:] else "")
         raise InputError(Problem(what, f"Name a folder where the weights are those that {CONFIG} describes", str(path)))
 
 

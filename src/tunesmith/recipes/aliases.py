@@ -149,17 +149,16 @@ def _place(document: Document, key: str, native: Native) -> None:
     for dotted, value in native.items():
         top, *rest = dotted.split(".")
         try:
-            keys: Keys = ("strategies", 0, *rest) if top == "strategies" else document.locate((top, *rest))
-        except LookupError:  # a task that is no mapping of settings
+            keys: Keys = (top, 0, *rest) if top == "strategies" else document.locate((top, *rest))
+            if document.holds(keys) or (top == "strategies" and rest[0] in dict(document.strategies()).values()):
+                document.refuse(alias, f"training.{key} and {document.name(keys)} say the same", "Keep one of the two")
+            elif top == "strategies":
+                document.prepend({rest[0]: value}, place)
+            else:
+                document.put(keys, value, place)
+                document.spelled[keys] = f"training.{key}"
+        except LookupError:  # the task is an object, or no task at all
             document.refuse(alias, f"training.{key} sets {dotted}, and there is no task to set it on", "Set it on the task")
-            continue
-        if document.holds(keys) or (top == "strategies" and rest[0] in dict(document.strategies()).values()):
-            document.refuse(alias, f"training.{key} and {document.name(keys)} say the same", "Keep one of the two")
-        elif top == "strategies":
-            document.prepend({rest[0]: value}, place)
-        else:
-            document.put(keys, value, place)
-            document.spelled[keys] = f"training.{key}"
 
 
 def _parameters(meaning: Callable[..., Native]) -> list[str]:

@@ -142,7 +142,7 @@ def _entry(written: Any) -> Any:
 
 def _named(entry: Any, rest: Sequence[str]) -> Sequence[str]:
     """The keys within an entry ``{name: {settings}}``, the name first."""
-    if not isinstance(entry, dict):
+    if not isinstance(entry, dict) or len(entry) != 1:
         raise LookupError("There is nothing here whose settings could be changed", "Write the entry first")
     return rest if rest[0] in entry else (*entry, *rest)
 

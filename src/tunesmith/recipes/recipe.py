@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -197,8 +197,12 @@ def _part(folder: Folder, entry: Any, document: Document, keys: Keys, levels: Ma
     from tunesmith.core.strategy import Strategy
     from tunesmith.core.task import Task
 
-    if isinstance(entry, (Task,) if folder == "tasks" else (Strategy, Observer)):
-        return build(type(entry), entry, document, keys)
+    kinds: tuple[type, ...] = (Task,) if folder == "tasks" else (Strategy, Observer)
+    if isinstance(entry, kinds):
+        if is_dataclass(entry):
+            return build(type(entry), entry, document, keys)
+        document.refuse(keys, f"{type(entry).__name__} is no dataclass", "Write @dataclass above it: its fields are its settings")
+        return None
     if not isinstance(entry, dict) or len(entry) != 1:
         document.refuse(keys, f"{document.name(keys)} must be a name or name: {{settings}}", f"Known: {', '.join(names(folder))}")
         return None

@@ -48,7 +48,7 @@ def suggest(spec: str, model: str | None = None, base: Path | None = None) -> st
     data = load(settings, task, 0, base)
     lines = [
         *_heading(task, len(rows), data),
-        f"model: {model or MODEL}",
+        f"model: {_word(model or MODEL)}",
         *([] if model else _other_models(data)),
         f"task: {name_of(task)}",
         "",

@@ -35,7 +35,7 @@ def build(kind: type[T], given: Any, document: Document, keys: Keys, remedy: Rem
     asked = given
     if isinstance(given, kind):
         given = {name: getattr(given, name) for name in known}
-        asked = {name: value for name, value in given.items() if not _same(value, _default(known[name]))}
+        asked = {name: value for name, value in given.items() if not _is_default(kind, known[name], value)}
     if not isinstance(given, dict):
         document.refuse(keys, f"{document.name(keys)} must be a mapping of settings", f"Write {document.name(keys)}: {{...}}")
         return None
@@ -60,7 +60,7 @@ def build(kind: type[T], given: Any, document: Document, keys: Keys, remedy: Rem
 
 def conform(hint: Any, value: Any) -> Any:
     """``value`` as the type ``hint``; spans are read from texts and numbers. Raises ``ValueError`` with what it must be."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     leaves = set(_leaves(hint))
     if hint is Any or (value is None and type(None) in leaves):
@@ -68,7 +68,7 @@ def conform(hint: Any, value: Any) -> Any:
     if Span in leaves:
         return [_span(item, hint) for item in value] if list in leaves and isinstance(value, list) else _span(value, hint)
     try:
-        return TypeAdapter(hint).validate_json(json.dumps(_eased(value, leaves)), strict=True)
+        return _adapter(hint).validate_json(json.dumps(_eased(value, leaves)), strict=True)
     except (ValidationError, TypeError):
         raise ValueError(f"must be {described(hint)}") from None
 
@@ -91,11 +91,12 @@ def as_plain(part: Any, changed_only: bool = False) -> dict[str, Any]:
 
     ``changed_only`` leaves out those that have their default, too.
     """
+    kind: type = type(part)
     unread = {name for name, (other, allowed) in _applies(part).items() if getattr(part, other) not in allowed}
     return {
-        field.name: _plain(getattr(part, field.name), _hints(type(part))[field.name])
-        for field in _settings(type(part))
-        if field.name not in unread and not (changed_only and _same(getattr(part, field.name), _default(field)))
+        field.name: _plain(getattr(part, field.name), _hints(kind)[field.name])
+        for field in _settings(kind)
+        if field.name not in unread and not (changed_only and _is_default(kind, field, getattr(part, field.name)))
     }
 
 
@@ -169,19 +170,21 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _same(value: Any, default: Any) -> bool:
-    return type(value) is type(default) and bool(value == default)
+def _is_default(kind: type, field: Field[Any], value: Any) -> bool:
+    hint = _hints(kind)[field.name]
+    default = field.default_factory() if field.default_factory is not MISSING else field.default
+    return bool(_plain(value, hint) == _plain(default, hint))
 
 
 def _plain(value: Any, hint: Any) -> Any:
-    """A setting as YAML has it. Data that live in memory, a DataFrame for example, become a text that says so."""
+    """A setting as YAML has it, 1.0 for the 1 of a float. Data in memory, a DataFrame for example, become a text that says so."""
     if isinstance(value, Span | Path):
         return str(value)
     if hint is Any and not _is_short(value):
         return f"({type(value).__name__} in memory)"
     if isinstance(value, list | tuple):
         return [_plain(item, None) for item in value]
-    return value
+    return float(value) if type(value) is int and int not in (leaves := set(_leaves(hint))) and float in leaves else value
 
 
 def _is_short(value: Any) -> bool:
@@ -190,16 +193,19 @@ def _is_short(value: Any) -> bool:
     return all(word is None or isinstance(word, str | int | float | Path) for word in words)
 
 
-def _default(field: Field[Any]) -> Any:
-    return field.default_factory() if field.default_factory is not MISSING else field.default
-
-
 def _applies(part: Any) -> Mapping[str, tuple[str, tuple[Any, ...]]]:
     return getattr(part, "applies", {})
 
 
 def _settings(kind: type) -> list[Field[Any]]:
     return [field for field in fields(kind) if field.init]
+
+
+@functools.cache
+def _adapter(hint: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(hint)
 
 
 @functools.cache

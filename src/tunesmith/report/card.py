@@ -14,7 +14,7 @@ from tunesmith.report import numbers
 from tunesmith.report.facts import Facts
 from tunesmith.report.making import flat
 from tunesmith.report.outcome import contender, contenders
-from tunesmith.report.verdict import judge
+from tunesmith.report.verdict import CAVEATS, judge
 
 HUB_ID = re.compile(r"^[\w-][\w.-]*/[\w-][\w.-]*$", re.ASCII)  # owner/name: what the Hub accepts as a link
 # https://huggingface.co/docs/hub/repositories-licenses: those that our models and data sets have, and their near relatives
@@ -176,9 +176,8 @@ def _training(facts: Facts) -> str:
 
 def _limits(facts: Facts) -> list[str]:
     """What a reader should know before using the model, drawn from the facts."""
-    scores, found = facts.scores, []
-    if scores.get("split") == "validation":
-        found.append("Judged on validation rows, which also chose what was kept: expect a little less on new data.")
+    scores = facts.scores
+    found = [caveat] if (caveat := CAVEATS.get(scores.get("split", ""))) else []
     if facts.truncated and facts.max_length:
         found.append(
             f"Texts longer than {facts.max_length} tokens are cut: {facts.truncated:,} of {len(facts.lengths):,} training rows were."

@@ -33,7 +33,8 @@ class Facts:
 
     ``scores``      the content of ``scores.json``; ``base`` and ``tuned`` may also hold ``per_class`` {label: {precision, recall, f1,
                     support}}, in the order of ``confusion`` [truth][predicted], and ``calibration`` [{confidence, accuracy, count}].
-                    A ``delta`` is tuned minus base in the metric's own unit, for error measures too
+                    A ``delta`` is tuned minus base in the metric's own unit, for error measures too. Where the primary metric has no
+                    interval, that of ``correct`` (how right the rows are) decides
     ``command``     the command line that repeats the run
     ``licences``    licence by name, of the base model and of the data sets
     ``languages``   ISO 639 codes of the texts

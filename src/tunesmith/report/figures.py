@@ -130,7 +130,7 @@ def matrix(data: Data) -> Drawing:
 
 
 def calibration(data: Data) -> Drawing:
-    """``bins`` [{confidence, accuracy, count}] and ``error``, the expected calibration error, where it is known."""
+    """``bins`` [{confidence, accuracy, count}]; empty ones are not drawn."""
     bins = [one for one in data["bins"] if one["count"]]
     largest = max((one["count"] for one in bins), default=1)
 

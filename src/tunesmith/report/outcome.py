@@ -9,7 +9,7 @@ from typing import Any
 from tunesmith.report import numbers
 from tunesmith.report.facts import Facts, Section
 from tunesmith.report.scale import finite, smooth
-from tunesmith.report.verdict import judge
+from tunesmith.report.verdict import CAVEATS, judge
 
 SCORES, LEARNING, MISTAKES = "Scores", "Learning", "Mistakes"
 MANY = 8  # with more classes than this, the matrix is wide and its mix-ups are listed
@@ -34,7 +34,7 @@ def standing(facts: Facts) -> Section | None:
     verdict = judge(facts.scores)
     metric = facts.scores.get("primary", "")
     found = {name: values[metric] for name, values in contenders(facts.scores).items() if finite([(0, values.get(metric))])}
-    interval = verdict.interval and "base" in found and tuple(found["base"] + end for end in verdict.interval)
+    interval = verdict.interval and tuple(found["base"] + end for end in verdict.interval)
     items = [
         {
             "label": contender(name),
@@ -70,7 +70,7 @@ def every_score(facts: Facts) -> Section | None:
     about = "↓ Lower is better. " if any(map(numbers.lower_is_better, tuned)) else ""
     split = facts.scores.get("split", "")
     about += f"All judged on the same {facts.scores['examples']:,} {split} rows." if "examples" in facts.scores else ""
-    about += " The validation rows also chose what was kept, so expect a little less on new data." if split == "validation" else ""
+    about += f" {CAVEATS[split]}" if split in CAVEATS else ""
     return Section(
         "Every score", "table", {"columns": columns, "rows": rows, "strong": contender("tuned")}, about.strip(), SCORES, wide=True
     )
@@ -185,17 +185,16 @@ def calibration(facts: Facts) -> Section | None:
     if not tuned.get("calibration"):
         return None
     error = f" Expected calibration error: {numbers.value('ece', tuned['ece'])}." if tuned.get("ece") is not None else ""
-    about = (
-        "On the diagonal, 80% sure means right 8 times of 10; below it, the model is too sure. Larger dots hold more predictions." + error
-    )
-    return Section("Does it know when it is right?", "calibration", {"bins": tuned["calibration"]}, about, MISTAKES)
+    about = "On the diagonal, 80% sure means right 8 times of 10; below it, the model is too sure. Larger dots hold more predictions."
+    return Section("Does it know when it is right?", "calibration", {"bins": tuned["calibration"]}, about + error, MISTAKES)
 
 
 def worst_errors(facts: Facts) -> Section | None:
     if not facts.errors:
         return None
     items = [_prediction(row, wrong=True) for row in facts.errors[:ERRORS]]
-    return Section("Worst errors", "texts", {"items": items, "open": 6}, "Wrong, and most sure of it, first.", MISTAKES, wide=True)
+    about = "Those it was most sure of first." if facts.errors[0].get("confidence") is not None else "Largest first."
+    return Section("Worst errors", "texts", {"items": items, "open": 6}, about, MISTAKES, wide=True)
 
 
 def examples(facts: Facts) -> Section | None:
@@ -206,7 +205,14 @@ def examples(facts: Facts) -> Section | None:
 def _prediction(row: Mapping[str, Any], wrong: bool) -> dict[str, Any]:
     """One prediction as a text with tags; what the task adds (a second text, a generated one) stands under it."""
     tags = [("truth", row.get("truth"), "good"), ("predicted", row.get("predicted"), "bad" if wrong else "plain")]
-    if row.get("confidence") is not None:
-        tags.append(("sure", numbers.share(row["confidence"]), "plain"))
+    sure = [("sure", numbers.share(row["confidence"]), "plain")] if row.get("confidence") is not None else []
     more = [(name.replace("_", " "), value) for name, value in row.items() if name not in ("text", "truth", "predicted", "confidence")]
-    return {"text": row.get("text", ""), "tags": [tag for tag in tags if tag[1] is not None], "more": more}
+    shown = [(name, _answer(value), tone) for name, value, tone in tags if value is not None]
+    return {"text": row.get("text", ""), "tags": [*shown, *sure], "more": more}
+
+
+def _answer(value: Any) -> str:
+    """A label, a list of labels or a number as text."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    return numbers.figure(value) if isinstance(value, float) else str(value)

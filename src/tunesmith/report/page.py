@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from tunesmith.report import numbers
-from tunesmith.report.facts import Facts, Section
+from tunesmith.report.facts import Facts
 from tunesmith.report.outcome import standing
 from tunesmith.report.render import render, templates
 from tunesmith.report.sections import sections
@@ -14,24 +14,15 @@ from tunesmith.report.verdict import judge
 
 def page(facts: Facts) -> str:
     """``report.html``: the verdict, and every section there are facts for."""
-    found = sections(facts)
-    groups = [(name, [(section, render(section)) for section in members]) for name, members in groupby(found, key=_group)]
-    compared = standing(facts)
-    return (
-        templates()
-        .get_template("page.html.jinja")
-        .render(
-            facts=facts,
-            verdict=judge(facts.scores),
-            standing=render(compared) if compared else None,
-            figures=_figures(facts),
-            groups=groups,
-        )
+    found = groupby(sections(facts), key=lambda section: section.group)
+    template = templates().get_template("page.html.jinja")
+    return template.render(
+        facts=facts,
+        verdict=judge(facts.scores),
+        standing=render(compared) if (compared := standing(facts)) else None,
+        figures=_figures(facts),
+        groups=[(name, [(section, render(section)) for section in members]) for name, members in found],
     )
-
-
-def _group(section: Section) -> str:
-    return section.group
 
 
 def _figures(facts: Facts) -> list[tuple[str, str]]:

@@ -9,6 +9,11 @@ from typing import Any
 
 from tunesmith.report import numbers
 
+CAVEATS = {
+    "validation": "The validation rows also chose what was kept, so expect a little less on new data.",
+    "train": "These rows were trained on: the scores say nothing about new data.",
+}
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -55,7 +60,8 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
     before, difference = numbers.value(metric, base), numbers.change(metric, delta, unit=True)
     moved = "stayed at" if delta == 0 else f"{'rose' if delta > 0 else 'fell'} from {before} to"
     sure = ", 95% interval {} to {}".format(*(numbers.change(metric, end) for end in interval)) if interval else ""
-    tone, headline, advice = _against_base(metric, interval or (delta, delta))
+    rows_interval = [] if interval else scores.get("gain", {}).get("correct", {}).get("ci95") or []
+    tone, headline, advice = _against_base([sign(metric) * end for end in interval or (delta,)] + list(rows_interval))
     if tone == "good":
         tone, headline, advice = _against_baselines(scores, metric, tuned) or (tone, headline, advice)
     return Verdict(
@@ -72,10 +78,14 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
     )
 
 
-def _against_base(metric: str, interval: tuple[float, ...]) -> tuple[str, str, str]:
-    """Tone, headline and advice from the interval of the gain."""
-    sign = -1 if numbers.lower_is_better(metric) else 1
-    worst, best = sorted(sign * end for end in interval)
+def sign(metric: str) -> int:
+    """1 where more is better, -1 where less is."""
+    return -1 if numbers.lower_is_better(metric) else 1
+
+
+def _against_base(ends: list[float]) -> tuple[str, str, str]:
+    """Tone, headline and advice from the ends of intervals of the gain, more being better."""
+    worst, best = min(ends), max(ends)
     if worst > 0:
         return "good", "Tuning helped", ""
     if best < 0:
@@ -87,10 +97,9 @@ def _against_base(metric: str, interval: tuple[float, ...]) -> tuple[str, str, s
 
 def _against_baselines(scores: Mapping[str, Any], metric: str, tuned: float) -> tuple[str, str, str] | None:
     """Tone, headline and advice when a baseline is as good as the tuned model."""
-    sign = -1 if numbers.lower_is_better(metric) else 1
     found = {name: values[metric] for name, values in scores.get("baselines", {}).items() if values.get(metric) is not None}
-    if not found or max(sign * value for value in found.values()) < sign * tuned:
+    if not found or max(sign(metric) * value for value in found.values()) < sign(metric) * tuned:
         return None
-    name = max(found, key=lambda name: sign * found[name])
+    name = max(found, key=lambda name: sign(metric) * found[name])
     advice = f"{numbers.baseline(name)} reaches {numbers.value(metric, found[name])}, for much less work."
     return "mixed", "Better than the base model, not better than a baseline", advice[:1].upper() + advice[1:]

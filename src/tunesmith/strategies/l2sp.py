@@ -21,7 +21,7 @@ from tunesmith.core.strategy import Strategy
 class L2SP(Strategy):
     """Holds the pre-trained weights near their starting point by a squared penalty, and the head near zero.
 
-    Formula: loss + strength / 2 * ||w - w(0)||^2 + head_strength / 2 * ||v||^2, w the pre-trained weights, v those of the head; no weight decay.
+    Formula: loss + strength / 2 * ||w - w(0)||^2 + head_strength / 2 * ||v||^2, w pre-trained, v of the head, in place of weight decay.
     Use when: data are few and the pre-trained model is close to the task, or the tuned model must not forget much.
     Cost: memory x1.25 (a copy of every weight that learns, beside weight, gradient and two moments), time x1.05.
     Source: Li, Grandvalet and Davoine 2018, "Explicit Inductive Bias for Transfer Learning with Convolutional Networks", section 3, L2-SP.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,16 +12,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
+from tunesmith.core.label_task import LabelTask
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import Column, Forward, Head, LabelTask, Prediction, Row
+from tunesmith.core.task import Column, Forward, Head, Prediction, Row
 from tunesmith.data.labels import balanced, count, indicator, kind_of, label_id, label_ids, number
 from tunesmith.data.text import check_text, encode_texts, pad_texts
 from tunesmith.metrics.classify import classification, multi_label, regression
 
 PRIMARY = {"single": "accuracy", "multi": "f1_micro", "regression": "pearson"}
-READ = {"single": label_id, "multi": label_ids, "regression": number}
-OUTPUT = {"single": lambda logits: logits.softmax(dim=1), "multi": Tensor.sigmoid, "regression": lambda values: values}
+READ: dict[str, Callable[[Any, Sequence[str]], Any]] = {"single": label_id, "multi": label_ids, "regression": number}
+OUTPUT: dict[str, Callable[[Tensor], Tensor]] = {
+    "single": lambda logits: logits.softmax(dim=1),
+    "multi": torch.sigmoid,
+    "regression": lambda values: values,
+}
 PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression"}
 
 
@@ -81,10 +86,10 @@ class TextClassification(LabelTask):
             self.class_weights = balanced(counts, self.labels)
 
     def read(self, row: Row) -> Row:
-        texts = {role: row[role] for role in ("text", "text_pair") if role in row}
+        texts: Row = {role: row[role] for role in ("text", "text_pair") if role in row}
         for role, text in texts.items():
             check_text(text, role)
-        return {**texts, **({"label": READ[self.kind](row["label"], self.labels)} if "label" in row else {})}
+        return texts | ({"label": READ[self.kind](row["label"], self.labels)} if "label" in row else {})
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         features = encode_texts([row["text"] for row in rows], [row.get("text_pair") for row in rows], tokenizer, self.max_length)
@@ -123,14 +128,6 @@ class TextClassification(LabelTask):
     def decode(self, batch: Batch, output: Any) -> list[Prediction]:
         return self.predictions(OUTPUT[self.kind](output.logits.float()))
 
-    def predictions(self, table: Tensor) -> list[Prediction]:
-        if self.kind == "regression":
-            return [{"value": value} for value in table[:, 0].tolist()]
-        named = [dict(zip(self.labels, row, strict=True)) for row in table.tolist()]
-        if self.kind == "single":
-            return [{"label": self.labels[best], "probabilities": p} for best, p in zip(table.argmax(dim=1).tolist(), named, strict=True)]
-        return [{"labels": [label for label in self.labels if p[label] >= self.threshold], "probabilities": p} for p in named]
-
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
         truth = self.targets(truths).numpy()
         if self.kind == "regression":
@@ -139,11 +136,3 @@ class TextClassification(LabelTask):
         if self.kind == "multi":
             return multi_label(truth.astype(int), (table >= self.threshold).astype(int), table, self.labels)
         return classification(truth, table.argmax(axis=1), table, self.labels)
-
-    def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
-        if self.kind == "regression":
-            return [-((p["value"] - row["label"]) ** 2) for p, row in zip(predictions, truths, strict=True)]
-        if self.kind == "multi":
-            sets = [{self.labels[i] for i in row["label"]} for row in truths]
-            return [float(set(p["labels"]) == truth) for p, truth in zip(predictions, sets, strict=True)]
-        return [float(p["label"] == self.labels[row["label"]]) for p, row in zip(predictions, truths, strict=True)]

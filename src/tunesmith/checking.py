@@ -13,7 +13,6 @@ import torch
 
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run, seed_of
-from tunesmith.core.task import Task
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.lint import Finding, lint
 from tunesmith.data.load import load
@@ -61,10 +60,11 @@ class Stopwatch(Observer):
     """Seconds and tokens of the steps after the first."""
 
     def __post_init__(self) -> None:
-        self._seconds, self._tokens, self._run, self._said = 0.0, 0, None, list[str]()
+        self._seconds, self._tokens, self._said = 0.0, 0, list[str]()
+        self._run: Run | None = None
 
     def begin(self, run: Run) -> None:
-        self._run: Run | None = run
+        self._run = run
 
     def say(self, message: str) -> None:
         self._said.append(message)

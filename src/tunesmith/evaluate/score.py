@@ -1,0 +1,77 @@
+"""Predictions of a model for encoded rows, and the scores that they get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed as dist
+
+from tunesmith.core.task import Forward, Prediction, Row, Task
+from tunesmith.data.encode import Encoded
+
+Indices = npt.NDArray[np.int64]
+
+TOKENS = 8192  # positions in one forward pass, padding included
+
+
+def predict(forward: Forward, encoded: Encoded, task: Task, tokenizer: Any, tokens: int = TOKENS) -> list[Prediction]:
+    """A prediction for each row, in the rows' order; ``forward`` runs the model in evaluation mode.
+
+    Rows of like length go through the model together, up to ``tokens`` positions with padding. Under ``torch.distributed`` each
+    rank computes a share, and every rank returns all.
+    """
+    found: dict[int, Prediction] = {}
+    # Not inference_mode: what a model keeps from a pass made there, like rotary tables, cannot be trained with afterwards.
+    with torch.no_grad():
+        for rows in share(length_batches(encoded.lengths, tokens), *_place()):
+            batch = task.collate([encoded[row] for row in rows], tokenizer)
+            found.update(zip(rows.tolist(), task.decode(batch, forward(batch)), strict=True))
+    found = _of_all_ranks(found)
+    return [found[row] for row in range(len(encoded))]
+
+
+def scorer(task: Task, examples: Sequence[Row], encoded: Encoded, tokenizer: Any) -> Callable[[Forward], dict[str, Any]]:
+    """A function that gives a model's metrics on ``examples``, whose features are ``encoded``."""
+
+    def score(forward: Forward) -> dict[str, Any]:
+        return task.metrics(predict(forward, encoded, task, tokenizer), examples)
+
+    return score
+
+
+def length_batches(lengths: Indices, tokens: int) -> list[Indices]:
+    """Row numbers in batches of at most ``tokens`` padded positions, one row at least.
+
+    The longest rows come first, so that memory which does not suffice runs out at once.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches = []
+    while len(order):
+        size = max(1, tokens // max(1, int(lengths[order[0]])))
+        batches.append(order[:size])
+        order = order[size:]
+    return batches
+
+
+def share(batches: Sequence[Indices], rank: int, world: int) -> list[Indices]:
+    """The batches of one rank. All ranks get equally many, so some are computed twice: a sharded model needs every rank in each pass."""
+    rounds = -(-len(batches) // world)
+    return [batches[turn % len(batches)] for turn in range(rank, rounds * world, world)]
+
+
+def _place() -> tuple[int, int]:
+    """This process's rank, and how many there are."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def _of_all_ranks(found: dict[int, Prediction]) -> dict[int, Prediction]:
+    """The predictions of every rank together."""
+    if not dist.is_initialized():
+        return found
+    shares: list[dict[int, Prediction]] = [{} for _ in range(dist.get_world_size())]
+    dist.all_gather_object(shares, found)
+    return {row: prediction for one in shares for row, prediction in one.items()}

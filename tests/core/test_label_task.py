@@ -1,0 +1,64 @@
+"""The answers of tasks that give labels: their form, when they are right, and how people see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from tunesmith.core.label_task import LabelTask
+
+
+def task(kind: str) -> LabelTask:
+    """A task that is only the form of its answers."""
+
+    class Answers(LabelTask):
+        def texts(self, rows: Any) -> list[str]:
+            return [row["text"] for row in rows]
+
+    Answers.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]
+    answers: LabelTask = Answers()
+    answers.kind, answers.labels, answers.threshold = kind, ["bad", "good", "odd"], 0.5
+    return answers
+
+
+TABLE = torch.tensor([[0.25, 0.5, 0.25], [0.75, 0.125, 0.625]])
+SHARES = [{"bad": 0.25, "good": 0.5, "odd": 0.25}, {"bad": 0.75, "good": 0.125, "odd": 0.625}]
+SINGLE = [{"label": "good", "probabilities": SHARES[0]}, {"label": "bad", "probabilities": SHARES[1]}]
+MULTI = [{"labels": ["good"], "probabilities": SHARES[0]}, {"labels": ["bad", "odd"], "probabilities": SHARES[1]}]
+VALUES = [{"value": 0.25}, {"value": 0.75}]
+
+
+@pytest.mark.parametrize(("kind", "predictions"), [("single", SINGLE), ("multi", MULTI), ("regression", VALUES)])
+def test_predictions_are_plain(kind: str, predictions: list[dict[str, Any]]) -> None:
+    assert task(kind).predictions(TABLE if kind != "regression" else TABLE[:, :1]) == predictions
+
+
+@pytest.mark.parametrize(
+    ("kind", "predictions", "truths", "correct"),
+    [
+        ("single", SINGLE, [1, 2], [1.0, 0.0]),
+        ("multi", MULTI, [[1], [2, 0]], [1.0, 1.0]),  # the order of a truth does not matter
+        ("multi", MULTI, [[1, 2], [0]], [0.0, 0.0]),
+        ("regression", VALUES, [0.25, 0.25], [0.0, -0.25]),
+    ],
+)
+def test_what_is_correct(kind: str, predictions: list[dict[str, Any]], truths: list[Any], correct: list[float]) -> None:
+    assert task(kind).correct(predictions, [{"text": "a", "label": truth} for truth in truths]) == correct
+
+
+@pytest.mark.parametrize(
+    ("kind", "prediction", "truth", "shown"),
+    [
+        ("single", SINGLE[0], 2, {"predicted": "good", "truth": "odd", "confidence": 0.5}),
+        ("multi", MULTI[1], [2, 0], {"predicted": ["bad", "odd"], "truth": ["bad", "odd"]}),
+        ("regression", VALUES[0], 0.5, {"predicted": 0.25, "truth": 0.5}),
+    ],
+)
+def test_a_row_is_shown_to_people(kind: str, prediction: dict[str, Any], truth: Any, shown: dict[str, Any]) -> None:
+    assert task(kind).shown({"text": "a film", "label": truth}, prediction) == {"text": "a film", **shown}
+
+
+def test_a_row_without_its_truth_is_shown_as_well() -> None:
+    assert task("single").shown({"text": "a film"}, SINGLE[0]) == {"text": "a film", "predicted": "good", "confidence": 0.5}

@@ -1,0 +1,37 @@
+"""Silence, and speech again afterwards."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from huggingface_hub.utils import are_progress_bars_disabled
+from transformers.utils import logging
+
+from tunesmith.model.quiet import quiet
+
+
+def test_nothing_is_said_inside(capfd: pytest.CaptureFixture[str]) -> None:
+    logger = logging.get_logger("transformers.modeling_utils")
+    with quiet():
+        logger.warning("a wall of warnings")
+        warnings.warn("and another", stacklevel=1)
+        list(logging.tqdm(range(3)))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_everything_is_as_it_was_afterwards_even_after_an_error() -> None:
+    def state() -> tuple[int, bool, bool]:
+        return logging.get_verbosity(), logging.is_progress_bar_enabled(), are_progress_bars_disabled()
+
+    def fail() -> None:
+        with quiet():
+            assert state() != before
+            raise ValueError("raised as ever")
+
+    before = state()
+    with pytest.raises(ValueError, match="raised as ever"):
+        fail()
+    assert state() == before
+    with pytest.warns(UserWarning, match="heard"):
+        warnings.warn("heard again", stacklevel=1)

@@ -1,0 +1,72 @@
+"""The verdict: good news, bad news, and what is neither."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tunesmith.report.verdict import judge
+
+
+def scores(
+    base: float | None, tuned: float | None, interval: tuple[float, float] | None = None, primary: str = "accuracy"
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"primary": primary, "split": "test", "examples": 1080, "tuned": {primary: tuned}}
+    if base is not None and tuned is not None:
+        gain = {"delta": tuned - base, **({"ci95": list(interval)} if interval else {})}
+        found |= {"base": {primary: base}, "gain": {primary: gain}}
+    return found
+
+
+def test_help_is_told_with_the_figures() -> None:
+    found = judge({**scores(0.08, 0.83, (0.72, 0.78)), "flips": {"fixed": 1812, "broken": 3}})
+    assert (found.tone, found.headline, found.value, found.base) == ("good", "Tuning helped", "83.0%", "8.0%")
+    assert found.sentence == "Accuracy rose from 8.0% to 83.0% on 1,080 test rows: +75.0 points, 95% interval +72.0 to +78.0."
+    assert found.flips == "Better than the base model on 1,812 rows, worse on 3."
+    assert found.advice == ""
+
+
+def test_bad_news_is_plain() -> None:
+    found = judge(scores(0.83, 0.70, (-0.15, -0.11)))
+    assert (found.tone, found.headline, found.advice) == ("bad", "Tuning made it worse", "Use the base model, not this one.")
+    assert "fell from 83.0% to 70.0%" in found.sentence
+    assert "−13.0 points" in found.sentence
+
+
+def test_an_interval_around_zero_decides_nothing() -> None:
+    assert judge(scores(0.80, 0.81, (-0.01, 0.03))).headline == "No clear difference"
+    assert judge(scores(0.80, 0.80, (0.0, 0.0))).headline == "No difference"
+
+
+def test_the_direction_of_errors_is_turned() -> None:
+    assert judge(scores(2.0, 1.5, (-0.6, -0.4), primary="rmse")).tone == "good"
+    assert judge(scores(1.5, 2.0, (0.4, 0.6), primary="rmse")).tone == "bad"
+    assert judge(scores(1.5, 1.6, (-0.1, 0.3), primary="rmse")).tone == "mixed"
+
+
+def test_a_baseline_as_good_is_told() -> None:
+    found = judge({**scores(0.08, 0.83, (0.72, 0.78)), "baselines": {"majority": {"accuracy": 0.1}, "tfidf": {"accuracy": 0.85}}})
+    assert found.tone == "mixed"
+    assert found.advice == "TF-IDF + logistic regression reaches 85.0%, for much less work."
+    lower = judge({**scores(2.0, 1.5, (-0.6, -0.4), primary="rmse"), "baselines": {"mean": {"rmse": 1.2}}})
+    assert lower.tone == "mixed"
+
+
+def test_without_an_interval_the_gain_decides() -> None:
+    assert judge(scores(0.5, 0.6)).tone == "good"
+    assert judge(scores(0.6, 0.5)).tone == "bad"
+    assert "interval" not in judge(scores(0.5, 0.6)).sentence
+
+
+def test_what_cannot_be_compared_is_said() -> None:
+    assert judge({}).headline == "Not evaluated"
+    assert judge(scores(None, 0.7)).headline == "Tuned, not compared"
+    assert judge(scores(float("nan"), 0.7)).headline == "Tuned, not compared"
+    assert judge(scores(0.5, float("nan"))).tone == "bad"
+
+
+def test_the_rows_decide_where_the_metric_has_no_interval() -> None:
+    def found(low: float, high: float) -> str:
+        without = scores(0.5, 0.6, primary="f1_macro")
+        return judge({**without, "gain": {**without["gain"], "correct": {"delta": (low + high) / 2, "ci95": [low, high]}}}).tone
+
+    assert [found(0.01, 0.2), found(-0.1, 0.2), found(-0.2, -0.1)] == ["good", "mixed", "mixed"]
