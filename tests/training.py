@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tunesmith.evaluate.score import scorer
 
 import tiny
 from tunesmith.core.clock import Span
@@ -22,6 +21,7 @@ from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.engine.events import EventLog
 from tunesmith.engine.loop import Fitted, fit
 from tunesmith.engine.settings import Training
+from tunesmith.evaluate.score import scorer
 from tunesmith.model.build import Model
 from tunesmith.tasks.text_classification import TextClassification
 

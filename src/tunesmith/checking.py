@@ -2,53 +2,71 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import torch
 
+from tunesmith.core.clock import Clock
 from tunesmith.core.observer import Observer, Record
+from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.lint import Finding, lint
 from tunesmith.data.load import load
 from tunesmith.engine.loop import fit
+from tunesmith.engine.stack import Stack
+from tunesmith.evidence import peak_memory
+from tunesmith.explaining import Phase, Stretch, phase, timeline
 from tunesmith.model.build import Model, build
-from tunesmith.model.surgery import summary
 from tunesmith.recipes.recipe import Recipe
 
-PROBE_STEPS = 4  # steps that are timed; one more warms up
+PROBE_BATCHES = 8  # timed batches, spread over the lengths of the rows; the longest rows are one more
+PROBE_SECONDS = 5.0  # after which no further batch is timed
 FLOAT = 4  # bytes of a float32
+MOMENTS = 2  # values that the optimizer keeps for a weight
 
 
 @dataclass(frozen=True)
 class Cost:
-    """An estimate for this machine, from steps that were really done: ``seconds`` of training, bytes of memory and disk."""
+    """An estimate for this machine, from steps that were really done: ``seconds`` of training and evaluation, bytes of memory and disk.
+
+    ``memory_here`` is all that the machine has, ``disk_here`` what is free in the working folder.
+    """
 
     seconds: float
     memory: int
     disk: int
     steps: int
     tokens_per_second: float
+    memory_here: int
+    disk_here: int
+
+    def warnings(self) -> list[str]:
+        """What does not suffice."""
+        short = {"memory": self.memory > self.memory_here, "disk": self.disk > self.disk_here}
+        return [f"The {what} does not suffice" for what, lacking in short.items() if lacking]
 
 
 @dataclass(frozen=True)
 class Checked:
     """What ``tunesmith check`` shows. ``lengths`` are tokens of a training row at the 50th, 95th and 100th percentile."""
 
-    notes: list[str]
-    findings: list[Finding]
     model: str
-    learns: str
+    notes: list[str]
+    rows: int
     lengths: tuple[int, int, int]
     truncated: int
-    rows: int
-    said: list[str] = field(default_factory=list)
-    cost: Cost | None = None
+    phases: list[Phase]
+    said: list[str]
+    cost: Cost
+    findings: list[Finding]
 
     def plain(self) -> dict[str, Any]:
         """JSON values."""
@@ -57,22 +75,24 @@ class Checked:
 
 @dataclass
 class Stopwatch(Observer):
-    """Seconds and tokens of the steps after the first."""
+    """Times the steps of a probe, and ends it. The first step is not counted: it sets things up."""
 
-    def __post_init__(self) -> None:
-        self._seconds, self._tokens, self._said = 0.0, 0, list[str]()
-        self._run: Run | None = None
+    steps: int
+    seconds: float = 0.0
+    tokens: int = 0
+    said: list[str] = field(default_factory=list)
 
     def begin(self, run: Run) -> None:
-        self._run = run
+        self._began = time.perf_counter()
 
     def say(self, message: str) -> None:
-        self._said.append(message)
+        self.said.append(message)
 
     def step(self, run: Run, record: Record) -> str | None:
-        if record.step > 1:
-            self._seconds, self._tokens = self._seconds + record.seconds, self._tokens + record.tokens
-        return None
+        if record.step > 1 or self.steps == 1:
+            self.seconds, self.tokens = self.seconds + record.seconds, self.tokens + record.tokens
+        late = self.tokens > 0 and time.perf_counter() - self._began > PROBE_SECONDS
+        return "timed" if late or record.step >= self.steps else None
 
 
 def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
@@ -82,31 +102,95 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
     torch.manual_seed(seed_of(recipe.seed, "head"))
     model = build(recipe.model_spec, recipe.task.head(), say)
     rows = encode(data.train, recipe.task, model.tokenizer)
-    watch = Stopwatch()
-    cost = probe(recipe, model, rows, watch)
-    run = watch._run
-    learns = summary([param for name, param in run.params.items() if run.rules[name].learns]) if run is not None else ""
+    judged = len(data.validation) / len(rows) if data.validation is not None else 0.0
     median, most, longest = (int(n) for n in np.percentile(rows.lengths, [50, 95, 100]))
-    return Checked(data.notes, findings, model.about, learns, (median, most, longest), rows.truncated, len(rows), watch._said, cost)
-
-
-def probe(recipe: Recipe, model: Model, rows: Encoded, watch: Stopwatch) -> Cost:
-    """Train a few steps, and scale them by tokens to the whole run. Evaluations are counted as a third of a pass of training."""
-    training = replace(recipe.training, steps=PROBE_STEPS + 1)
-    began = time.perf_counter()
-    fitted = fit(model, recipe.task, rows, recipe.strategies, training, None, [watch])
-    seconds = watch._seconds or time.perf_counter() - began
-    speed = watch._tokens / seconds
-    steps_per_epoch = fitted.run.clock.steps_per_epoch
-    steps = recipe.training.steps or max(1, round(recipe.training.epochs * steps_per_epoch))
-    tokens = float(rows.lengths.sum()) * steps / steps_per_epoch
-    learning = sum(p.numel() for p in fitted.run.learning().values())
-    everything = sum(p.numel() for p in fitted.run.model.parameters())
-    checkpoint = learning * FLOAT * 3  # weights and two moments
-    return Cost(
-        seconds=tokens / speed,
-        memory=psutil.Process().memory_info().rss,
-        disk=checkpoint * recipe.training.keep + (learning + everything) * FLOAT,
-        steps=steps,
-        tokens_per_second=speed,
+    cost, stretches, said, params = probe(recipe, model, rows, judged)
+    return Checked(
+        model=model.about,
+        notes=data.notes,
+        rows=len(rows),
+        lengths=(median, most, longest),
+        truncated=rows.truncated,
+        phases=[phase(params, stretch) for stretch in stretches],
+        said=said,
+        cost=cost,
+        findings=findings,
     )
+
+
+def probe(recipe: Recipe, model: Model, rows: Encoded, judged: float) -> tuple[Cost, list[Stretch], list[str], Mapping[str, Param]]:
+    """Train a few steps and scale them to the whole run. ``judged`` is the number of validation rows for each training row.
+
+    Returns the cost, the plan over time, what the strategies said, and the parameters.
+    """
+    training = recipe.training
+    per_epoch = -(-len(rows) // training.batch_size)
+    steps = training.steps or max(1, round(training.epochs * per_epoch))
+    some = Encoded([[rows[row] for row in spread(rows.lengths, training.batch_size)]])
+    watch = Stopwatch(min(steps, -(-len(some) // training.batch_size)))
+    run = fit(model, recipe.task, some, recipe.strategies, replace(training, steps=steps), None, [watch]).run
+    state = size(run.snapshot())
+    run.clock = Clock(0, steps, per_epoch)
+    stretches = timeline(Stack(recipe.strategies, recipe.task), run)
+    learning = {name for stretch in stretches for name, rule in stretch.rules.items() if rule.learns}
+    late = sum(run.params[name].size for name in learning - run.touched)
+    everything = sum(param.size for param in run.params.values())
+    speed = watch.tokens / watch.seconds
+    started = work(run.params, stretches[0].rules)
+    average = sum((s.last - s.first + 1) * work(run.params, s.rules) for s in stretches) / steps
+    evaluations = sum(run.clock.at(step).due(training.evaluate_every) for step in range(1, steps + 1)) if judged else 0
+    saves = sum(run.clock.at(step).due(training.save_every or training.evaluate_every) for step in range(1, steps + 1))
+    epochs = steps / per_epoch * average / started + evaluations * judged / started
+    state += late * FLOAT * (1 + MOMENTS)
+    cost = Cost(
+        seconds=float(rows.lengths.sum()) * epochs / speed,
+        memory=memory() + late * FLOAT * (1 + MOMENTS) + everything * FLOAT,  # the base is judged beside the tuned model
+        disk=state * min(training.keep + 1, saves) + (sum(run.params[name].size for name in learning) + everything) * FLOAT,
+        steps=steps,
+        tokens_per_second=speed * started / average,
+        memory_here=memory_here(),
+        disk_here=shutil.disk_usage(Path.cwd()).free,
+    )
+    return cost, stretches, watch.said, run.params
+
+
+def spread(lengths: np.ndarray, batch_size: int) -> np.ndarray:
+    """The rows of a few batches that stand for all: rows of like length together, from short ones to the longest."""
+    order = np.argsort(lengths, kind="stable")
+    if len(order) <= (PROBE_BATCHES + 1) * batch_size:
+        return order
+    starts = [round((number + 0.5) / PROBE_BATCHES * len(order) - batch_size / 2) for number in range(PROBE_BATCHES)]
+    return np.unique(np.concatenate([order[start : start + batch_size] for start in (*starts, len(order) - batch_size)]))
+
+
+def work(params: Mapping[str, Param], rules: Mapping[str, Rule]) -> float:
+    """What a step costs beside a forward pass: gradients pass the layers from the lowest that learns, and are taken for what learns."""
+    inner = [param for param in params.values() if 1 <= param.depth <= param.layers]
+    learning = [param for param in params.values() if rules[param.name].learns]
+    if not inner or not learning:
+        return 1.0
+    layers, frontier = inner[0].layers, max(1, min(param.depth for param in learning))
+    return 1 + max(0, layers + 1 - frontier) / layers + sum(p.size for p in inner if rules[p.name].learns) / sum(p.size for p in inner)
+
+
+def size(state: Any) -> int:
+    """Bytes of all tensors in nested dictionaries and lists."""
+    return sum(tensor.nbytes for tensor in tensors(state))
+
+
+def tensors(state: Any) -> Iterator[torch.Tensor]:
+    if isinstance(state, torch.Tensor):
+        yield state
+    elif isinstance(state, Mapping | Sequence) and not isinstance(state, str):
+        for part in state.values() if isinstance(state, Mapping) else state:
+            yield from tensors(part)
+
+
+def memory() -> int:
+    """The most that was held so far: of the GPU where there is one, else of this process."""
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_memory()
+
+
+def memory_here() -> int:
+    """All the memory of the GPU, or of the machine."""
+    return torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else int(psutil.virtual_memory().total)

@@ -29,13 +29,23 @@ MEANINGS = {
     "loss": "wraps the objective of a micro-batch",
     "step": "wraps the update of the weights",
     "finished": "the model as it is judged and shipped",
+    "watch": "looks on, and may end the run",
 }
 MOMENTS = 200  # times at which the plan is looked at
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Steps ``first`` to ``last``, counted from 1, in which the plan stays the same."""
+
+    first: int
+    last: int
+    rules: dict[str, Rule]
+
+
+@dataclass(frozen=True)
 class Phase:
-    """A stretch of the run in which the plan stays the same: steps ``first`` to ``last``, what learns, and its rates."""
+    """A stretch in words: what learns, and the multiples of the learning rate."""
 
     first: int
     last: int
@@ -45,7 +55,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Explanation:
-    """``seams`` lists the strategies at each seam, outermost first; ``phases`` what learns when; ``foresees`` whether that is certain."""
+    """``seams`` lists the strategies at each seam, outermost first; ``phases`` what learns when; ``foresees`` whether that is certain.
+
+    ``learning_rate`` is the highest, in a run of ``total`` steps.
+    """
 
     seams: dict[str, list[str]]
     phases: list[Phase]
@@ -63,20 +76,22 @@ def explain(recipe: Recipe, say: Callable[[str], None]) -> Explanation:
     run = start(model, recipe.task, len(data.train), recipe.training, (), stack)
     stack.begin(run)
     return Explanation(
-        seams={seam: [name_of(s) for s in recipe.strategies if overrides(s, seam)] for seam in MEANINGS},
-        phases=phases(stack, run),
+        seams={seam: acting(recipe, seam) for seam in MEANINGS},
+        phases=[phase(run.params, stretch) for stretch in timeline(stack, run)],
         total=run.clock.total,
-        learning_rate=recipe.training.learning_rate or default_rate(run, stack.plan(run)),
+        learning_rate=recipe.training.learning_rate or default_rate(run, stack.learning(run)),
         foresees=all(strategy.foresees for strategy in recipe.strategies),
     )
 
 
-def overrides(strategy: Strategy, seam: str) -> bool:
-    """Whether a strategy does anything at a seam."""
-    return getattr(type(strategy), seam) is not getattr(Strategy, seam)
+def acting(recipe: Recipe, seam: str) -> list[str]:
+    """The names of the strategies that do anything at a seam; the observers are at ``watch``."""
+    if seam == "watch":
+        return [name_of(observer) for observer in recipe.watch]
+    return [name_of(strategy) for strategy in recipe.strategies if getattr(type(strategy), seam) is not getattr(Strategy, seam)]
 
 
-def phases(stack: Stack, run: Run) -> list[Phase]:
+def timeline(stack: Stack, run: Run) -> list[Stretch]:
     """The plan over time, looked at often enough that a change is found to the step."""
     now = run.clock
     found: list[tuple[int, dict[str, Rule]]] = []
@@ -98,12 +113,13 @@ def phases(stack: Stack, run: Run) -> list[Phase]:
             found.append((step, rules))
     run.clock = now
     ends = [first for first, _ in found[1:]] + [now.total]
-    return [phase(run.params, rules, first + 1, last) for (first, rules), last in zip(found, ends, strict=True)]
+    return [Stretch(first + 1, last, rules) for (first, rules), last in zip(found, ends, strict=True)]
 
 
-def phase(params: Mapping[str, Param], rules: Mapping[str, Rule], first: int, last: int) -> Phase:
+def phase(params: Mapping[str, Param], stretch: Stretch) -> Phase:
     """One stretch in words; rates are multiples of the learning rate, from the bottom of the model up."""
+    rules = stretch.rules
     learning = sorted((params[name] for name, rule in rules.items() if rule.learns), key=lambda param: param.depth)
     rates = list(dict.fromkeys(f"{rules[param.name].rate:.3g}" for param in learning))
     shown = rates if len(rates) <= 6 else [*rates[:2], "...", *rates[-2:]]
-    return Phase(first, last, summary(learning), " ".join(shown))
+    return Phase(stretch.first, stretch.last, summary(learning), " ".join(shown))

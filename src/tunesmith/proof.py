@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,29 @@ from torch import Tensor
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.run import seed_of
 from tunesmith.core.task import Prediction, Row, Task
-from tunesmith.data.encode import encode
-from tunesmith.data.load import Data, Examples
+from tunesmith.data.encode import Encoded, encode
+from tunesmith.data.load import Data
 from tunesmith.engine.loop import Fitted
 from tunesmith.engine.precision import autocast, choose, device
 from tunesmith.engine.state import forward_of
 from tunesmith.evaluate import baselines
-from tunesmith.evaluate.compare import Judged, compare
-from tunesmith.evaluate.score import predict
+from tunesmith.evaluate.compare import Judged, Statistic, compare
+from tunesmith.evaluate.score import TOKENS, length_batches, predict
 from tunesmith.model.build import build
 from tunesmith.model.embed import embed
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report.folder import write_text
 
+SHOWN = 3  # predictions shown as they come
+
 
 @dataclass(frozen=True)
 class Proof:
-    """What was judged, on which rows, and the content of ``scores.json``."""
+    """What was judged, on which rows, and the content of ``scores.json``.
+
+    ``correct`` says how right each prediction is, as the task's ``correct`` does.
+    """
 
     task: Task
     split: str
@@ -42,105 +46,124 @@ class Proof:
     correct: list[float] = field(repr=False)
     scores: dict[str, Any] = field(repr=False)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Each judged row with its prediction, in the order of the data."""
-        for number, (truth, prediction, correct) in enumerate(zip(self.truths, self.predictions, self.correct, strict=True)):
-            yield {"row": number, **self.task.shown(truth, prediction), "correct": correct}
-
-    def write(self, folder: Path) -> None:
-        """``predictions/SPLIT.jsonl``: a line a row."""
-        (folder / "predictions").mkdir(exist_ok=True)
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in self.rows())
-        write_text(folder / "predictions" / f"{self.split}.jsonl", "".join(lines))
+    def shown(self, row: int) -> dict[str, Any]:
+        """A judged row and its prediction, for people."""
+        return self.task.shown(self.truths[row], self.predictions[row])
 
     def examples(self) -> list[dict[str, Any]]:
-        """A few predictions as they come."""
-        return [row for _, row in zip(range(3), self.rows(), strict=False)]
+        """The first predictions, right or wrong."""
+        return [self.shown(row) for row in range(min(SHOWN, len(self.truths)))]
 
     def errors(self, most: int) -> list[dict[str, Any]]:
-        """Wrong predictions, the most confident first."""
-        best = max(self.correct, default=1.0)
-        wrong = [row for row in self.rows() if row["correct"] < min(best, 1.0)]
-        return sorted(wrong, key=lambda row: (row["correct"], -row.get("confidence", 0.0)))[:most]
+        """Wrong predictions: the least right first, and among those equally wrong the most confident."""
+        shown = {row: found for row in range(len(self.truths)) if (found := self.shown(row)).get("predicted") != found.get("truth")}
+        worst = sorted(shown, key=lambda row: (self.correct[row], -shown[row].get("confidence", 0.0)))
+        return [shown[row] for row in worst[:most]]
+
+    def write(self, folder: Path) -> None:
+        """``predictions/SPLIT.jsonl``: a line for each judged row, in the order of the data."""
+        (folder / "predictions").mkdir(exist_ok=True)
+        rows = ({"row": row, **self.shown(row), "correct": correct} for row, correct in enumerate(self.correct))
+        write_text(folder / "predictions" / f"{self.split}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float]) -> Proof:
-    """Judge the tuned model, its base and simple baselines on the test rows; on the validation rows where there are no test rows.
+    """Judge the tuned model, its base and simple baselines on the test rows; where there are none, on the validation rows.
 
-    ``time`` is the seconds of training and the tokens per second, which ``scores.json`` holds too.
+    Without these either, the training rows are judged. ``time`` is the seconds of training and the tokens per second, which
+    ``scores.json`` holds too. Every rank gets the whole proof.
     """
-    task, model = recipe.task, fitted.model
-    splits = data.splits()
-    split = next(name for name in ("test", "validation", "train") if name in splits)
-    examples = splits[split]
-    truths = list(examples)
-    judge = partial(judged, task, truths)
+    task, tokenizer = recipe.task, fitted.model.tokenizer
+    split, examples = next((name, rows) for name, rows in reversed(data.splits().items()))
+    truths, encoded = list(examples), encode(examples, task, tokenizer)
     fitted.run.model.eval()
-    predictions = predict(fitted.run.forward, encode(examples, task, model.tokenizer), task, model.tokenizer)
-    tuned = judge(predictions)
-    others = Contestants(recipe, examples, truths)
-    how, found = others.base()
-    simple = {name: judge(guesses) for name, guesses in others.simple(data.train)} if recipe.baselines else {}
-    scores = compare(name_of(task), task, split, judge(found), tuned, simple)
-    scores |= {"base_is": how, "seconds": {"train": time[0]}, "tokens_per_second": time[1]}
+    predictions = predict(fitted.run.forward, encoded, task, tokenizer)
+    untuned = Untuned(recipe, truths, encoded)
+    base_is, found = untuned.answers()
+    simple = simple_answers(untuned, list(data.train)) if recipe.baselines and isinstance(task, LabelTask) else ()
+    tuned = judge(task, truths, predictions)
+    scores = compare(
+        name_of(task),
+        task,
+        split,
+        judge(task, truths, found),
+        tuned,
+        {name: judge(task, truths, answers) for name, answers in simple},
+    )
+    scores |= {"base_is": base_is, "seconds": {"train": time[0]}, "tokens_per_second": time[1]}
     return Proof(task, split, truths, predictions, list(tuned.correct), scores)
 
 
-def judged(task: Task, truths: list[Row], predictions: list[Prediction]) -> Judged:
+def judge(task: Task, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Judged:
     """Predictions and what they are worth."""
-
-    def over(rows: np.ndarray) -> float:
-        return float(task.metrics([predictions[row] for row in rows], [truths[row] for row in rows])[task.primary])
-
+    over = statistic(task, truths, predictions) if isinstance(task, LabelTask) else None
     return Judged(task.metrics(predictions, truths), task.correct(predictions, truths), over)
 
 
-class Contestants:
-    """What the tuned model is compared with: its base as it can be used untuned, and simple models."""
+def statistic(task: LabelTask, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Statistic:
+    """The primary metric as a function of row numbers, quick enough to be asked a thousand times."""
+    table, truth = task.table(predictions), task.targets(truths, torch.float64)
+    ranked = task.primary not in task.score(table, truth, ranked=False)
+    return lambda rows: float(task.score(table[rows], truth[rows], ranked).get(task.primary, np.nan))
 
-    def __init__(self, recipe: Recipe, examples: Examples, truths: list[Row]) -> None:
-        self.task, self.examples, self.truths = recipe.task, examples, truths
+
+class Untuned:
+    """The base model as it can be used without tuning, on the rows that are judged."""
+
+    def __init__(self, recipe: Recipe, truths: list[Row], encoded: Encoded) -> None:
+        self.task, self.truths, self.encoded = recipe.task, truths, encoded
         torch.manual_seed(seed_of(recipe.seed, "head"))
         self.model = build(recipe.model_spec, recipe.task.head())
-        self.model.module.to(device()).eval()
-        self.dtype = choose(recipe.training.precision, device())
+        self.where = device()
+        self.dtype = choose(recipe.training.precision, self.where)
+        self.model.module.to(self.where).eval()
+        self._own: np.ndarray | None = None
 
-    def base(self) -> tuple[str, list[Prediction]]:
+    def answers(self) -> tuple[str, list[Prediction]]:
         """How the base was used, and its predictions: as it is where it has the head; by the names of the labels; else by chance."""
         task = self.task
-        if isinstance(task, LabelTask) and self.model.fresh:
-            if task.kind == "single" and not all(label.isdecimal() for label in task.labels):
-                table = baselines.nearest_label(self.vectors(task.texts(self.truths)), self.vectors(task.labels))
-                return "zero-shot by label names", task.predictions(torch.from_numpy(table))
-            return "chance", task.predictions(chance(len(self.truths), task))
-        forward = forward_of(self.model.module, device(), self.dtype)
-        return "as it is", predict(forward, encode(self.examples, task, self.model.tokenizer), task, self.model.tokenizer)
+        if not isinstance(task, LabelTask) or not self.model.fresh:
+            forward = forward_of(self.model.module, self.where, self.dtype)
+            return "as it is", predict(forward, self.encoded, task, self.model.tokenizer)
+        if labels := task.label_rows():
+            table = torch.from_numpy(baselines.nearest_label(self.own_vectors(), self.vectors(labels)))
+            return "zero-shot by label names", task.predictions(table)
+        return "chance", task.predictions(chance(task, len(self.truths)))
 
-    def simple(self, train: Examples) -> Iterator[tuple[str, list[Prediction]]]:
-        """The predictions of simple models that learned from the training rows."""
-        task = self.task
-        if not isinstance(task, LabelTask):
-            return
-        rows, texts = list(train), task.texts(self.truths)
-        plain = baselines.Plain(task.texts(rows), task.targets(rows).numpy(), task.labels)
-        tables = {
-            "majority": baselines.majority(plain, len(texts)),
-            "tfidf": baselines.tfidf(plain, texts),
-            "linear_probe": baselines.linear_probe(
-                plain, lambda chosen: self.vectors([plain.texts[i] for i in chosen]), self.vectors(texts)
-            ),
-        }
-        for name, table in tables.items():
-            yield name, task.predictions(torch.from_numpy(table))
+    def own_vectors(self) -> np.ndarray:
+        """The vectors of the judged rows, (rows, hidden)."""
+        self._own = self._embed(self.encoded) if self._own is None else self._own
+        return self._own
 
-    def vectors(self, texts: Sequence[str]) -> np.ndarray:
-        """The frozen base's vectors of texts, (texts, hidden)."""
-        return embed(self.model, texts, getattr(self.task, "max_length", 512), autocast(device(), self.dtype)).numpy()
+    def vectors(self, rows: Sequence[Row]) -> np.ndarray:
+        """The vectors of other rows, (rows, hidden)."""
+        return self._embed(Encoded([self.task.encode(rows, self.model.tokenizer)]))
+
+    def _embed(self, encoded: Encoded) -> np.ndarray:
+        found: dict[int, np.ndarray] = {}
+        for rows in length_batches(encoded.lengths, TOKENS):
+            batch = self.task.collate([encoded[row] for row in rows], self.model.tokenizer).to(self.where)
+            with autocast(self.where, self.dtype):
+                found.update(zip(rows.tolist(), embed(self.model.module, batch.inputs).cpu().numpy(), strict=True))
+        return np.stack([found[row] for row in range(len(encoded))])
 
 
-def chance(rows: int, task: LabelTask) -> Tensor:
-    """The table of a model that knows nothing: a label drawn at random, or the value 0."""
+def chance(task: LabelTask, num_rows: int) -> Tensor:
+    """The answers of a model that knows nothing, drawn at random: probabilities (rows, labels), or values around 0 (rows, 1)."""
     generator = torch.Generator().manual_seed(0)
     if task.kind == "regression":
-        return torch.zeros(rows, 1)
-    return torch.rand(rows, len(task.labels), generator=generator).softmax(dim=1)
+        return torch.randn(num_rows, 1, generator=generator)
+    chances = torch.rand(num_rows, len(task.labels), generator=generator)
+    return chances / chances.sum(dim=1, keepdim=True) if task.kind == "single" else chances
+
+
+def simple_answers(untuned: Untuned, train: list[Row]) -> Iterator[tuple[str, list[Prediction]]]:
+    """The predictions of simple models that learn from the training rows, by their names."""
+    task = untuned.task
+    assert isinstance(task, LabelTask)
+    plain = baselines.Plain(task.texts(train), task.targets(train).numpy(), task.labels)
+    texts = task.texts(untuned.truths)
+    yield "majority", task.predictions(torch.from_numpy(baselines.majority(plain, len(texts))))
+    yield "tfidf", task.predictions(torch.from_numpy(baselines.tfidf(plain, texts)))
+    table = baselines.linear_probe(plain, lambda chosen: untuned.vectors([train[row] for row in chosen]), untuned.own_vectors())
+    yield "linear_probe", task.predictions(torch.from_numpy(table))

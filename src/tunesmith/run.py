@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -63,7 +65,8 @@ def train(
             folders.write_text(folder / RECIPE, shortened(made))
             folders.write_json(folder / "environment.json", folders.environment())
         distributed.barrier()
-        return carry_out(made, folder, watch)
+        with leaving(folder, new=True):
+            return carry_out(made, folder, watch)
 
 
 def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapping[str, Any]) -> Recipe:
@@ -80,8 +83,22 @@ def resume(folder: Path, watch: Sequence[Observer] = ()) -> Report:
     if (folder / "scores.json").exists():
         remedy = "Train it under another name, with more epochs, or look at its report.html"
         raise InputError(Problem("this run is finished", remedy, str(folder)))
-    with distributed.group():
+    with distributed.group(), leaving(folder, new=False):
         return carry_out(read_recipe(folder / RECIPE), folder, watch)
+
+
+@contextmanager
+def leaving(folder: Path, new: bool) -> Iterator[None]:
+    """What a run leaves that does not reach its end: how to resume it; nothing where it is new and took no step, so its name is free."""
+    try:
+        yield
+    except BaseException as error:
+        stepped = (folder / "checkpoints").exists()
+        if new and not stepped and distributed.first():
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, KeyboardInterrupt) and (stepped or not new):
+            raise InterruptedRunError("Stopped at once", remedy=f"Go on with: tunesmith resume {folder}") from error
+        raise
 
 
 def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,30 @@ import torch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Forward, Prediction, Task
 from tunesmith.data.encode import encode
-from tunesmith.data.examples import read_examples
+from tunesmith.data.examples import Examples, read_examples
 from tunesmith.engine.precision import choose, device
 from tunesmith.engine.state import forward_of
 from tunesmith.evaluate.score import predict
 from tunesmith.model.build import Model, build
+from tunesmith.model.files import read_json
+from tunesmith.model.sources import ModelSource, resolve
 from tunesmith.recipes.recipe import read_recipe
 from tunesmith.report import folder as folders
+from tunesmith.tasks.text_classification import PROBLEM, TextClassification
 
 RESOLVED = folders.RECIPES[1]
+CHUNK = 2_000  # rows predicted at a time: a large file takes little memory
+CLASSIFIER = "ForSequenceClassification"  # how transformers ends the names of text classifiers
+LONGEST = 512  # tokens of a text, where the model does not say less
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A model with the task that it was tuned for."""
+    """A model with the task that it was tuned for.
+
+    ``columns``  the header of each role in the training file; a file without these headers is read by the names that the task knows
+    ``labels``   names for values of the label column
+    """
 
     model: Model
     task: Task
@@ -37,19 +48,30 @@ class Tuned:
         ``rows`` is a list of texts, a list of dictionaries, a data file, or whatever ``data.train`` of a recipe can be. Raises
         ``InputError`` with every row that cannot be used.
         """
-        examples, _ = read_examples(rows, self.task, self._columns(rows), truth=False)
-        return predict(self._forward(), encode(examples, self.task, self.model.tokenizer), self.task, self.model.tokenizer)
+        return list(self.stream(rows))
+
+    def stream(self, rows: Any) -> Iterator[Prediction]:
+        """The predictions of ``predict``, as they are made: all rows are checked before the first."""
+        examples, forward = self._examples(rows, truth=False), self._forward()
+        for start in range(0, len(examples), CHUNK):
+            yield from self._predictions(examples[start : start + CHUNK], forward)
 
     def evaluate(self, rows: Any) -> dict[str, Any]:
         """The task's metrics on rows with the truth."""
-        examples, _ = read_examples(rows, self.task, self._columns(rows), self.labels)
-        encoded = encode(examples, self.task, self.model.tokenizer)
-        predictions = predict(self._forward(), encoded, self.task, self.model.tokenizer)
-        return self.task.metrics(predictions, list(examples))
+        examples = self._examples(rows, truth=True)
+        return self.task.metrics(self._predictions(examples, self._forward()), list(examples))
 
-    def _columns(self, rows: Any) -> dict[str, str] | None:
-        """The columns of the training file; texts alone have none."""
-        return None if isinstance(rows, list) else self.columns
+    def _examples(self, rows: Any, truth: bool) -> Examples:
+        try:
+            return read_examples(rows, self.task, self.columns, self.labels, truth)[0]
+        except InputError as error:
+            try:
+                return read_examples(rows, self.task, None, self.labels, truth)[0]
+            except InputError:
+                raise error from None
+
+    def _predictions(self, examples: Examples, forward: Forward) -> list[Prediction]:
+        return predict(forward, encode(examples, self.task, self.model.tokenizer), self.task, self.model.tokenizer)
 
     def _forward(self) -> Forward:
         where = device()
@@ -57,11 +79,55 @@ class Tuned:
 
 
 def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
-    """The tuned model of a run: its folder, its name in ``runs``, or ``last``. Raises ``InputError`` for a run that is not finished."""
+    """The tuned model of a run (its folder, its name in ``runs``, or ``last``), or a classifier in a folder, a sample or the hub.
+
+    Raises ``InputError`` for a run that is not finished, and for a model without a head that can answer.
+    """
+    if _is_model(str(which), Path(runs)):
+        return _classifier(str(which))
     folder = folders.find(Path(runs), str(which))
-    if not (folder / RESOLVED).exists():
-        raise InputError(Problem("this run is not finished", f"Go on with it: tunesmith resume {folder}", str(folder)))
+    if not (folder / "scores.json").exists():
+        raise InputError(Problem("the run is not finished", f"Go on with it: tunesmith resume {folder}", str(folder)))
     recipe = read_recipe(folder / RESOLVED)
     torch.manual_seed(0)
     model = build(str(folder / "model"), recipe.task.head())
     return Tuned(model, recipe.task, recipe.data.columns, recipe.data.labels)
+
+
+def _is_model(which: str, runs: Path) -> bool:
+    """Whether a model is meant and no run: a folder without a recipe, ``sample:name``, ``package:module/path`` or ``org/name``."""
+    path = Path(which).expanduser()
+    folder = next((place for place in (runs / which, path) if place.is_dir()), None)
+    if folder is not None:
+        return not any((folder / recipe).exists() for recipe in folders.RECIPES)
+    return ":" in which or path.suffix == ".gguf" or (which.count("/") == 1 and not path.parent.is_dir())
+
+
+def _classifier(spec: str) -> Tuned:
+    """A text classifier that was tuned elsewhere: its labels are those of its configuration."""
+    source = resolve(spec)
+    task = _task_of(source)
+    model = build(spec, task.head())
+    if model.fresh:
+        raise _no_head(source)
+    # rows may name a label by its number, or in other letters
+    names = {str(number): label for number, label in enumerate(task.labels)} | {label.lower(): label for label in task.labels}
+    return Tuned(model, task, {}, {other: label for other, label in names.items() if other not in task.labels})
+
+
+def _task_of(source: ModelSource) -> TextClassification:
+    if source.gguf or source.adapter:
+        raise _no_head(source)
+    config = read_json(source.path / "config.json")
+    if not any(name.endswith(CLASSIFIER) for name in config.get("architectures") or ()):
+        raise _no_head(source)
+    named = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # what transformers leaves out
+    labels = [str(named[number]) for number in sorted(named, key=int)]
+    kinds = {problem: kind for kind, problem in PROBLEM.items()}
+    kind = kinds.get(config.get("problem_type") or "", "single" if len(labels) > 1 else "regression")
+    return TextClassification(kind=kind, labels=labels, max_length=LONGEST)
+
+
+def _no_head(source: ModelSource) -> InputError:
+    remedy = "Name a run or a tuned classifier, or tune this one: tunesmith init --data FILE --model " + source.spec
+    return InputError(Problem("the model has no head that classifies texts", remedy, source.spec))

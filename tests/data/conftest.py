@@ -37,8 +37,9 @@ class Mood(Task):
             Column("label", ("class", "stars"), truth=True),
         )
 
-    def learn(self, rows: Iterable[Row]) -> None:
+    def learn(self, rows: Iterable[Row]) -> list[str]:
         self.labels = self.labels or sorted({str(row["label"]) for row in rows})
+        return []
 
     def read(self, row: Row) -> Row:
         if not isinstance(row["text"], str):
@@ -72,6 +73,9 @@ class Mood(Task):
         raise NotImplementedError
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
+        raise NotImplementedError
+
+    def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         raise NotImplementedError
 
 

@@ -79,12 +79,13 @@ def test_a_circle_is_caught(text: str) -> None:
 
 
 def undeclared(file: Source, always: Collection[str], sometimes: Collection[str]) -> list[str]:
-    """Imports of packages that an ordinary installation lacks; those of an extra may stand in functions."""
+    """Imports of packages that an installation lacks; what it has only ``sometimes`` may be imported in functions."""
     packages = packages_distributions()
+    ours = {"tunesmith", *(path.stem for path in (ROOT / "tests").rglob("*") if path.suffix in ("", ".py"))}
     faults = []
     for found in layers.imports(file):
         names = {plain(name) for name in packages.get(found.top, [found.top])}
-        if found.top not in {*sys.stdlib_module_names, "tunesmith"} and not names & {*always, *(() if found.eager else sometimes)}:
+        if found.top not in {*sys.stdlib_module_names, *ours} and not names & {*always, *(() if found.eager else sometimes)}:
             faults.append(
                 file.at(found.line, f"{found.top} is not among the dependencies {'' if found.eager else 'or extras '}in pyproject.toml")
             )
@@ -96,16 +97,21 @@ def plain(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[ <>=~!;\[]", requirement)[0]).lower()
 
 
-def declared() -> tuple[set[str], set[str]]:
-    """What every installation has, and what the extras add."""
+def declared(*extras: str) -> set[str]:
+    """What an installation has, with the extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [requirement for group in project["optional-dependencies"].values() for requirement in group]
-    return {plain(name) for name in project["dependencies"]}, {plain(name) for name in extras}
+    groups = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
+    return {plain(requirement) for group in groups for requirement in group}
 
 
-def test_every_import_is_declared() -> None:
-    always, sometimes = declared()
+def test_every_import_of_the_package_is_declared() -> None:
+    always, sometimes = declared(), declared("hub", "pandas")
     source.report(fault for file in source.package() for fault in undeclared(file, always, sometimes))
+
+
+def test_every_import_of_the_tools_is_declared() -> None:
+    always = declared("dev")
+    source.report(fault for file in source.python("tests", "docs", "benchmarks") for fault in undeclared(file, always, ()))
 
 
 def test_an_undeclared_import_is_caught() -> None:
@@ -118,5 +124,5 @@ def test_every_dependency_has_one_exact_version() -> None:
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line)] == []
     pinned = [plain(line) for line in lines]
     assert sorted(set(pinned)) == sorted(pinned)
-    assert set().union(*declared()) - set(pinned) == set()
+    assert declared("dev", "hub", "pandas") - set(pinned) == set()
     assert not [name for name in pinned if name.startswith(("nvidia", "cuda", "triton"))], "constraints.txt is for every machine"

@@ -180,6 +180,12 @@ def test_without_rows_nothing_is_defined() -> None:
     assert regression([], []) == {}
 
 
+@pytest.mark.parametrize("stranger", [-1, 2])
+def test_a_number_that_is_no_class_is_refused(stranger: int) -> None:
+    with pytest.raises(ValueError, match="invalid entry"):
+        classification([0, 1], [0, stranger], None, names(2))
+
+
 @given(SEEDS, st.integers(1, 10), st.integers(1, 4))
 def test_everything_can_be_written_as_json(seed: int, rows: int, classes: int) -> None:
     generator = np.random.default_rng(seed)

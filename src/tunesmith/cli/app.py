@@ -3,25 +3,50 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
-from collections.abc import Callable
+import traceback
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict
 
 import click
-import typer
 
-from tunesmith.cli import looking, training, using
-from tunesmith.core.errors import InputError, ResourceError, TunesmithError, shown
+from tunesmith.cli import looking, show, training, using
+from tunesmith.core.errors import InputError, InterruptedRunError, Problem, ResourceError, TunesmithError, shown
 
-INTERRUPTED = 130
-ABOUT = """Fine-tune a pre-trained transformer model, and see how much better than its base it became.
+# What the system may refuse, and what its owner can do about it.
+REFUSALS = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Free some space, or ask for a larger quota",
+    errno.EROFS: "Name a folder that can be written",
+    errno.EACCES: "Change its permissions, or name another",
+    errno.EPERM: "Change its permissions, or name another",
+    errno.EMFILE: "Close other programs, or raise the limit: ulimit -n 4096",
+}
 
-Begin with: tunesmith quickstart, or tunesmith init --data FILE"""
 
-# In the order in which a newcomer meets them.
-COMMANDS: tuple[Callable[..., object], ...] = (
+class InOrder(click.Group):
+    """Lists its commands as they were added: in the order in which a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="tunesmith", message="%(package)s %(version)s")
+@click.pass_context
+def application(context: click.Context) -> None:
+    """Fine-tune a pre-trained transformer model, and see how much better than its base it became.
+
+    \b
+    Begin with: tunesmith quickstart
+    or:         tunesmith init --data YOUR_FILE.csv
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for command in (
     training.quickstart,
     looking.samples,
     using.init,
@@ -32,62 +57,72 @@ COMMANDS: tuple[Callable[..., object], ...] = (
     using.predict,
     using.evaluate,
     looking.report,
-    looking.list_,
+    looking.listing,
     looking.env,
-)
-
-
-def application() -> typer.Typer:
-    """All commands. Plain help, without rich: it appears three times as fast."""
-    app = typer.Typer(
-        name="tunesmith", help=ABOUT, rich_markup_mode=None, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-    )
-    app.callback(invoke_without_command=True)(_version)
-    names = {"evaluate": "eval", "list_": "list"}
-    for command in COMMANDS:
-        app.command(names.get(command.__name__, command.__name__))(command)
-    return app
-
-
-def _version(version: bool = typer.Option(False, "--version", help="Show the version and leave.")) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"tunesmith {installed('tunesmith')}")
-        raise typer.Exit
+):
+    application.add_command(command)
 
 
 def run(arguments: list[str]) -> int:
-    """Carry out a command line. Returns the exit code: 0 ok, 1 a bug of ours, 2 input, 3 resources, 4 diverged, 5 integrity, 130/143."""
+    """Carry out a command line. Returns the exit code: 0 ok, 1 a bug of ours, 2 input, 3 resources, 4 diverged, 5 integrity, 130/143.
+
+    Of the processes that torchrun starts, the first one alone prints results.
+    """
     as_json = "--json" in arguments
+    with ExitStack() as entered:
+        if not show.first_process():
+            entered.enter_context(redirect_stdout(entered.enter_context(open(os.devnull, "w", encoding="utf-8"))))
+        try:
+            return carry_out(arguments)
+        except TunesmithError as error:
+            return tell(error, as_json)
+        except click.ClickException as error:
+            context = getattr(error, "ctx", None)
+            message = " ".join(error.format_message().split())
+            return tell(InputError(message, remedy=f"See {context.command_path if context else 'tunesmith'} --help"), as_json)
+        except KeyboardInterrupt:
+            return tell(InterruptedRunError("Interrupted"), as_json)
+        except MemoryError:
+            return tell(ResourceError("The memory does not suffice", remedy="Close other programs, or name a smaller model"), as_json)
+        except Exception as error:
+            return tell(refused(error) or fault(), as_json)
+
+
+def refused(error: Exception) -> ResourceError | None:
+    """What the system did not give, where that is what went wrong."""
+    if not isinstance(error, OSError) or error.errno not in REFUSALS:
+        return None
+    return ResourceError(Problem(error.strerror or "the system refuses", REFUSALS[error.errno], str(error.filename or "")))
+
+
+def fault() -> TunesmithError:
+    """An error that nobody foresaw: it is shown in full."""
+    traceback.print_exc()
+    return TunesmithError("This is a fault of tunesmith", remedy="Please report it, with the lines above and what `tunesmith env` prints")
+
+
+def carry_out(arguments: list[str]) -> int:
+    """Parse and run a command; raises what it raises."""
     try:
-        result = application()(arguments, standalone_mode=False, prog_name="tunesmith")
-        return result if isinstance(result, int) else 0
-    except TunesmithError as error:
-        return _tell(error, as_json)
-    except click.ClickException as error:
-        return _tell(InputError(error.format_message(), remedy=_usage(error)), as_json)
-    except (KeyboardInterrupt, click.Abort):
-        print("Interrupted.", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has gone: not an error
+        with application.make_context("tunesmith", list(arguments)) as context:
+            application.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except BrokenPipeError:  # the reader of a pipe has what it wanted: no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            raise
-        return _tell(ResourceError(f"{error.filename or 'the disk'}: {error.strerror}", remedy="Free some space and go on"), as_json)
+    return 0
 
 
-def _usage(error: click.ClickException) -> str:
-    context = getattr(error, "ctx", None)
-    return f"See: {context.command_path} --help" if context is not None else "See: tunesmith --help"
+def tell(error: TunesmithError, as_json: bool) -> int:
+    """Print every problem, lines on standard error, or one document on standard output for ``--json``. Returns the exit code.
 
-
-def _tell(error: TunesmithError, as_json: bool) -> int:
-    """Print every problem: lines on standard error, or an object on standard output for ``--json``."""
-    if as_json:
-        print(json.dumps({"exit_code": error.exit_code, "problems": [asdict(problem) for problem in error.problems]}, ensure_ascii=False))
-    else:
-        print("\n".join(shown(error.problems)), file=sys.stderr)
+    Every process that torchrun starts meets the same errors, and the first one tells them; memory may run out in one of them only.
+    """
+    if as_json and show.first_process():
+        show.document({"exit_code": error.exit_code, "problems": [asdict(problem) for problem in error.problems]})
+    elif show.first_process():
+        show.say("\n".join(shown(error.problems)))
+    elif isinstance(error, ResourceError):
+        print(f"rank {os.environ['RANK']}: {error}", file=sys.stderr)
     return error.exit_code

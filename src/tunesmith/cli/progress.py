@@ -2,78 +2,88 @@
 
 from __future__ import annotations
 
-import sys
+import os
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
-from tunesmith.cli.show import duration, size
+from tunesmith.cli import show
 from tunesmith.core.observer import Observer, Record
-from tunesmith.core.run import Run
+from tunesmith.core.run import Run, best_index
 
 LIVE_SECONDS, PLAIN_SECONDS = 0.2, 15.0  # least time between two lines
 SMOOTHING = 0.9
+STOPPING = "Stopping after this step, and saving. Ctrl-C again stops at once."
 
 
 @dataclass
 class Progress(Observer):
     """Shows step, loss, rate, tokens per second, time left and memory on standard error."""
 
-    live: bool = False
-
     def __post_init__(self) -> None:
-        self._shown, self._speed, self._loss, self._pace = 0.0, 0.0, 0.0, 0.0
+        self._shown, self._began, self._first_step = 0.0, 0.0, 0
+        self._loss, self._seconds, self._tokens = 0.0, 0.0, 0.0  # smoothed, of a step
 
     def say(self, message: str) -> None:
-        self._print(message)
+        show.say(message)
 
     def begin(self, run: Run) -> None:
-        self._shown = time.monotonic()
+        self._shown = self._began = time.monotonic()
+        self._first_step = run.clock.step
+        answer = signal.getsignal(signal.SIGINT)
+
+        def tell_first(number: int, frame: FrameType | None) -> None:
+            os.write(2, f"{show.CLEAR if show.live() else ''}{STOPPING}\n".encode())  # what a signal may interrupt cannot print
+            if callable(answer):
+                answer(number, frame)
+
+        if callable(answer):
+            signal.signal(signal.SIGINT, tell_first)  # the checkpoints, which answer it, put back what was there before
 
     def step(self, run: Run, record: Record) -> str | None:
-        first = self._pace == 0
-        keep = 0.0 if first else SMOOTHING
+        keep = SMOOTHING if self._seconds else 0.0
         self._loss = keep * self._loss + (1 - keep) * record.loss
-        self._pace = keep * self._pace + (1 - keep) * record.seconds
-        self._speed = keep * self._speed + (1 - keep) * record.tokens / max(record.seconds, 1e-9)
+        self._seconds = keep * self._seconds + (1 - keep) * record.seconds
+        self._tokens = keep * self._tokens + (1 - keep) * record.tokens
         now = time.monotonic()
-        if now - self._shown >= (LIVE_SECONDS if self.live else PLAIN_SECONDS) or run.clock.finished:
+        if now - self._shown >= (LIVE_SECONDS if show.live() else PLAIN_SECONDS) or run.clock.finished:
             self._shown = now
-            line = self._line(run, record)
-            print(f"\r\x1b[2K{line}" if self.live else line, end="" if self.live else "\n", file=sys.stderr, flush=True)
+            (show.passing if show.live() else show.say)(self._line(run, record))
         return None
 
     def evaluated(self, run: Run, scores: Mapping[str, Any]) -> None:
         metric = run.task.primary
-        self._print(f"evaluation at step {run.clock.step:,} ({run.clock.epoch:.3g} ep): {metric} {scores[metric]:.4g}")
+        values = [evaluation[metric] for evaluation in run.evaluations]
+        best = ", the best so far" if len(values) > 1 and best_index(values, run.task.higher_is_better) == len(values) - 1 else ""
+        show.say(f"step {run.clock.step:,} (epoch {run.clock.epoch:.3g}): {metric} {scores[metric]:.4g} on the validation rows{best}")
 
     def end(self, run: Run, reason: str) -> None:
-        self._print(f"ended after step {run.clock.step:,}: {reason}")
+        steps = run.clock.step - self._first_step
+        show.say(f"{steps:,} steps in {show.duration(time.monotonic() - self._began)}: {reason}")
 
     def _line(self, run: Run, record: Record) -> str:
-        left = duration(self._pace * (run.clock.total - run.clock.step))
+        clock = run.clock
         parts = (
-            f"step {record.step:,}/{run.clock.total:,} ({run.clock.progress:.0%})",
+            f"step {clock.step:,}/{clock.total:,}",
             f"loss {self._loss:.4f}",
-            f"rate {record.rate:.2e}",
-            f"{self._speed:,.0f} tokens/s",
-            f"{left} left",
+            f"rate {record.rate:.1e}",
+            f"{self._tokens / max(self._seconds, 1e-9):,.0f} tokens/s",
+            f"{show.duration(self._seconds * (clock.total - clock.step))} left",
             memory(),
         )
         return "  ".join(parts)
-
-    def _print(self, message: str) -> None:
-        print(f"\r\x1b[2K{message}" if self.live else message, file=sys.stderr, flush=True)
 
 
 def memory() -> str:
     """The memory that this process holds."""
     import psutil
 
-    return size(psutil.Process().memory_info().rss)
+    return show.size(psutil.Process().memory_info().rss)
 
 
-def observer() -> Progress:
-    """Progress as standard error can show it."""
-    return Progress(live=sys.stderr.isatty())
+def observers() -> list[Observer]:
+    """Progress; nothing in processes that the first one speaks for."""
+    return [Progress()] if show.first_process() else []

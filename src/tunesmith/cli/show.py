@@ -1,30 +1,75 @@
-"""What commands print: lines for people, one JSON object for programs."""
+"""What commands print: lines for people, one JSON document for programs."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
-import typer
+import click
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Runs = Annotated[str, typer.Option(help="Folder that holds the runs.")]
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+runs_option = click.option("--runs", default="runs", show_default=True, metavar="DIR", help="The folder of all runs.")
+run_argument = click.argument("run", metavar="RUN", help="A run: its name, its folder, or last.")
+recipe_argument = click.argument("recipe", metavar="RECIPE", help="A recipe file.")
+overrides_argument = click.argument(
+    "overrides", metavar="[KEY=VALUE]...", nargs=-1, help="Changes to it: training.epochs=5 strategies.freeze.layers=2"
+)
+GAP = 2  # blanks between columns
+CLEAR = "\r\x1b[2K"
 
 
-def as_json(value: Any) -> None:
-    """One JSON object on standard output."""
+def document(value: Any) -> None:
+    """One JSON document on standard output."""
     print(json.dumps(value, ensure_ascii=False, indent=1, default=str))
 
 
+def say(message: str) -> None:
+    """A line for the user that is no result: on standard error, in the place of the passing one."""
+    if first_process():
+        print(f"{CLEAR if live() else ''}{message}", file=sys.stderr, flush=True)
+
+
+def passing(message: str) -> None:
+    """A line that the next one takes the place of: on a terminal alone, and never more than one line long."""
+    if first_process() and live():
+        print(f"{CLEAR}{message[: shutil.get_terminal_size().columns - 1]}", end="", file=sys.stderr, flush=True)
+
+
+def live() -> bool:
+    """Whether standard error is a terminal that can take a line back."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def first_process() -> bool:
+    """Whether this process speaks for all that torchrun started; alone, it does."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def rows(table: Sequence[Sequence[object]], head: Sequence[str] = ()) -> None:
-    """A table with columns as wide as their widest cell; nothing for no rows."""
+    """A table with columns as wide as their widest cell; on a terminal the last column is wrapped. Nothing for no rows."""
     if not table:
         return
     lines = [[str(cell) for cell in row] for row in ([head, *table] if head else table)]
-    widths = [max(display_width(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for line in lines:
-        print("  ".join(cell + " " * (width - display_width(cell)) for cell, width in zip(line, widths, strict=True)).rstrip())
+    widths = [max(display_width(cell) for cell in column) for column in list(zip(*lines, strict=True))[:-1]]
+    margin = sum(widths) + GAP * len(widths)
+    for *cells, last in lines:
+        start = "".join(cell + " " * (width + GAP - display_width(cell)) for cell, width in zip(cells, widths, strict=True))
+        print((start + wrapped(last, margin)).rstrip())
+
+
+def wrapped(text: str, margin: int) -> str:
+    """The text in lines that fit beside a margin, each but the first indented by it; as it is where there is no terminal."""
+    import textwrap
+
+    room = shutil.get_terminal_size().columns - margin
+    if not sys.stdout.isatty() or room < 20 or display_width(text) <= room:
+        return text
+    return f"\n{' ' * margin}".join(textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False))
 
 
 def scores(found: Mapping[str, Any]) -> None:
@@ -35,6 +80,11 @@ def scores(found: Mapping[str, Any]) -> None:
 
     print()
     show(found, Console())
+
+
+def places(run: Path) -> None:
+    """Where the report and the model of a run are."""
+    print(f"\nThe report: {run / 'report.html'}\nThe model:  {run / 'model'}")
 
 
 def display_width(text: str) -> int:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
 from tunesmith.cli import show
-from tunesmith.cli.show import Json, Runs
 
 if TYPE_CHECKING:
-    from tunesmith.core.observer import Observer
     from tunesmith.recipes.recipe import Recipe
     from tunesmith.run import Report
 
-Overrides = Annotated[list[str] | None, typer.Argument(help="Changes to the recipe: training.epochs=5", metavar="[KEY=VALUE]...")]
 SENTENCES = (
     "A tender, funny film that I will watch again.",
     "The plot makes no sense and the jokes fall flat.",
@@ -23,8 +21,11 @@ SENTENCES = (
 )
 
 
-def quickstart(runs: Runs = "runs", json: Json = False) -> None:
-    """Tune a small real model on real film and product reviews: about two minutes on two cores."""
+@click.command()
+@show.runs_option
+@show.json_option
+def quickstart(runs: str, as_json: bool) -> None:
+    """Tune a small real model on real reviews, in about two minutes."""
     from importlib.resources import files
 
     from tunesmith.recipes.recipe import read_recipe
@@ -34,40 +35,48 @@ def quickstart(runs: Runs = "runs", json: Json = False) -> None:
     name = free_name(Path(runs), "quickstart")
     report = _train(recipe, name, runs)
     predictions = load(report.folder).predict(list(SENTENCES))
-    if json:
-        show.as_json({"run": str(report.folder), "scores": report.scores, "predictions": predictions})
+    if as_json:
+        show.document({"run": str(report.folder), "scores": report.scores, "predictions": predictions})
         return
-    _print(report)
-    print("\nThree sentences that it has never seen:")
+    show.scores(report.scores)
+    print("\nThree sentences that it has never seen:\n")
     show.rows([(f"  {p['label']}", f"{max(p['probabilities'].values()):.0%}", s) for p, s in zip(predictions, SENTENCES, strict=True)])
-    print("\nTry next:")
-    print(f'  tunesmith predict {name} --text "Not bad at all."')
+    show.places(report.folder)
+    print("\nTry next:\n")
+    print(f'  tunesmith predict {shlex.quote(str(report.folder))} --text "Not bad at all."')
+    print(f"  tunesmith explain {shlex.quote(str(report.folder / 'recipe.yaml'))}")
     print("  tunesmith init --data YOUR_FILE.csv      # a recipe for your own data")
-    print("  tunesmith explain runs/quickstart/recipe.yaml" if runs == "runs" else f"  tunesmith report {name} --runs {runs}")
 
 
-def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe file.")],
-    overrides: Overrides = None,
-    run: Annotated[str, typer.Option(help="Name of the run; the recipe's name when absent.")] = "",
-    runs: Runs = "runs",
-    json: Json = False,
-) -> None:
-    """Train what a recipe says, and report how much better than its base the model became."""
+@click.command()
+@show.recipe_argument
+@show.overrides_argument
+@click.option("--run", default="", metavar="NAME", help="Name of the run; the recipe's name when absent.")
+@show.runs_option
+@show.json_option
+def train(recipe: str, overrides: tuple[str, ...], run: str, runs: str, as_json: bool) -> None:
+    """Train what a recipe says, and prove what it brought.
+
+    The run is written to DIR/NAME; a run that exists is never overwritten. Ctrl-C leaves it resumable.
+    """
+    show.passing("Getting ready ...")
     from tunesmith.recipes.recipe import read_recipe
 
-    _finish(_train(read_recipe(recipe, overrides or []), run, runs), json)
+    _finish(_train(read_recipe(recipe, overrides), run, runs), as_json)
 
 
-def resume(
-    run: Annotated[str, typer.Argument(help="A run: its name, its folder, or last.")], runs: Runs = "runs", json: Json = False
-) -> None:
-    """Go on with an interrupted run, to the same result as if it had never stopped."""
+@click.command()
+@click.argument("run", metavar="[RUN]", default="last", help="A run: its name, its folder, or last.")
+@show.runs_option
+@show.json_option
+def resume(run: str, runs: str, as_json: bool) -> None:
+    """Go on with an interrupted run, to the result of one that never stopped."""
+    show.passing("Getting ready ...")
     from tunesmith import run as runner
-    from tunesmith.cli.progress import observer
+    from tunesmith.cli.progress import observers
     from tunesmith.report.folder import find
 
-    _finish(runner.resume(find(Path(runs), run), _watch(observer())), json)
+    _finish(runner.resume(find(Path(runs), run), observers()), as_json)
 
 
 def free_name(runs: Path, name: str) -> str:
@@ -81,28 +90,14 @@ def free_name(runs: Path, name: str) -> str:
 
 def _train(recipe: Recipe, name: str, runs: str) -> Report:
     from tunesmith import run as runner
-    from tunesmith.cli.progress import observer
+    from tunesmith.cli.progress import observers
 
-    return runner.train(recipe, run=name, runs=runs, watch=_watch(observer()))
-
-
-def _watch(progress: Observer) -> list[Observer]:
-    import os
-
-    return [progress] if os.environ.get("RANK", "0") == "0" else []
+    return runner.train(recipe, run=name, runs=runs, watch=observers())
 
 
-def _finish(report: Report, json: bool) -> None:
-    import os
-
-    if os.environ.get("RANK", "0") != "0":
+def _finish(report: Report, as_json: bool) -> None:
+    if as_json:
+        show.document({"run": str(report.folder), "scores": report.scores})
         return
-    if json:
-        show.as_json({"run": str(report.folder), "scores": report.scores})
-    else:
-        _print(report)
-
-
-def _print(report: Report) -> None:
     show.scores(report.scores)
-    print(f"\nThe report: {report.folder / 'report.html'}\nThe model:  {report.folder / 'model'}")
+    show.places(report.folder)

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import copy
+import difflib
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
+from tunesmith.core.batch import Batch
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Prediction, Row, Task
+
+ANSWER = {"single": "label", "multi": "labels", "regression": "value"}  # kind -> the key of a prediction that holds the answer
+PRIMARY = {"single": "accuracy", "multi": "f1_micro", "regression": "pearson"}
+EXAMPLE: dict[str, list[Row]] = {
+    "single": [{"label": 0}, {"label": 1}],
+    "multi": [{"label": [0]}, {"label": [1]}],
+    "regression": [{"label": 0.0}, {"label": 1.0}],
+}
+LOWER_IS_BETTER = {"log_loss", "ece", "hamming_loss", "mse", "rmse", "mae"}
+OUTPUT: dict[str, Callable[[Tensor], Tensor]] = {
+    "single": lambda logits: logits.softmax(dim=1),
+    "multi": torch.sigmoid,
+    "regression": lambda values: values,
+}
 
 
 class LabelTask(Task):
@@ -16,6 +36,7 @@ class LabelTask(Task):
 
     ``kind``       single, multi or regression
     ``labels``     the names in order; a regression has one
+    ``metric``     the metric that decides; auto by kind
     ``threshold``  multi: the probability from which a label is given
 
     Because the answers are plain, simple models can be judged beside the tuned one. Rows hold their truth under ``label``: an id, a
@@ -24,15 +45,88 @@ class LabelTask(Task):
 
     kind: str
     labels: list[str]
+    class_weights: str | list[float] | dict[str, float]
+    metric: str
     threshold: float
+
+    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {}
+
+    def __post_init__(self) -> None:
+        if problems := list(self._problems()):
+            raise InputError(*problems)
+
+    def _problems(self) -> Iterator[Problem]:
+        """What is wrong with the settings, as far as the kind is known."""
+        if isinstance(self.class_weights, str) and self.class_weights not in ("none", "balanced"):
+            remedy = "Write none, balanced, a weight for each label, or {label: weight}"
+            yield Problem(f"task.class_weights cannot be '{self.class_weights}'", remedy)
+        if len(set(self.labels)) < len(self.labels):
+            yield Problem("task.labels has a name twice", "Give each once")
+        if self.kind == "regression" and len(self.labels) > 1:
+            yield Problem(f"task.labels has {len(self.labels)} names, and kind: regression gives one number", "Give one name, or none")
+        if self.metric != "auto" and self.metric not in (known := self.score_names()):
+            near = difflib.get_close_matches(self.metric, known, 2)
+            remedy = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}"
+            yield Problem(f"There is no metric '{self.metric}'" + ("" if self.kind == "auto" else f" where kind is {self.kind}"), remedy)
+
+    def decide(self, kind: str) -> None:
+        """Take the kind that the label column has. Raises ``InputError`` for settings that are wrong, or not read, with it."""
+        before, self.kind = self.kind, kind
+        for field in fields(self) if before == "auto" else ():  # type: ignore[arg-type]
+            other, read = self.applies.get(field.name, ("kind", (kind,)))
+            if getattr(self, other) not in read and getattr(self, field.name) != field.default:
+                message = f"task.{field.name} is not read: by the label column, kind is {kind}"
+                raise InputError(Problem(message, f"Take it out, or set task.kind: {' or '.join(read[1:])}"))
+        if problems := list(self._problems()):
+            raise InputError(*problems)
+
+    @property
+    def primary(self) -> str:
+        return PRIMARY[self.kind] if self.metric == "auto" else self.metric
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.primary not in LOWER_IS_BETTER
+
+    def label_rows(self) -> list[Row]:
+        """The names of the labels as rows, so that a model can be asked untrained; none where they do not say what a row is about."""
+        return []
 
     @abstractmethod
     def texts(self, rows: Sequence[Row]) -> list[str]:
         """Each row as one text."""
 
     @abstractmethod
-    def targets(self, rows: Sequence[Row]) -> Tensor:
-        """The truths: (rows,) int64 label ids, (rows, labels) of 0 and 1, or (rows,) float values."""
+    def score(self, table: Tensor, truth: Tensor, ranked: bool = True) -> dict[str, Any]:
+        """The metrics of probabilities (rows, labels) or of values (rows, 1), where ``truth`` is what ``targets`` returns.
+
+        Without ``ranked``, those that take time are left out: what compares probabilities, and not the answers made of them.
+        """
+
+    def score_names(self) -> list[str]:
+        """The metrics that can decide: of the kind, or of all kinds while it is not known."""
+        asked = copy.copy(self)
+        asked.labels, found = ["0", "1"], dict[str, Any]()
+        for kind in ANSWER if self.kind == "auto" else [self.kind]:
+            asked.kind = kind
+            found |= asked.score(torch.eye(2, dtype=torch.float64), asked.targets(EXAMPLE[kind]))
+        return [name for name, value in found.items() if isinstance(value, float)]
+
+    def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
+        return self.score(self.table(predictions), self.targets(truths, torch.float64))
+
+    def targets(self, rows: Sequence[Row], floats: torch.dtype = torch.float32) -> Tensor:
+        """The truths: (rows,) int64 label ids, (rows, labels) of 0 and 1, or (rows,) values; the latter two as ``floats``."""
+        truths = [row["label"] for row in rows]
+        if self.kind != "multi":
+            return torch.tensor(truths, dtype=floats if self.kind == "regression" else torch.int64)
+        table = torch.zeros(len(rows), len(self.labels), dtype=floats)
+        for row, ids in enumerate(truths):
+            table[row, list(ids)] = 1.0
+        return table
+
+    def decode(self, batch: Batch, output: Any) -> list[Prediction]:
+        return self.predictions(OUTPUT[self.kind](output.logits.float()))
 
     def predictions(self, table: Tensor) -> list[Prediction]:
         """Predictions from probabilities (rows, labels), or from values (rows, 1)."""
@@ -42,6 +136,14 @@ class LabelTask(Task):
         if self.kind == "single":
             return [{"label": self.labels[best], "probabilities": p} for best, p in zip(table.argmax(dim=1).tolist(), named, strict=True)]
         return [{"labels": [label for label in self.labels if p[label] >= self.threshold], "probabilities": p} for p in named]
+
+    def table(self, predictions: Sequence[Prediction]) -> Tensor:
+        """The table that ``predictions`` was called with, in float64."""
+        if self.kind == "regression":
+            rows = [[p["value"]] for p in predictions]
+        else:
+            rows = [[p["probabilities"][label] for label in self.labels] for p in predictions]
+        return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(self.labels))
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         """1 for the right label, or exactly the right labels, else 0; of a regression minus the squared error."""
@@ -58,7 +160,7 @@ class LabelTask(Task):
         return found
 
     def _answer(self, prediction: Prediction) -> Any:
-        return prediction[{"single": "label", "multi": "labels", "regression": "value"}[self.kind]]
+        return prediction[ANSWER[self.kind]]
 
     def _named(self, label: Any) -> Any:
         """A truth as predictions write it; several labels in the order of ``labels``."""

@@ -23,12 +23,14 @@ class Column:
     ``names``     header names that mean it, best first; compared without case, blanks and punctuation
     ``required``  whether rows without it can be used
     ``truth``     whether it holds the answer, and so may be absent when predicting
+    ``separator`` what parts several values in one cell, empty where a cell holds one
     """
 
     role: str
     names: tuple[str, ...]
     required: bool = True
     truth: bool = False
+    separator: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,11 @@ class Task(ABC):
         """The columns it reads."""
 
     @abstractmethod
-    def learn(self, rows: Iterable[Row]) -> None:
-        """Take from the training rows (raw values by role) what the task must know: its label names. Settings that were given stay."""
+    def learn(self, rows: Iterable[Row]) -> list[str]:
+        """Take from the training rows (raw values by role) what the task must know: its label names. Settings that were given stay.
+
+        Returns what it found, in lines for the user. Raises ``InputError`` for rows that cannot be learned from.
+        """
 
     @abstractmethod
     def read(self, row: Row) -> Row:

@@ -11,7 +11,7 @@ import numpy as np
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row, RowError, Task
 from tunesmith.data.columns import find
-from tunesmith.data.labels import names_of
+from tunesmith.data.labels import in_cell, names_of
 from tunesmith.data.rows import Rows
 from tunesmith.data.source import read
 
@@ -78,7 +78,7 @@ def read_roles(
     """
     rows, bad = read(spec, skip_bad=True, base=base)
     headers = find(task.columns(), rows.columns, columns, rows.place(0)[0], truth)
-    rows = rows.renamed(headers)
+    rows = parted(rows.renamed(headers), task)
     needed = [column.role for column in task.columns() if column.required and column.role in headers and (truth or not column.truth)]
     empty = [(index, role) for index, row in enumerate(rows) for role in needed if _is_empty(row[role])]
     if empty:
@@ -106,9 +106,19 @@ def checked(rows: Rows, task: Task, headers: Mapping[str, str]) -> tuple[Example
     return Examples(rows if not problems else rows.select(np.array(kept, np.int64)), task), problems
 
 
+def parted(rows: Rows, task: Task) -> Rows:
+    """The rows with a list in each cell that holds several values, in the columns of a task that can have such cells."""
+    for column in task.columns():
+        if column.separator and column.role in rows.columns:
+            values = rows.column(column.role)
+            found = [in_cell(value, column.separator) for value in values]
+            rows = rows.replaced(column.role, found) if found != values else rows
+    return rows
+
+
 def relabelled(rows: Rows, task: Task, labels: Mapping[Any, str]) -> Rows:
     """The rows with the values of truth columns replaced as ``labels`` says, inside lists too; other values stay."""
-    names = {str(value): name for value, name in labels.items()}
+    names = {names_of(value)[0]: name for value, name in labels.items()}
     if names:
         for role in truths(rows, task):
             values = rows.column(role)

@@ -59,7 +59,7 @@ def load(settings: DataSettings, task: Task, seed: int, base: Path | None = None
     loading.name_labels()
     for split in ("test", "validation"):  # the test rows of a recipe stay what they are when the share for validation changes
         loading.hold_out(split)
-    task.learn(loading.rows["train"])
+    loading.notes += task.learn(loading.rows["train"])
     loading.cut()
     return loading.check()
 
@@ -111,7 +111,7 @@ class _Loading:
 
     def name_labels(self) -> None:
         """Replace the values of truth columns by the names that the settings give them."""
-        labels = {str(value): name for value, name in self.settings.labels.items()}
+        labels = {names_of(value)[0]: name for value, name in self.settings.labels.items()}
         if not labels:
             return
         train = self.rows["train"]
@@ -133,7 +133,7 @@ class _Loading:
         held = hold_out(keys_of(train, inputs(train, self.task)), strata, part * self.total / len(train), self.seed)
         if not held.any():
             message = f"{100 * part:g}% of {self.total:,} training rows leaves nothing for {split}"
-            raise InputError(Problem(message, f"Give more rows, or a {split} file", *train.place(0)[:1]))
+            raise InputError(*in_order(self.bad), Problem(message, f"Give more rows, or a {split} file", *train.place(0)[:1]))
         self.rows["train"], self.rows[split] = train.select(np.flatnonzero(~held)), train.select(np.flatnonzero(held))
         self.headers[split] = self.headers["train"]
         by = f", stratified by {self.headers['train'][roles[0]]}" if strata else ""

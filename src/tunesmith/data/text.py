@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,28 +19,29 @@ def check_text(value: Any, role: str) -> None:
     if value is None or (isinstance(value, str) and not value.strip()):
         raise RowError("the text is empty", "Give it a text, or leave the row out", role)
     if not isinstance(value, str):
-        raise RowError(f"{value!r} is no text", "Name the right column under data.columns", role)
+        raise RowError(f"{textwrap.shorten(repr(value), 60)} is no text", "Name the right column under data.columns", role)
 
 
-def encode_texts(texts: Sequence[str], pairs: Sequence[str | None] | None, tokenizer: Any, max_length: int) -> list[dict[str, Any]]:
-    """Token ids of texts, or of pairs of texts, cut at ``max_length`` tokens (a pair at its longer side).
+def encode_texts(texts: Sequence[str], pairs: Sequence[str] | None, tokenizer: Any, max_length: int) -> list[dict[str, Any]]:
+    """Token ids of texts, or of pairs where ``pairs`` are given, cut at ``max_length`` tokens and at what the model takes.
+
+    A pair is cut at its longer side.
 
     Each dictionary has ``input_ids``, ``token_type_ids`` where the model cannot take 0 for all of them, ``length``, and
     ``truncated``: how many tokens were cut.
     """
-    pair = pairs if pairs is not None and pairs and pairs[0] is not None else None
     limit = min(max_length, tokenizer.model_max_length)
     coded = tokenizer(
         list(texts),
-        list(pair) if pair is not None else None,
+        None if pairs is None else list(pairs),
         truncation="longest_first",
         max_length=limit,
         return_attention_mask=False,
         return_overflowing_tokens=False,
         return_length=False,
     )
-    full = _full_lengths(tokenizer, texts, pair, coded, limit)
-    typed = "token_type_ids" in coded and (pair is not None or any(coded["token_type_ids"][0]))
+    full = _full_lengths(tokenizer, texts, pairs, coded, limit)
+    typed = "token_type_ids" in coded and (pairs is not None or any(coded["token_type_ids"][0]))
     names = ["input_ids", *(["token_type_ids"] if typed else [])]
     return [
         {
@@ -51,7 +53,7 @@ def encode_texts(texts: Sequence[str], pairs: Sequence[str | None] | None, token
     ]
 
 
-def _full_lengths(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str | None] | None, coded: Any, limit: int) -> list[int]:
+def _full_lengths(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, coded: Any, limit: int) -> list[int]:
     """How long each row would be uncut; only rows at the limit are tokenised again."""
     lengths = [len(ids) for ids in coded["input_ids"]]
     at_limit = [i for i, length in enumerate(lengths) if length >= limit]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import torch
@@ -26,9 +26,9 @@ DEFAULT_RATES = {
 FP16_SCALE = 2.0**14
 
 
-def default_rate(run: Run, rules: Mapping[str, Rule]) -> float:
-    """The highest learning rate for what learns at the start: all layers, an adapter, the head, or a few per cent of the weights."""
-    learning = [run.params[name] for name, rule in rules.items() if rule.learns]
+def default_rate(run: Run, names: Set[str]) -> float:
+    """The highest learning rate when ``names`` learn at any time: all layers, an adapter, the head, or a few per cent of the weights."""
+    learning = [run.params[name] for name in sorted(names)]
     weights = sum(param.size for param in learning)
     share = weights / max(1, sum(param.size for param in run.params.values()))
     inside = [param for param in learning if not param.head]
@@ -39,14 +39,14 @@ def default_rate(run: Run, rules: Mapping[str, Rule]) -> float:
 class Optimizer:
     """An optimizer of torch whose groups are the distinct rules of the plan.
 
-    ``rate`` is the learning rate of the last update before any rule's multiple.
+    ``names`` are the parameters that learn at any time; ``rate`` is the learning rate of the last update before any rule's multiple.
     """
 
-    def __init__(self, run: Run, training: Training, rules: Mapping[str, Rule]) -> None:
+    def __init__(self, run: Run, training: Training, names: Set[str]) -> None:
         self.run = run
-        if not any(rule.learns for rule in rules.values()):
+        if not names:
             raise InputError("Nothing would learn: the strategies freeze every parameter", remedy="Freeze less, or add lora")
-        self.peak = training.learning_rate or default_rate(run, rules)
+        self.peak = training.learning_rate or default_rate(run, names)
         self.decay = training.weight_decay
         self.parameters: dict[str, nn.Parameter] = dict(run.model.named_parameters())
         self.inner = build(training, list(self.parameters.values()), run.device)
@@ -55,7 +55,6 @@ class Optimizer:
         self.rate = 0.0
         self.scale = FP16_SCALE if training.precision == "float16" else 1.0
         self.rules: dict[str, Rule] = {}
-        self.follow(rules)
 
     def follow(self, rules: Mapping[str, Rule]) -> None:
         """Take the plan of this step: what learns, and at which multiple of the rate."""

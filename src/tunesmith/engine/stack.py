@@ -10,12 +10,15 @@ from typing import Any
 from torch import nn
 
 from tunesmith.core.batch import Batch
+from tunesmith.core.clock import Clock
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.loss import Loss
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Objective, Rows, Strategy
 from tunesmith.core.task import Task
+
+MOMENTS = 40  # times at which the future plan is looked at
 
 Inner = Callable[[Sequence[Batch]], Loss]
 
@@ -41,15 +44,20 @@ class Stack:
             module = strategy.adapt(module)
         return module
 
-    def plan(self, run: Run) -> dict[str, Rule]:
-        """The rule of every parameter now. Biases and norms are not decayed, unless a strategy says so."""
+    def plan(self, run: Run, clock: Clock | None = None) -> dict[str, Rule]:
+        """The rule of every parameter now, or at another time. Biases and norms are not decayed, unless a strategy says so."""
         rules = {}
         for name, param in run.params.items():
             rule = Rule(learns=name not in run.fixed, decay=0.0 if param.bias or param.kind == "norm" else 1.0)
             for strategy in self.strategies:
-                rule = strategy.plan(param, rule, run.clock)
+                rule = strategy.plan(param, rule, clock or run.clock)
             rules[name] = rule
         return rules
+
+    def learning(self, run: Run) -> set[str]:
+        """The parameters that learn at any time, as far as can be foreseen."""
+        moments = {int(run.clock.total * share / MOMENTS) for share in range(MOMENTS)}
+        return {name for step in moments for name, rule in self.plan(run, run.clock.at(step)).items() if rule.learns}
 
     def feed(self, source: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for strategy in reversed(self.strategies):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,15 +14,45 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import Run, seed_of
+from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Forward, Task
 from tunesmith.data.batches import Source
+from tunesmith.data.encode import Encoded
 from tunesmith.engine.micro import MicroBatches
 from tunesmith.engine.optimizer import Optimizer
 from tunesmith.engine.precision import autocast, choose, device
 from tunesmith.engine.settings import Training
 from tunesmith.engine.stack import Stack
+from tunesmith.model.attention import use_plain_attention
 from tunesmith.model.backbone import describe
 from tunesmith.model.build import Model
+from tunesmith.model.dropout import replace_dropout
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the loop works with."""
+
+    run: Run
+    stack: Stack
+    optimizer: Optimizer
+    source: Source
+    micro: MicroBatches
+
+
+def assemble(
+    model: Model, task: Task, train: Encoded, strategies: Sequence[Strategy], training: Training, watch: Sequence[Observer]
+) -> Parts:
+    """Compose the strategies around the model, and make everything that the loop needs, in the order in which they need each other."""
+    stack = Stack(strategies, task)
+    run = start(model, task, len(train), training, watch, stack)
+    stack.begin(run)
+    optimizer = Optimizer(run, training, stack.learning(run))
+    optimizer.follow(stack.plan(run))
+    source = Source(train, training.batch_size, training.seed)
+    parts = Parts(run, stack, optimizer, source, MicroBatches(task, model.tokenizer, training, run))
+    connect(parts, watch)
+    return parts
 
 
 def start(model: Model, task: Task, rows: int, training: Training, watch: Sequence[Observer], stack: Stack) -> Run:
@@ -32,6 +63,9 @@ def start(model: Model, task: Task, rows: int, training: Training, watch: Sequen
     where = device()
     dtype = choose(training.precision, where)
     module = model.module.to(where).train()
+    if where.type == "cpu":
+        replace_dropout(module)
+        use_plain_attention(module)
 
     def say(message: str) -> None:
         for observer in watch:
@@ -55,8 +89,9 @@ def forward_of(module: nn.Module, where: torch.device, dtype: torch.dtype) -> Fo
     return forward
 
 
-def connect(run: Run, stack: Stack, optimizer: Optimizer, source: Source, micro: MicroBatches, watch: Sequence[Observer]) -> None:
+def connect(parts: Parts, watch: Sequence[Observer]) -> None:
     """Give the run its ``snapshot`` and ``restore``: all or nothing, weights, optimizer, memories, clock and data position."""
+    run, stack, optimizer = parts.run, parts.stack, parts.optimizer
 
     def snapshot() -> dict[str, Any]:
         return {
@@ -65,8 +100,8 @@ def connect(run: Run, stack: Stack, optimizer: Optimizer, source: Source, micro:
             "memory": {"strategies": stack.memory(), "observers": [observer.memory() for observer in watch]},
             "run": {
                 "clock": {"step": run.clock.step, "samples": run.clock.samples, "tokens": run.clock.tokens},
-                "source": source.position,
-                "micro": micro.state(),
+                "source": parts.source.position,
+                "micro": parts.micro.state(),
                 "touched": sorted(run.touched),
                 "evaluations": run.evaluations,
                 "loss": run.loss,
@@ -81,8 +116,8 @@ def connect(run: Run, stack: Stack, optimizer: Optimizer, source: Source, micro:
             observer.recall(memory)
         own = state["run"]
         run.clock = Clock(total=run.clock.total, steps_per_epoch=run.clock.steps_per_epoch, **own["clock"])
-        source.position = own["source"]
-        micro.load(own["micro"])
+        parts.source.position = own["source"]
+        parts.micro.load(own["micro"])
         run.touched.update(own["touched"])
         run.evaluations[:] = own["evaluations"]
         run.loss = own["loss"]

@@ -1,9 +1,9 @@
-"""The content of ``scores.json``: the tuned model beside its base and simple baselines, and what follows from it."""
+"""The content of ``scores.json``: the tuned model beside its base and simple baselines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,6 @@ Statistic = Callable[[npt.NDArray[np.int64]], float]  # of row numbers
 
 PER_ROW = "correct"  # names the gain in what ``task.correct`` returns
 RESAMPLES = 1000  # for a metric that is computed anew in each
-FEW = 100  # rows, below which an interval is rough
-
-# baseline -> what it is, and what follows when the tuned model is no better
-BASELINES = {
-    "majority": ("the most frequent answer", "the model has learned nothing of use"),
-    "tfidf": ("TF-IDF with a linear model", "this data does not need a transformer"),
-    "linear_probe": ("a linear probe on the frozen base", "tuning the base was not needed"),
-}
 
 
 @dataclass(frozen=True)
@@ -41,39 +33,13 @@ class Judged:
     over: Statistic | None = None
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One model minus another in ``metric``; ``low`` and ``high`` end its 95% interval. ``sign`` is -1 where lower is better."""
-
-    metric: str
-    delta: float
-    low: float
-    high: float
-    sign: int
-
-    @property
-    def better(self) -> bool:
-        """Whether the first model is better, the whole interval long."""
-        return min(self.sign * self.low, self.sign * self.high) > 0
-
-    @property
-    def worse(self) -> bool:
-        return max(self.sign * self.low, self.sign * self.high) < 0
-
-    def __str__(self) -> str:
-        name = "mean correctness" if self.metric == PER_ROW else self.metric
-        return f"{self.delta:+.3g} in {name}, 95% interval {self.low:+.3g} to {self.high:+.3g}"
-
-
 def compare(name: str, task: Task, split: str, base: Judged, tuned: Judged, baselines: Mapping[str, Judged]) -> dict[str, Any]:
     """Base, tuned model and baselines on the same rows, as JSON values: ``scores.json`` without its timings.
 
     ``name`` is the task's name in recipes. ``gain`` is the difference in the primary metric, tuned minus base, with its paired 95%
-    interval; where the metric is no mean over rows (F1, a correlation) and so has none, ``correct`` stands beside it, the
-    difference in mean correctness. ``verdict`` says in lines whether tuning helped, and whether a baseline does as well.
+    interval. Where that is not known, for a metric that is no mean over rows and without ``over``, the difference in mean
+    correctness stands beside it as ``correct``.
     """
-    gained = difference(task, base, tuned)
-    rivals = {baseline: difference(task, judged, tuned) for baseline, judged in baselines.items()}
     content: dict[str, Any] = {
         "task": name,
         "split": split,
@@ -81,59 +47,34 @@ def compare(name: str, task: Task, split: str, base: Judged, tuned: Judged, base
         "primary": task.primary,
         "base": base.metrics,
         "tuned": tuned.metrics,
-        "gain": _gain(_score(tuned, task.primary) - _score(base, task.primary), task.primary, gained),
+        "gain": gain(task.primary, base, tuned),
         "baselines": {baseline: _scalars(judged.metrics) for baseline, judged in baselines.items()},
         "flips": flips(base.correct, tuned.correct),
-        "verdict": list(verdict(gained, rivals, len(tuned.correct))),
     }
     return {key: _plain(value) for key, value in content.items()}
 
 
-def difference(task: Task, first: Judged, second: Judged) -> Difference | None:
-    """``second`` minus ``first`` with its interval, in the primary metric if it has one, else in correctness; None if undefined."""
-    if not len(second.correct):
-        return None
-    metric, sign = task.primary, 1 if task.higher_is_better else -1
-    before, after = _by_row(first, metric), _by_row(second, metric)
-    if first.over and second.over:
-        found = _resampled(first.over, second.over, len(second.correct))
-    elif before is not None and after is not None:
+def gain(metric: str, base: Judged, tuned: Judged) -> dict[str, dict[str, Any]]:
+    """Tuned minus base in ``metric``, where it is defined, and the 95% interval; by correct rows where ``metric`` has none."""
+    delta = _score(tuned, metric) - _score(base, metric)
+    entries: dict[str, dict[str, Any]] = {metric: {"delta": delta, "ci95": None}} if math.isfinite(delta) else {}
+    if not len(tuned.correct):
+        return entries
+    before, after = _by_row(base, metric), _by_row(tuned, metric)
+    if before is not None and after is not None:
         found = paired_bootstrap(before, after)
+    elif base.over and tuned.over:
+        found = _resampled(base.over, tuned.over, len(tuned.correct))
     else:
-        metric, sign, found = PER_ROW, 1, paired_bootstrap(first.correct, second.correct)
-    return Difference(metric, *found, sign) if np.isfinite(found).all() else None
-
-
-def verdict(gained: Difference | None, rivals: Mapping[str, Difference | None], num_rows: int) -> Iterator[str]:
-    """Lines for a reader, from the tuned model's difference to its base and to each baseline."""
-    if gained is None:
-        yield "Base and tuned model cannot be compared: the metric is undefined, or no row was judged."
-    elif gained.better:
-        yield f"Better than its base: {gained}."
-    elif gained.worse:
-        yield f"WORSE THAN ITS BASE: {gained}. Use the base, or train with a lower learning rate, for less time, or on better data."
-    else:
-        yield f"No better than its base: {gained}; the interval contains 0."
-    for baseline, rival in rivals.items():
-        if rival is not None and not rival.better:
-            what, consequence = BASELINES.get(baseline, (baseline, "the tuned model was not needed"))
-            standing = "BEATS the tuned model" if rival.worse else "does as well as the tuned model"
-            yield f"{what[0].upper()}{what[1:]} {standing}: {consequence} (tuned minus baseline: {rival})."
-    if 0 < num_rows < FEW:
-        yield f"Only {num_rows} rows were judged: the intervals are rough."
-
-
-def _gain(delta: float, primary: str, known: Difference | None) -> dict[str, dict[str, Any]]:
-    """The gain in the primary metric, if it is defined, and the one whose interval is known: the same, as a rule."""
-    entries: dict[str, dict[str, Any]] = {primary: {"delta": delta, "ci95": None}} if math.isfinite(delta) else {}
-    if known is not None:
-        entries[known.metric] = {"delta": known.delta, "ci95": [known.low, known.high]}
+        metric, found = PER_ROW, paired_bootstrap(base.correct, tuned.correct)
+    if np.isfinite(found).all():
+        entries[metric] = {"delta": found[0], "ci95": list(found[1:])}
     return entries
 
 
-def _resampled(first: Statistic, second: Statistic, num_rows: int) -> tuple[float, float, float]:
+def _resampled(base: Statistic, tuned: Statistic, num_rows: int) -> tuple[float, float, float]:
     """The interval of a difference of metrics that are computed anew on every resample."""
-    return bootstrap(lambda rows: second(rows) - first(rows), num_rows, RESAMPLES)
+    return bootstrap(lambda rows: tuned(rows) - base(rows), num_rows, RESAMPLES)
 
 
 def _score(judged: Judged, metric: str) -> float:

@@ -116,8 +116,9 @@ def regression(truth: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str, floa
 
 
 def confusion(truth: Integers, predicted: Integers, classes: int) -> Integers:
-    """Counts of rows by true class and predicted class, (classes, classes)."""
-    counts: Integers = np.bincount(truth * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+    """Counts of rows by true class and predicted class, (classes, classes). Raises ``ValueError`` for a number that is no class."""
+    cells = np.ravel_multi_index((truth, predicted), (classes, classes))
+    counts: Integers = np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
     return counts
 
 

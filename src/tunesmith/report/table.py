@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 METRICS = 3  # what 80 columns have room for; the primary metric is the first
+TELLING = ("f1_macro", "auc", "spearman", "rmse", "f1_micro", "log_loss")  # those shown beside it, where there are any
 COLOURS = {"good": "green", "mixed": "yellow", "bad": "bold red", "plain": ""}
 
 
@@ -20,7 +21,8 @@ def cells(scores: Mapping[str, Any]) -> list[list[str]]:
     """The table as text, its header first: a row for each model, the primary metric before the others."""
     found = contenders(scores)
     primary = scores.get("primary", "")
-    measured = sorted(found.get("tuned", {}), key=lambda metric: metric != primary)[:METRICS]
+    order = {metric: rank for rank, metric in enumerate((primary, *TELLING))}
+    measured = sorted(found.get("tuned", {}), key=lambda metric: order.get(metric, len(order)))[:METRICS]
     rows = [[contender(name), *(numbers.value(metric, values.get(metric)) for metric in measured)] for name, values in found.items()]
     return [["", *map(numbers.title, measured)], *rows]
 

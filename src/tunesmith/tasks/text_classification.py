@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,17 +15,11 @@ from tunesmith.core.label_task import LabelTask
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Forward, Head, Prediction, Row
-from tunesmith.data.labels import balanced, count, indicator, kind_of, label_id, label_ids, number
+from tunesmith.data.labels import kind_of, label_id, label_ids, labels_of, number, summary, telling, weights_of
 from tunesmith.data.text import check_text, encode_texts, pad_texts
 from tunesmith.metrics.classify import classification, multi_label, regression
 
-PRIMARY = {"single": "accuracy", "multi": "f1_micro", "regression": "pearson"}
 READ: dict[str, Callable[[Any, Sequence[str]], Any]] = {"single": label_id, "multi": label_ids, "regression": number}
-OUTPUT: dict[str, Callable[[Tensor], Tensor]] = {
-    "single": lambda logits: logits.softmax(dim=1),
-    "multi": torch.sigmoid,
-    "regression": lambda values: values,
-}
 PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression"}
 
 
@@ -34,25 +27,27 @@ PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classi
 class TextClassification(LabelTask):
     """Gives a text, or a pair of texts, a label (``single``), any number of labels (``multi``) or a number (``regression``).
 
-    The loss is cross-entropy, binary cross-entropy (the mean over labels) or the squared error.
+    The loss is cross-entropy, binary cross-entropy (the mean over labels) or the squared error. With class weights a row counts as
+    much as its label weighs; of several labels each has its weight in the mean.
     """
 
     kind: str = setting("auto", "what is predicted; auto looks at the label column", choices=("auto", "single", "multi", "regression"))
-    labels: list[str] = setting(factory=list, text="label names in order; taken from the training rows when empty")
-    class_weights: list[float] | str = setting("none", "weights of the labels in the loss: none, balanced, or a number for each label")
-    max_length: int = setting(256, "longest text in tokens; what is longer is cut and counted", low=8)
+    labels: list[str] = setting(factory=list, text="label names in order; those of the training rows when empty")
+    separator: str = setting("|", "multi: what parts the labels in one cell, as in a|b; a list is several labels too, [] is none")
+    pairs: bool | None = setting(None, "whether each row has a second text; when not said: if there is a column for it")
+    class_weights: str | list[float] | dict[str, float] = setting(
+        "none", "weights of the labels in the loss: none, balanced, one for each label in order, or {label: weight}", above=0
+    )
+    max_length: int = setting(256, "longest text in tokens, or what the model takes if less; longer ones are cut and counted", low=8)
     metric: str = setting("auto", "the metric that decides; auto takes accuracy, f1_micro or pearson by kind")
     threshold: float = setting(0.5, "multi: probability from which a label is given", low=0, high=1)
 
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "text"})
-
-    @property
-    def primary(self) -> str:
-        return PRIMARY[self.kind] if self.metric == "auto" else self.metric
-
-    @property
-    def higher_is_better(self) -> bool:
-        return self.primary not in ("log_loss", "ece", "mse", "rmse", "mae", "hamming_loss")
+    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
+        "separator": ("kind", ("auto", "multi")),
+        "class_weights": ("kind", ("auto", "single", "multi")),
+        "threshold": ("kind", ("auto", "multi")),
+    }
 
     @classmethod
     def example(cls) -> tuple[Self, list[Row]]:
@@ -66,34 +61,34 @@ class TextClassification(LabelTask):
         return cls(max_length=16), rows
 
     def columns(self) -> tuple[Column, ...]:
+        first = ("text", "sentence", "sentence1", "text1", "question1", "review", "content", "question", "premise", "query", "body")
+        second = ("text_pair", "sentence2", "text2", "question2", "passage", "hypothesis", "context")
+        label = ("label", "labels", "class", "category", "target", "score", "tags", "sentiment", "stars", "rating", "intent", "topic")
         return (
-            Column("text", ("text", "sentence", "sentence1", "review", "content", "question", "premise", "query", "body", "comment")),
-            Column("text_pair", ("text_pair", "sentence2", "passage", "hypothesis", "text2", "context"), required=False),
-            Column(
-                "label", ("label", "labels", "class", "category", "target", "score", "tags", "sentiment", "stars", "rating"), truth=True
-            ),
+            Column("text", (*first, "comment", "message", "title")),
+            *([] if self.pairs is False else [Column("text_pair", second, required=bool(self.pairs))]),
+            Column("label", label, truth=True, separator=self.separator if self.kind in ("auto", "multi") else ""),
         )
 
-    def learn(self, rows: Iterable[Row]) -> None:
-        values = [row["label"] for row in rows if row["label"] not in (None, "")]
-        self.kind = kind_of(values) if self.kind == "auto" else self.kind
-        if self.kind == "regression":
-            self.labels = ["value"]
-            return
-        counts = count(values)
-        self.labels = self.labels or list(counts)
-        if self.class_weights == "balanced":
-            self.class_weights = balanced(counts, self.labels)
+    def learn(self, rows: Iterable[Row]) -> list[str]:
+        values = []
+        for row in rows:
+            self.pairs = "text_pair" in row
+            values += [row["label"]] if row["label"] not in (None, "") else []
+        self.decide(kind_of(values, self.labels) if self.kind == "auto" else self.kind)
+        self.labels = labels_of(values, self.kind, self.labels)
+        self.class_weights = weights_of(values, self.labels, self.class_weights)
+        return [summary(values, self.kind, self.labels)]
 
     def read(self, row: Row) -> Row:
-        texts: Row = {role: row[role] for role in ("text", "text_pair") if role in row}
-        for role, text in texts.items():
+        for role, text in texts_of(row).items():
             check_text(text, role)
-        return texts | ({"label": READ[self.kind](row["label"], self.labels)} if "label" in row else {})
+        return texts_of(row) | ({"label": READ[self.kind](row["label"], self.labels)} if "label" in row else {})
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
-        features = encode_texts([row["text"] for row in rows], [row.get("text_pair") for row in rows], tokenizer, self.max_length)
-        return [{**feature, **({"label": row["label"]} if "label" in row else {})} for feature, row in zip(features, rows, strict=True)]
+        pairs = [row["text_pair"] for row in rows] if "text_pair" in rows[0] else None
+        features = encode_texts([row["text"] for row in rows], pairs, tokenizer, self.max_length)
+        return [feature | ({"label": row["label"]} if "label" in row else {}) for feature, row in zip(features, rows, strict=True)]
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
         inputs, tokens = pad_texts(features, tokenizer)
@@ -101,13 +96,7 @@ class TextClassification(LabelTask):
         return Batch(inputs, targets, torch.tensor([f["row"] for f in features]), tokens)
 
     def texts(self, rows: Sequence[Row]) -> list[str]:
-        return [" ".join(row[role] for role in ("text", "text_pair") if role in row) for row in rows]
-
-    def targets(self, rows: Sequence[Row]) -> Tensor:
-        labels = [row["label"] for row in rows]
-        if self.kind == "multi":
-            return indicator(labels, len(self.labels))
-        return torch.tensor(labels, dtype=torch.float32 if self.kind == "regression" else torch.int64)
+        return [" ".join(texts_of(row).values()) for row in rows]
 
     def head(self) -> Head:
         names = {"id2label": dict(enumerate(self.labels)), "label2id": {label: i for i, label in enumerate(self.labels)}}
@@ -125,14 +114,21 @@ class TextClassification(LabelTask):
         total = F.cross_entropy(logits, labels, weight, reduction="sum")
         return Loss(total, len(batch) if weights is None else float(weights.sum()), logits, labels, weights)
 
-    def decode(self, batch: Batch, output: Any) -> list[Prediction]:
-        return self.predictions(OUTPUT[self.kind](output.logits.float()))
+    def label_rows(self) -> list[Row]:
+        asked = self.kind == "single" and not self.pairs and telling(self.labels)
+        return [{"text": label.replace("_", " ")} for label in self.labels] if asked else []
 
-    def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
-        truth = self.targets(truths).numpy()
+    def score(self, table: Tensor, truth: Tensor, ranked: bool = True) -> dict[str, Any]:
         if self.kind == "regression":
-            return regression(truth, np.array([p["value"] for p in predictions]))
-        table = np.array([[p["probabilities"][label] for label in self.labels] for p in predictions])
+            return regression(truth, table[:, 0])
         if self.kind == "multi":
-            return multi_label(truth.astype(int), (table >= self.threshold).astype(int), table, self.labels)
-        return classification(truth, table.argmax(axis=1), table, self.labels)
+            return multi_label(truth, table >= self.threshold, table if ranked else None, self.labels)
+        return classification(truth, table.argmax(dim=1), table if ranked else None, self.labels)
+
+    def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
+        return super().shown(row, prediction) | texts_of(row)
+
+
+def texts_of(row: Row) -> Row:
+    """The texts of a row, by role."""
+    return {role: row[role] for role in ("text", "text_pair") if role in row}

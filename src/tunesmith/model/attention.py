@@ -1,0 +1,58 @@
+"""Attention for CPUs: plain matrix products while training, torch's fused kernel where no gradient is needed.
+
+With attention dropout, torch's fused attention falls back to a slow path on CPUs, and its backward pass is slower than plain products
+for the lengths of everyday texts. ``benchmarks/README.md`` has the figures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tunesmith.model.dropout import dropout
+
+NAME = "tunesmith"
+# Families whose attention goes through transformers' interface with nothing but mask, scale and dropout, compared in tests/model.
+FAMILIES = frozenset(
+    {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "albert", "gpt2", "gpt_neox", "llama", "qwen2"}
+)
+
+
+def attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **settings: Any
+) -> tuple[Tensor, None]:
+    """softmax(q k' * scaling + mask) v (Vaswani et al. 2017, equation 1), as transformers calls it.
+
+    ``query`` (batch, heads, length, size); ``key`` and ``value`` (batch, groups, length, size), each group serving heads / groups
+    heads; ``attention_mask`` is added; ``settings`` holds ``scaling`` and ``dropout``. Returns (batch, length, heads, size).
+    """
+    scaling = settings.get("scaling") or query.size(-1) ** -0.5
+    groups = query.size(1) // key.size(1)
+    if groups > 1:
+        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+    if not torch.is_grad_enabled():
+        mixed = F.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
+        return mixed.transpose(1, 2).contiguous(), None
+    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = dropout(scores.softmax(dim=-1), settings.get("dropout", 0.0), module.training)
+    return torch.matmul(weights.to(value.dtype), value).transpose(1, 2).contiguous(), None
+
+
+def use_plain_attention(module: nn.Module) -> bool:
+    """Let a model use ``attention`` where its family is known to agree with it. Returns whether it does."""
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, eager_mask
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    whole: Any = getattr(module, "get_base_model", lambda: module)()
+    config: Any = getattr(whole, "config", None)
+    if getattr(config, "model_type", None) not in FAMILIES or config._attn_implementation != "sdpa":
+        return False
+    ALL_ATTENTION_FUNCTIONS.register(NAME, attention)
+    ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, eager_mask)
+    whole.set_attn_implementation(NAME)
+    return True
