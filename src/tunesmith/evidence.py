@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import resource
 import shlex
-from collections.abc import Mapping
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +16,22 @@ import numpy as np
 from tunesmith.core.param import Param
 from tunesmith.core.run import Run
 from tunesmith.data.encode import Encoded
+from tunesmith.data.hub import HUB_ID
 from tunesmith.data.lint import lint
 from tunesmith.data.load import Data
+from tunesmith.data.readers import format_of
+from tunesmith.data.source import SAMPLE
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
 from tunesmith.proof import Proof
 from tunesmith.recipes.find import about, name_of
 from tunesmith.recipes.recipe import Recipe, shortened
-from tunesmith.recipes.validate import as_plain
+from tunesmith.recipes.validate import IN_MEMORY, as_plain
 from tunesmith.report.facts import Facts
 from tunesmith.report.folder import RECIPES, environment
 from tunesmith.samples.catalogue import SAMPLES
 
 WORST = 12  # errors shown
-PROBE_LENGTHS = 20_000  # lengths drawn in the histogram
 
 
 def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Proof, folder: Path) -> Facts:
@@ -39,18 +44,18 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         task=name_of(recipe.task),
         scores=proof.scores,
         recipe_text=shortened(recipe),
-        command=f"tunesmith train {shlex.quote(str(folder / RECIPES[0]))} --run {shlex.quote(folder.name + '-again')}",
+        command=command(recipe, folder),
         model_about=fitted.model.about,
         base_model=source.base_model,
         licences={source.base_model: source.licence, **{name: SAMPLES[name].licence for name in datasets if name in SAMPLES}},
         datasets=datasets,
         languages=sorted({SAMPLES[name].language for name in datasets if name in SAMPLES}),
         auto=recipe.task.head().auto,
-        adapter=(folder / "model" / "adapter_config.json").exists(),
+        adapter=hasattr(fitted.model.module, "peft_config"),
         events=events,
         errors=proof.errors(WORST),
-        lengths=[int(length) for length in rows.lengths[:PROBE_LENGTHS]],
-        max_length=getattr(recipe.task, "max_length", None),
+        lengths=rows.lengths.tolist(),
+        max_length=int(rows.lengths.max()) if rows.truncated else getattr(recipe.task, "max_length", None),
         truncated=rows.truncated,
         rows={**{split: len(examples) for split, examples in data.splits().items()}, "skipped": len(data.skipped)},
         notes=data.notes,
@@ -63,39 +68,47 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         parameters=parameters(run),
         seconds=proof.scores["seconds"]["train"],
         tokens_per_second=proof.scores["tokens_per_second"],
-        peak_memory=float(peak_memory()),
+        peak_memory=peak_memory(),
         examples=proof.examples(),
     )
 
 
+def command(recipe: Recipe, folder: Path) -> str:
+    """The command that repeats the run; empty where the recipe holds what no file can: data in memory, or code of the user's own."""
+    in_memory = any(str(value).endswith(IN_MEMORY) for value in as_plain(recipe.data).values())
+    if in_memory or any(":" in name_of(part) for part in (recipe.task, *recipe.strategies, *recipe.watch)):
+        return ""
+    return f"tunesmith train {shlex.quote(str(folder / RECIPES[0]))} --run {shlex.quote(folder.name + '-again')}"
+
+
 def dataset_names(recipe: Recipe) -> list[str]:
-    """The data sets by name: those of samples and of the hub; files have no name that the world knows."""
-    specs = recipe.data.train if isinstance(recipe.data.train, list) else [recipe.data.train]
-    names = [spec.removeprefix("sample:").partition("/")[0] for spec in specs if isinstance(spec, str) and spec.startswith("sample:")]
-    return list(dict.fromkeys(names))
+    """The training data by name: samples and data sets of the hub; files have no name that the world knows."""
+    given = recipe.data.train
+    specs = [spec for spec in (given if isinstance(given, list | tuple) else [given]) if isinstance(spec, str)]
+    local = [spec for spec in specs if (recipe.base_folder / spec).exists() or format_of(Path(spec))]
+    named = [spec.removeprefix(SAMPLE).partition("/")[0] for spec in specs if spec.startswith(SAMPLE)]
+    hub = [found[1] for spec in specs if spec not in local and (found := HUB_ID.fullmatch(spec))]
+    return list(dict.fromkeys([*named, *hub]))
 
 
 def parameters(run: Run) -> list[dict[str, Any]]:
-    """What learns at the end of the run, from the bottom of the model up: weights and multiples of the rate by depth."""
+    """What learned, from the bottom of the model up: weights and, for those that learn at the end, multiples of the rate by depth."""
 
-    def part(depth: int, params: list[Param]) -> dict[str, Any]:
+    def part(depth: int, params: Sequence[Param]) -> dict[str, Any]:
         layers = params[0].layers
-        name = "embeddings" if depth == 0 else f"layer {depth}" if depth <= layers else "head"
-        learning = [param for param in params if run.rules[param.name].learns]
-        rates = sorted({run.rules[param.name].rate for param in learning})
+        rates = [run.rules[param.name].rate for param in params if run.rules[param.name].learns]
         return {
-            "part": name,
+            "part": "embeddings" if depth == 0 else f"layer {depth}" if depth <= layers else "head",
             "total": sum(param.size for param in params),
-            "learning": sum(param.size for param in learning),
-            "rate": float(np.median(rates)) if rates else 0.0,
+            "learning": sum(param.size for param in params if param.name in run.touched),
+            "rate": float(np.median(rates)) if rates else None,
         }
 
-    by_depth: Mapping[int, list[Param]] = {}
-    for param in run.params.values():
-        by_depth.setdefault(param.depth, []).append(param)  # type: ignore[attr-defined]
-    return [part(depth, by_depth[depth]) for depth in sorted(by_depth)]
+    by_depth = groupby(sorted(run.params.values(), key=attrgetter("depth")), attrgetter("depth"))
+    return [part(depth, list(params)) for depth, params in by_depth]
 
 
-def peak_memory() -> int:
+def peak_memory() -> float:
     """The most memory that this process held, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tunesmith.core.errors import InputError, InterruptedRunError, Problem
+from tunesmith.core.errors import InputError, InterruptedRunError, Problem, TunesmithError
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import seed_of
 from tunesmith.data.encode import encode
@@ -59,13 +59,12 @@ def train(
     """
     made = recipe_of(recipe, keys)
     with distributed.group():
-        folder = Path(runs) / (run or made.name)
-        if distributed.first():
-            folder = folders.create(Path(runs), run or made.name)
-            folders.write_text(folder / RECIPE, shortened(made))
-            folders.write_json(folder / "environment.json", folders.environment())
-        distributed.barrier()
+        folder = reserved(Path(runs), run or made.name)
         with leaving(folder, new=True):
+            if distributed.first():
+                folders.write_text(folder / RECIPE, shortened(made))
+                folders.write_json(folder / "environment.json", folders.environment())
+            distributed.barrier()
             return carry_out(made, folder, watch)
 
 
@@ -73,18 +72,36 @@ def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapp
     """The one recipe that was given, in whichever form. Raises ``InputError`` for two, or none."""
     if (recipe is None) == (not keys):
         raise InputError("Give a recipe, or its keys by name: model, task and data")
-    if isinstance(recipe, Recipe):  # training teaches the task its labels: the caller's own stays as it is
-        return replace(recipe, task=copy.copy(recipe.task))
+    if isinstance(recipe, Recipe):  # the caller's own stays as it is, and can be trained again: tasks and strategies learn
+        strategies, watch = ([copy.copy(part) for part in parts] for parts in (recipe.strategies, recipe.watch))
+        return replace(recipe, task=copy.copy(recipe.task), strategies=strategies, watch=watch)
     return read_recipe(recipe) if isinstance(recipe, str | Path) else recipe_from(keys if recipe is None else recipe)
 
 
-def resume(folder: Path, watch: Sequence[Observer] = ()) -> Report:
-    """Go on with an interrupted run from its newest checkpoint, to the same result. Raises ``InputError`` for a finished run."""
+def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | Mapping[str, Any] | None = None) -> Report:
+    """Go on with an interrupted run from its newest checkpoint, to the same result. Raises ``InputError`` for a finished run.
+
+    ``recipe`` is wanted again where its file cannot hold all of it: rows in memory, or a strategy of your own.
+    """
+    folder = Path(folder)
     if (folder / "scores.json").exists():
         remedy = "Train it under another name, with more epochs, or look at its report.html"
         raise InputError(Problem("this run is finished", remedy, str(folder)))
     with distributed.group(), leaving(folder, new=False):
-        return carry_out(read_recipe(folder / RECIPE), folder, watch)
+        return carry_out(recipe_of(recipe or folder / RECIPE, {}), folder, watch)
+
+
+def reserved(runs: Path, name: str) -> Path:
+    """The new folder of a run, which the first process makes; what is refused there is refused in all of them."""
+    refusal: TunesmithError | None = None
+    if distributed.first():
+        try:
+            folders.create(runs, name)
+        except TunesmithError as error:
+            refusal = error
+    if distributed.any_rank(refusal is not None):
+        raise refusal or InputError("The first process was refused")
+    return runs / name
 
 
 @contextmanager
@@ -96,6 +113,8 @@ def leaving(folder: Path, new: bool) -> Iterator[None]:
         stepped = (folder / "checkpoints").exists()
         if new and not stepped and distributed.first():
             shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                folder.parent.rmdir()  # where other runs are, it stays
         if isinstance(error, KeyboardInterrupt) and (stepped or not new):
             raise InterruptedRunError("Stopped at once", remedy=f"Go on with: tunesmith resume {folder}") from error
         raise
@@ -116,6 +135,8 @@ def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report
     model = build(recipe.model_spec, task.head(), say)
     say(model.about)
     rows = encode(data.train, task, model.tokenizer)
+    if rows.truncated:
+        say(f"cut: {rows.truncated:,} of {len(rows):,} training rows have more than {rows.lengths.max():,} tokens")
     score = None
     if data.validation is not None:
         score = scorer(task, data.validation, encode(data.validation, task, model.tokenizer), model.tokenizer)

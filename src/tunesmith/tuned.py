@@ -67,8 +67,9 @@ class Tuned:
         except InputError as error:
             try:
                 return read_examples(rows, self.task, None, self.labels, truth)[0]
-            except InputError:
-                raise error from None
+            except InputError as by_name:
+                found_columns = any(problem.line for problem in by_name.problems)
+                raise (by_name if found_columns else error) from None
 
     def _predictions(self, examples: Examples, forward: Forward) -> list[Prediction]:
         return predict(forward, encode(examples, self.task, self.model.tokenizer), self.task, self.model.tokenizer)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cli.conftest import Command
+from cli.conftest import Command, reviews
 
 Change = Callable[[Path], object]
 
@@ -74,7 +75,7 @@ TRAINING: dict[str, tuple[Change, str, int]] = {
     "empty file": (data("empty.csv", ""), "empty.csv: the file is empty.", 2),
     "header alone": (data("head.csv", "review,stars\n"), "head.csv: the file has no rows.", 2),
     "no UTF-8": (data("latin.csv", "review,stars\ngrün,good\n".encode("latin-1")), "latin.csv:2 3: byte 0xfc is not UTF-8.", 2),
-    "a huge line": (data("huge.csv", f"review,stars\n{'a ' * (LONG // 2)},good\nb,bad\n"), "huge.csv:2: the line is longer than", 2),
+    "a huge line": (data("huge.csv", f"review,stars\n{'a ' * (LONG // 2)},good\n"), "huge.csv:2: the line is longer than", 2),
     "a huge object": (data("huge.jsonl", f'{{"review": "{"a" * LONG}", "stars": "good"}}\n'), "huge.jsonl:1: the line is longer than", 2),
     "unknown format": (data("reviews.xml", "<a/>"), "the format '.xml' is not known", 2),
     "hub data": (recipe("train: reviews.csv", "train: someone/reviews"), "'someone/reviews' is no file here", 3),
@@ -101,19 +102,18 @@ def test_training(command: str, case: str, tunesmith: Command, here: Path) -> No
 
 
 def test_half_a_json_line(tunesmith: Command, here: Path) -> None:
-    data("half.jsonl", '{"review": "good film", "stars": "good"}\n{"review": "bad film", "stars"\n')(here)
-    done = tunesmith("train", "recipe.yaml", "data.validation=null")
-    assert done.code == 2
-    assert len(done.err.splitlines()) == 1
-    assert "half.jsonl:2" in done.err
+    good = "".join(json.dumps(row) + "\n" for row in reviews(20))
+    data("half.jsonl", f'{good}{{"review": "bad film", "stars"\n')(here)
+    done = tunesmith("train", "recipe.yaml")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "half.jsonl:21" in done.err
 
 
 def test_bad_rows_are_told_though_the_others_are_too_few(tunesmith: Command, here: Path) -> None:
     data("half.jsonl", '{"review": "good film", "stars": "good"}\n{"review": "bad film", "stars"\n')(here)
-    done = tunesmith("train", "recipe.yaml")
-    assert done.code == 2
-    assert "half.jsonl:2" in done.err.splitlines()[0]
-    assert "leaves nothing for validation" in done.err.splitlines()[1]
+    lines = tunesmith("train", "recipe.yaml").err.splitlines()
+    assert "half.jsonl:2" in lines[0]
+    assert "leaves nothing for validation" in lines[1]
 
 
 def test_an_unknown_label_in_the_validation_rows(tunesmith: Command, here: Path) -> None:
@@ -158,12 +158,12 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "existing run": (["train", "recipe.yaml", "--run", "done"], "the run 'done' exists, and runs are never overwritten."),
     "run is no name": (["train", "recipe.yaml", "--run", "a/b"], "'a/b' cannot be the name of a run."),
     "runs is a file": (["train", "recipe.yaml", "--runs", "reviews.csv"], "reviews.csv: "),
-    "resume an unknown run": (["resume", "dune"], "here is no run 'dune' in runs. Did you mean 'done'?"),
+    "resume an unknown run": (["resume", "dune"], "There is no run 'dune' in runs. Did you mean 'done'?"),
     "resume a finished run": (["resume", "done"], "runs/done: this run is finished."),
-    "resume where no runs are": (["resume", "--runs", "nowhere"], "here is no run 'last' in nowhere."),
+    "resume where no runs are": (["resume", "--runs", "nowhere"], "There is no run 'last' in nowhere."),
     "report of an unknown run": (["report", "dune"], "Did you mean 'done'?"),
     "predict with an unknown run": (["predict", "dune", "--text", "x"], "Did you mean 'done'?"),
-    "predict with a data file": (["predict", "reviews.csv", "--text", "x"], "here is no run 'reviews.csv'"),
+    "predict with a data file": (["predict", "reviews.csv", "--text", "x"], "There is no run 'reviews.csv'"),
     "predict nothing": (["predict", "done"], "There is nothing to predict."),
     "predict twice": (["predict", "done", "reviews.csv", "--text", "x"], "Both a file and --text are given."),
     "predict no data file": (["predict", "done", "recipe.yaml"], "recipe.yaml: the format '.yaml' is not known."),
@@ -188,9 +188,8 @@ def test_arguments(case: str, tunesmith: Command, here: Path, done: Path) -> Non
     assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1), result.err
     assert said in result.err
     as_json = tunesmith(*arguments, "--json")
-    if case != "no value":  # there, --json is the name of the run
-        assert as_json.json["exit_code"] == 2
-        assert as_json.err == ""
+    assert as_json.json["exit_code"] == 2
+    assert as_json.err == ""
     assert tree(here) == before
 
 

@@ -77,14 +77,15 @@ def run(arguments: list[str]) -> int:
         except TunesmithError as error:
             return tell(error, as_json)
         except click.ClickException as error:
-            context = getattr(error, "ctx", None)
-            message = " ".join(error.format_message().split())
-            return tell(InputError(message, remedy=f"See {context.command_path if context else 'tunesmith'} --help"), as_json)
+            command = next((f" {word}" for word in arguments if word in application.commands), "")
+            return tell(InputError(" ".join(error.format_message().split()), remedy=f"See tunesmith{command} --help"), as_json)
         except KeyboardInterrupt:
             return tell(InterruptedRunError("Interrupted"), as_json)
         except MemoryError:
             return tell(ResourceError("The memory does not suffice", remedy="Close other programs, or name a smaller model"), as_json)
         except Exception as error:
+            if not show.first_process() and "by peer" in str(error):  # another process has ended, and said why
+                return TunesmithError.exit_code
             return tell(refused(error) or fault(), as_json)
 
 

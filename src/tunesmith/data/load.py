@@ -56,10 +56,13 @@ def load(settings: DataSettings, task: Task, seed: int, base: Path | None = None
     """
     loading = _Loading(settings, task, seed, base)
     loading.read()
-    loading.name_labels()
-    for split in ("test", "validation"):  # the test rows of a recipe stay what they are when the share for validation changes
-        loading.hold_out(split)
-    loading.notes += task.learn(loading.rows["train"])
+    try:
+        loading.name_labels()
+        for split in ("test", "validation"):  # the test rows of a recipe stay what they are when the share for validation changes
+            loading.hold_out(split)
+        loading.notes += task.learn(loading.rows["train"])
+    except InputError as error:  # that rows are bad comes first: it may be why the others are too few
+        raise InputError(*in_order(loading.bad), *error.problems) from None
     loading.cut()
     return loading.check()
 
@@ -133,7 +136,7 @@ class _Loading:
         held = hold_out(keys_of(train, inputs(train, self.task)), strata, part * self.total / len(train), self.seed)
         if not held.any():
             message = f"{100 * part:g}% of {self.total:,} training rows leaves nothing for {split}"
-            raise InputError(*in_order(self.bad), Problem(message, f"Give more rows, or a {split} file", *train.place(0)[:1]))
+            raise InputError(Problem(message, f"Give more rows, or a {split} file", *train.place(0)[:1]))
         self.rows["train"], self.rows[split] = train.select(np.flatnonzero(~held)), train.select(np.flatnonzero(held))
         self.headers[split] = self.headers["train"]
         by = f", stratified by {self.headers['train'][roles[0]]}" if strata else ""

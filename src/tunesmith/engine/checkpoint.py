@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from tunesmith.core.errors import DivergedError, IntegrityError, Problem, ResourceError
@@ -27,6 +29,7 @@ from tunesmith.engine.tree import flush, load_tree, save_tree
 MANIFEST = "manifest.json"
 PARTS = ("model", "optimizer", "memory", "run")
 INTERRUPTED = "interrupted"
+ECHO = 2.0  # seconds in which a signal may come a second time, since torchrun passes on what its processes got themselves
 
 
 @dataclass
@@ -43,6 +46,7 @@ class Checkpoints(Observer):
 
     def begin(self, run: Run) -> None:
         self._signal: int | None = None
+        self._asked = 0.0
         self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         if distributed.first():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +98,7 @@ class Checkpoints(Observer):
             shutil.rmtree(aside, ignore_errors=True)
             try:
                 self._write_parts(aside, state, run)
-            except OSError as error:
+            except (OSError, SafetensorError) as error:
                 shutil.rmtree(aside, ignore_errors=True)
                 remedy = "Free some space and resume; the checkpoints before this one are intact"
                 raise ResourceError(f"The checkpoint at step {run.clock.step} could not be written: {error}", remedy=remedy) from error
@@ -120,9 +124,10 @@ class Checkpoints(Observer):
                 shutil.rmtree(old)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._signal is not None:  # asked twice: the user does not want to wait for the checkpoint
+        again = time.monotonic() - self._asked if self._signal is not None else 0.0
+        if again > (ECHO if distributed.world() > 1 else 0.0):  # asked twice: the user does not want to wait for the checkpoint
             raise KeyboardInterrupt
-        self._signal = number
+        self._signal, self._asked = number, time.monotonic()
 
 
 def replace_folder(aside: Path, target: Path) -> None:

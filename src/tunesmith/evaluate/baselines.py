@@ -24,6 +24,7 @@ TFIDF_LABELS = 20  # labels for which that holds; with more of them, fewer chara
 TFIDF_LENGTH = 5_000  # characters of one text that are read
 TFIDF_TERMS = 50_000  # most frequent terms that are kept
 PROBE_ROWS = 2_000  # training rows at most: their features cost a pass through the base model
+PROBE_CHARACTERS = 300_000  # characters of training text at most, for the same reason
 
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")  # Thai, Lao, Burmese, Khmer, kana, Chinese
 
@@ -89,8 +90,8 @@ def tfidf(train: Plain, texts: Sequence[str]) -> Table:
 def linear_probe(train: Plain, features: Callable[[Indices], npt.NDArray[Any]], judged: npt.NDArray[Any], rows: int = PROBE_ROWS) -> Table:
     """A linear model of what the frozen base already says: logistic regression, or ridge regression, of its features.
 
-    ``features`` gives the vectors of training rows, (rows, hidden), and is asked once, for at most ``rows`` of them chosen by hash;
-    ``judged`` (rows, hidden) are those of the rows that are judged. Vectors are standardised.
+    ``features`` gives the vectors of training rows, (rows, hidden), and is asked once, for at most ``rows`` of them chosen by hash, and
+    fewer where they are long. ``judged`` (rows, hidden) are those of the rows that are judged. Vectors are standardised.
 
     Source: Alain & Bengio 2017, "Understanding intermediate layers using linear classifier probes".
     """
@@ -98,7 +99,7 @@ def linear_probe(train: Plain, features: Callable[[Indices], npt.NDArray[Any]], 
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    chosen = sample(train.texts, rows)
+    chosen = sample(train.texts, rows, PROBE_CHARACTERS)
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200))
     regressor = make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(0, 4, 9)))
     return _linear(train.select(chosen), np.asarray(features(chosen), float), np.asarray(judged, float), classifier, regressor)

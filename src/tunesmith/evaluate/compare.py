@@ -61,11 +61,12 @@ def gain(metric: str, base: Judged, tuned: Judged) -> dict[str, dict[str, Any]]:
     if not len(tuned.correct):
         return entries
     before, after = _by_row(base, metric), _by_row(tuned, metric)
+    found: tuple[float, ...] = ()
     if before is not None and after is not None:
         found = paired_bootstrap(before, after)
     elif base.over and tuned.over:
         found = _resampled(base.over, tuned.over, len(tuned.correct))
-    else:
+    if not found or not np.isfinite(found).all():
         metric, found = PER_ROW, paired_bootstrap(base.correct, tuned.correct)
     if np.isfinite(found).all():
         entries[metric] = {"delta": found[0], "ci95": list(found[1:])}

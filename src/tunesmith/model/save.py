@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
+from tunesmith.core.errors import Problem, ResourceError
 from tunesmith.model.build import Model
 from tunesmith.model.quiet import quiet
 
@@ -16,13 +20,14 @@ from tunesmith.model.quiet import quiet
 def save(model: Model, folder: Path) -> None:
     """Write a plain Hugging Face folder into ``folder``, which is empty or absent: configuration, safetensors and tokenizer.
 
-    A ``PeftModel`` becomes a plain PEFT folder: its adapter alone, with the name of its base model.
+    A ``PeftModel`` becomes a plain PEFT folder: its adapter alone, with the name of its base model. Raises ``ResourceError`` when the
+    disk is full.
     """
     from peft import PeftModel
 
-    folder.mkdir(parents=True, exist_ok=True)
     module: Any = model.module
-    with quiet():
+    with _writing(folder), quiet():
+        folder.mkdir(parents=True, exist_ok=True)
         if isinstance(module, PeftModel):
             module.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub
             (folder / "README.md").unlink(missing_ok=True)  # peft's card says nothing yet of what was tuned
@@ -30,6 +35,14 @@ def save(model: Model, folder: Path) -> None:
             module.save_pretrained(folder)
         if model.tokenizer is not None:
             model.tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise ResourceError(Problem(f"the model cannot be written ({error})", "Free some space and resume", str(folder))) from error
 
 
 def digest(module: nn.Module) -> str:

@@ -17,6 +17,7 @@ from tunesmith.recipes.document import Document, Keys
 from tunesmith.recipes.find import did_you_mean
 
 LONGEST = 100  # files in a list; a longer list is data
+IN_MEMORY = " in memory)"  # ends what a recipe says of data that no file holds
 
 T = TypeVar("T")
 Remedy = Callable[[str, Iterable[str]], str]
@@ -181,7 +182,7 @@ def _plain(value: Any, hint: Any) -> Any:
     if isinstance(value, Span | Path):
         return str(value)
     if hint is Any and not _is_short(value):
-        return f"({type(value).__name__} in memory)"
+        return f"({type(value).__name__}{IN_MEMORY}"
     if isinstance(value, list | tuple):
         return [_plain(item, None) for item in value]
     return float(value) if type(value) is int and int not in (leaves := set(_leaves(hint))) and float in leaves else value

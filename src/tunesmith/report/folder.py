@@ -22,7 +22,7 @@ PACKAGES = ("tunesmith", "torch", "transformers", "peft", "tokenizers", "safeten
 
 def create(runs: Path, name: str) -> Path:
     """Make the folder of a new run. An existing run is refused, and so is a name that is not one folder's name (``InputError``)."""
-    if not name or name.startswith(".") or name == "last" or any(letter in name for letter in '/\\\0:*?"<>|'):
+    if not name or name.startswith((".", "-")) or name == "last" or any(letter in name for letter in '/\\\0:*?"<>|'):
         remedy = "Use letters, digits, '-' and '_', for example --run reviews-2"
         raise InputError(Problem(f"'{name}' cannot be the name of a run", remedy))
     folder = runs / name
@@ -58,7 +58,7 @@ def find(runs: Path, which: str) -> Path:
     if known:
         names = sorted(known, key=lambda name: _started(known[name]), reverse=True)
         remedy = f"Did you mean '{near[0]}'?" if near else f"There {'is' if len(names) == 1 else 'are'} {', '.join(names[:8])}"
-    raise InputError(Problem(f"there is no run '{which}' in {runs}", remedy))
+    raise InputError(Problem(f"There is no run '{which}' in {runs}", remedy))
 
 
 def _is_run(folder: Path) -> bool:
