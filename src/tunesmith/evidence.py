@@ -24,7 +24,7 @@ from tunesmith.data.source import SAMPLE
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
 from tunesmith.proof import Proof
-from tunesmith.recipes.find import about, name_of
+from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe, shortened
 from tunesmith.recipes.validate import IN_MEMORY, as_plain
 from tunesmith.report.facts import Facts
@@ -62,7 +62,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         warnings=[str(finding) for finding in lint(data)],
         environment=environment(),
         strategies=[
-            {"name": name_of(part), "settings": as_plain(part), "summary": about("strategies", name_of(part))}
+            {"name": name_of(part), "settings": as_plain(part), "summary": (type(part).__doc__ or "").partition("\n")[0]}
             for part in (*recipe.strategies, *recipe.watch)
         ],
         parameters=parameters(run),

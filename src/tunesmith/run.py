@@ -73,7 +73,7 @@ def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapp
     if (recipe is None) == (not keys):
         raise InputError("Give a recipe, or its keys by name: model, task and data")
     if isinstance(recipe, Recipe):  # the caller's own stays as it is, and can be trained again: tasks and strategies learn
-        strategies, watch = ([copy.copy(part) for part in parts] for parts in (recipe.strategies, recipe.watch))
+        strategies, watch = [copy.copy(part) for part in recipe.strategies], [copy.copy(part) for part in recipe.watch]
         return replace(recipe, task=copy.copy(recipe.task), strategies=strategies, watch=watch)
     return read_recipe(recipe) if isinstance(recipe, str | Path) else recipe_from(keys if recipe is None else recipe)
 

@@ -34,13 +34,14 @@ class Tuned:
     """A model with the task that it was tuned for.
 
     ``columns``  the header of each role in the training file; a file without these headers is read by the names that the task knows
-    ``labels``   names for values of the label column
+    ``labels``   names for values of the label column; ``precision`` the number format that it was judged in
     """
 
     model: Model
     task: Task
     columns: dict[str, str]
     labels: dict[str, str]
+    precision: str = "auto"
 
     def predict(self, rows: Any) -> list[Prediction]:
         """A prediction for each row, in their order.
@@ -76,7 +77,8 @@ class Tuned:
 
     def _forward(self) -> Forward:
         where = device()
-        return forward_of(self.model.module.to(where).eval(), where, choose("auto", where))
+        trained_here = self.precision != "float16" or where.type == "cuda"
+        return forward_of(self.model.module.to(where).eval(), where, choose(self.precision if trained_here else "auto", where))
 
 
 def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
@@ -89,10 +91,10 @@ def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
     folder = folders.find(Path(runs), str(which))
     if not (folder / "scores.json").exists():
         raise InputError(Problem("the run is not finished", f"Go on with it: tunesmith resume {folder}", str(folder)))
-    recipe = read_recipe(folder / RESOLVED)
+    recipe = read_recipe(folder / RESOLVED, ["strategies=[]"])  # they may be code of the user's own, and have done their work
     torch.manual_seed(0)
     model = build(str(folder / "model"), recipe.task.head())
-    return Tuned(model, recipe.task, recipe.data.columns, recipe.data.labels)
+    return Tuned(model, recipe.task, recipe.data.columns, recipe.data.labels, recipe.training.precision)
 
 
 def _is_model(which: str, runs: Path) -> bool:
@@ -117,7 +119,9 @@ def _classifier(spec: str) -> Tuned:
 
 
 def _task_of(source: ModelSource) -> TextClassification:
-    if source.gguf or source.adapter:
+    if source.adapter:
+        raise InputError(Problem("an adapter does not name its labels", "Name the run that it comes from", source.spec))
+    if source.gguf:
         raise _no_head(source)
     config = read_json(source.path / "config.json")
     if not any(name.endswith(CLASSIFIER) for name in config.get("architectures") or ()):

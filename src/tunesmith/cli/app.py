@@ -123,7 +123,7 @@ def tell(error: TunesmithError, as_json: bool) -> int:
     if as_json and show.first_process():
         show.document({"exit_code": error.exit_code, "problems": [asdict(problem) for problem in error.problems]})
     elif show.first_process():
-        show.say("\n".join(shown(error.problems)))
+        show.wrong(shown(error.problems))
     elif isinstance(error, ResourceError):
-        print(f"rank {os.environ['RANK']}: {error}", file=sys.stderr)
+        show.wrong([f"rank {os.environ['RANK']}: {error}"])
     return error.exit_code

@@ -38,20 +38,15 @@ def samples(names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         show.document([{**{fact: getattr(s, fact) for fact in facts}, "fetched": s.name in here} for s in SAMPLES.values()])
         return
-    for kind, title in (("model", "Models"), ("data", "Data")):
-        print(f"{title}\n")
-        lines = [line for sample in SAMPLES.values() if sample.kind == kind for line in _described(sample, sample.name in here)]
-        show.rows(lines)
-        print()
-    print("A recipe names them sample:minilm, sample:sentiment, sample:sentiment/test. They are fetched when first used.")
+    for task in dict.fromkeys(sample.task for sample in SAMPLES.values()):
+        print(f"{task}:")
+        show.rows([_described(sample, sample.name in here) for sample in SAMPLES.values() if sample.task == task])
+    print("\nIn a recipe: sample:minilm, sample:sentiment, sample:sentiment/test; fetched when first used.")
 
 
-def _described(sample: Sample, is_here: bool) -> Iterator[tuple[str, str]]:
-    """What a sample is, in two lines of a table."""
-    rows = [f"{number:,} {split}" for split, number in sample.rows.items()]
-    size = "fetched" if is_here else f"{sample.size_mb:g} MB to fetch"
-    yield sample.name, ", ".join((sample.task, sample.language, *rows, size, sample.licence))
-    yield "", sample.about
+def _described(sample: Sample, is_here: bool) -> tuple[str, str, str]:
+    """A row of the table."""
+    return f"  {sample.name:<17}", f"{'fetched' if is_here else f'{sample.size_mb:g} MB':>7}", f"{sample.about}; {sample.licence}"
 
 
 @click.command()

@@ -31,13 +31,18 @@ def document(value: Any) -> None:
 def say(message: str) -> None:
     """A line for the user that is no result: on standard error, in the place of the passing one."""
     if first_process():
-        print(f"{CLEAR if live() else ''}{message}", file=sys.stderr, flush=True)
+        print(CLEAR + wrapped(message, GAP, width() - GAP) if live() else message, file=sys.stderr, flush=True)
+
+
+def wrong(lines: Sequence[str]) -> None:
+    """What is wrong, as it is: a command in it can be copied."""
+    print((CLEAR if live() else "") + "\n".join(lines), file=sys.stderr, flush=True)
 
 
 def passing(message: str) -> None:
     """A line that the next one takes the place of: on a terminal alone, and never more than one line long."""
     if first_process() and live():
-        print(f"{CLEAR}{message[: shutil.get_terminal_size().columns - 1]}", end="", file=sys.stderr, flush=True)
+        print(CLEAR + message[: width() - 1], end="", file=sys.stderr, flush=True)
 
 
 def live() -> bool:
@@ -58,18 +63,22 @@ def rows(table: Sequence[Sequence[object]], head: Sequence[str] = ()) -> None:
     widths = [max(display_width(cell) for cell in column) for column in list(zip(*lines, strict=True))[:-1]]
     margin = sum(widths) + GAP * len(widths)
     for *cells, last in lines:
-        start = "".join(cell + " " * (width + GAP - display_width(cell)) for cell, width in zip(cells, widths, strict=True))
-        print((start + wrapped(last, margin)).rstrip())
+        start = "".join(cell + " " * (size + GAP - display_width(cell)) for cell, size in zip(cells, widths, strict=True))
+        print((start + (wrapped(last, margin, width() - margin) if sys.stdout.isatty() else last)).rstrip())
 
 
-def wrapped(text: str, margin: int) -> str:
-    """The text in lines that fit beside a margin, each but the first indented by it; as it is where there is no terminal."""
+def wrapped(text: str, indent: int, room: int) -> str:
+    """The text in lines of at most ``room`` columns, where that is enough for words; each but the first is indented."""
     import textwrap
 
-    room = shutil.get_terminal_size().columns - margin
-    if not sys.stdout.isatty() or room < 20 or display_width(text) <= room:
+    if room < 20 or display_width(text) <= room:
         return text
-    return f"\n{' ' * margin}".join(textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False))
+    return f"\n{' ' * indent}".join(textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False))
+
+
+def width() -> int:
+    """Columns of the terminal."""
+    return shutil.get_terminal_size().columns
 
 
 def scores(found: Mapping[str, Any]) -> None:
@@ -95,7 +104,9 @@ def display_width(text: str) -> int:
 
 
 def duration(seconds: float) -> str:
-    """``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    """``0.4 s``, ``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"

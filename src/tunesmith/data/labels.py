@@ -145,8 +145,7 @@ def label_ids(value: Any, labels: Sequence[str]) -> list[int]:
     if value is None or not all(names) or (isinstance(value, list) and None in value):
         raise RowError("the label is empty", "Give it a label, or leave the row out", "label")
     if unknown := [name for name in names if name not in labels]:
-        remedy = f"{nearest(unknown[0], labels)} Else correct it, or add training rows that have it"
-        raise RowError(f"'{unknown[0]}' is not a label of this task", remedy, "label")
+        raise RowError(f"'{unknown[0]}' is not a label of the training rows", nearest(unknown[0], labels), "label")
     return [labels.index(name) for name in dict.fromkeys(names)]
 
 
@@ -169,7 +168,7 @@ def number(value: Any, labels: Sequence[str] = ()) -> float:
 def nearest(name: str, labels: Sequence[str]) -> str:
     """A remedy for a name that is no label: the nearest one, or what the labels are."""
     near = get_close_matches(name, labels, 1)
-    return f"Did you mean '{near[0]}'?" if near else f"The labels are {listed(labels)}."
+    return f"Did you mean '{near[0]}'?" if near else f"The labels are {listed(labels)}"
 
 
 def listed(labels: Sequence[str]) -> str:

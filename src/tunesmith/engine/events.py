@@ -32,7 +32,7 @@ class EventLog(Observer):
         self._step = run.clock.step
         self._seconds, self._steps, self._tokens = 0.0, 0, 0
         if distributed.first():
-            kept = [line for line in read_lines(self.path) if json.loads(line)["step"] <= run.clock.step] if run.clock.step else []
+            kept = [line for line in read_lines(self.path) if still_true(json.loads(line), run.clock.step)] if run.clock.step else []
             self.path.write_text("".join(kept), encoding="utf-8")
             self._file = self.path.open("a", encoding="utf-8")
             for message in self._early if not run.clock.step else []:
@@ -70,6 +70,11 @@ class EventLog(Observer):
         if self._file is not None:
             self._file.write(json.dumps({**event, "time": {"at": round(time.time(), 3), **clock}}, ensure_ascii=False) + "\n")
             self._file.flush()
+
+
+def still_true(event: Mapping[str, Any], step: int) -> bool:
+    """Whether an event belongs to a run that goes on from ``step``: what comes later will happen again, the end among it."""
+    return bool(event["step"] <= step and event["event"] != "end")
 
 
 def read_lines(path: Path) -> list[str]:

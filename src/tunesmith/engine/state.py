@@ -97,7 +97,7 @@ def connect(parts: Parts, watch: Sequence[Observer]) -> None:
         return {
             "model": weights(run),
             "optimizer": optimizer.state(),
-            "memory": {"strategies": stack.memory(), "observers": [observer.memory() for observer in watch]},
+            "memory": {"strategies": stack.memory(), "observers": {name: observer.memory() for name, observer in by_name(watch)}},
             "run": {
                 "clock": {"step": run.clock.step, "samples": run.clock.samples, "tokens": run.clock.tokens},
                 "source": parts.source.position,
@@ -112,8 +112,8 @@ def connect(parts: Parts, watch: Sequence[Observer]) -> None:
         load_weights(run, state["model"])
         optimizer.load(state["optimizer"])
         stack.recall(state["memory"]["strategies"])
-        for observer, memory in zip(watch, state["memory"]["observers"], strict=True):
-            observer.recall(memory)
+        for name, observer in by_name(watch):
+            observer.recall(state["memory"]["observers"].get(name, {}))
         own = state["run"]
         run.clock = Clock(total=run.clock.total, steps_per_epoch=run.clock.steps_per_epoch, **own["clock"])
         parts.source.position = own["source"]
@@ -124,6 +124,12 @@ def connect(parts: Parts, watch: Sequence[Observer]) -> None:
         optimizer.follow(stack.plan(run))
 
     run.snapshot, run.restore = snapshot, restore
+
+
+def by_name(watch: Sequence[Observer]) -> list[tuple[str, Observer]]:
+    """Observers with the names of their classes, numbered: who resumes a run may watch it with others than who began it."""
+    names = [type(observer).__qualname__ for observer in watch]
+    return [(f"{name} {names[:place].count(name)}", watch[place]) for place, name in enumerate(names)]
 
 
 def weights(run: Run) -> dict[str, dict[str, Tensor]]:

@@ -1,0 +1,109 @@
+"""Commands around a model: init, predict, eval."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import tunesmith as package
+from cli.conftest import Command
+from tunesmith import tuned
+from tunesmith.recipes.recipe import read_recipe
+
+TEXTS = ["a good film", "a bad film and a long one", "poor"]
+
+
+def read_from(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """Put ``content`` on standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), "utf-8"))
+
+
+def test_init(tunesmith: Command, here: Path) -> None:
+    done = tunesmith("init", "--data", "reviews.csv", "--out", "new.yaml", "--model", "org/name")
+    assert done.code == 0
+    assert done.out.endswith("Next: tunesmith check new.yaml, then tunesmith train new.yaml\n")
+    recipe = read_recipe(here / "new.yaml")
+    assert (recipe.model, recipe.data.columns) == ("org/name", {"text": "review", "label": "stars"})
+
+
+def test_init_in_another_folder_names_the_data_from_there(tunesmith: Command, here: Path, model: Path) -> None:
+    (here / "recipes").mkdir()
+    done = tunesmith("init", "--data", "reviews.csv", "--out", "recipes/new.yaml", "--model", str(model), "--json")
+    assert done.json["recipe"] == "recipes/new.yaml"
+    assert "train: ../reviews.csv" in done.json["text"]
+    assert tunesmith("train", "recipes/new.yaml", "training.epochs=1", "baselines=false").code == 0
+
+
+def test_predict_a_file(tunesmith: Command, here: Path, done: Path) -> None:
+    predicted = tunesmith("predict", "done", "reviews.csv")
+    assert (predicted.code, predicted.err) == (0, "")
+    lines = [json.loads(line) for line in predicted.out.splitlines()]
+    assert lines == package.load(done).predict("reviews.csv")
+    assert len(lines) == 60
+    assert tunesmith("predict", "last", "reviews.csv", "--json").json == lines
+    written = tunesmith("predict", str(done), "reviews.csv", "--out", "out.jsonl")
+    assert (written.out, written.err) == ("", "60 predictions in out.jsonl\n")
+    assert (here / "out.jsonl").read_text() == predicted.out
+    as_json = tunesmith("predict", "done", "reviews.csv", "--out", "more.jsonl", "--json")
+    assert as_json.json == {"predictions": 60, "file": "more.jsonl"}
+
+
+def test_predict_texts(tunesmith: Command, done: Path) -> None:
+    options = [word for text in TEXTS for word in ("--text", text)]
+    shown = tunesmith("predict", "done", *options)
+    assert shown.code == 0
+    assert [line.split(maxsplit=2)[2] for line in shown.out.splitlines()] == TEXTS
+    predictions = package.load("done").predict(TEXTS)
+    assert tunesmith("predict", "done", *options, "--json").json == predictions
+    assert [line.split()[0] for line in shown.out.splitlines()] == [prediction["label"] for prediction in predictions]
+
+
+@pytest.mark.parametrize("chunk", [2, 1000])
+def test_predict_standard_input(chunk: int, tunesmith: Command, done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuned, "CHUNK", chunk)
+    read_from(monkeypatch, "﻿a good film\r\na bad film and a long one\npoor".encode())
+    predicted = tunesmith("predict", "done", "-")
+    assert [json.loads(line) for line in predicted.out.splitlines()] == package.load("done").predict(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"a good film\n\nbad\n", "-:2: the line is empty."), (b"good\nf\xfcr\n", "-:2 2: byte 0xfc is not UTF-8.")],
+)
+def test_bad_standard_input(content: bytes, said: str, tunesmith: Command, here: Path, done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_from(monkeypatch, content)
+    refused = tunesmith("predict", "done", "-", "--out", "out.jsonl")
+    assert (refused.code, refused.out, len(refused.err.splitlines())) == (2, "", 1)
+    assert said in refused.err
+    assert not list(here.glob("*out.jsonl*"))
+
+
+def test_a_full_disk_leaves_no_half_of_a_file(tunesmith: Command, here: Path, done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    refused = tunesmith("predict", "done", "reviews.csv", "--out", "out.jsonl")
+    assert (refused.code, refused.err) == (3, "No space left on device. Free some space.\n")
+    assert not list(here.glob("*out.jsonl*"))
+
+
+def test_eval(tunesmith: Command, done: Path) -> None:
+    shown = tunesmith("eval", "done", "--data", "reviews.csv")
+    assert shown.code == 0
+    assert shown.out.startswith("accuracy")
+    scores = package.load("done").evaluate("reviews.csv")
+    as_json = tunesmith("eval", "done", "--data", "reviews.csv", "--json").json
+    assert as_json == {"model": "done", "data": "reviews.csv", "primary": "accuracy", "scores": scores}
+
+
+def test_a_model_folder(tunesmith: Command, done: Path) -> None:
+    by_run = tunesmith("eval", "done", "--data", "reviews.csv", "--json").json["scores"]
+    (done.parent / "elsewhere").mkdir()
+    folder = done.rename(done.parent / "elsewhere" / "done") / "model"
+    assert tunesmith("eval", str(folder), "--data", "reviews.csv", "--json").json["scores"] == pytest.approx(by_run)
+    assert tunesmith("predict", str(folder), "--text", "a good film").out.split()[0] in ("good", "bad")
