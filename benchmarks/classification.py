@@ -108,9 +108,8 @@ def main() -> None:
             print(f"seed {seed}  {name:9}  accuracy {accuracy:.4f}  {seconds:6.1f} s  {speed:6,.0f} tokens/s", flush=True)
     ratios = [ours[2] / theirs[2] for ours, theirs in zip(*results.values(), strict=True)]
     for name, found in results.items():
-        print(
-            f"{name:9}  mean accuracy {statistics.mean(one[0] for one in found):.4f}  median {statistics.median(one[2] for one in found):,.0f} tokens/s"
-        )
+        accuracy, speed = statistics.mean(one[0] for one in found), statistics.median(one[2] for one in found)
+        print(f"{name:9}  mean accuracy {accuracy:.4f}  median {speed:,.0f} tokens/s")
     print(f"tokens/s, tunesmith over Trainer: median {statistics.median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
 
 

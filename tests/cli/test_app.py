@@ -63,11 +63,11 @@ def test_errors_of_a_real_process(here: Path) -> None:
 
 def test_a_reader_that_has_seen_enough_is_no_error(here: Path) -> None:
     program = "import sys; from tunesmith.cli.app import run; sys.exit(run(['samples']))"
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    assert (process.wait(), process.stderr.read()) == (0, "")
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == ("", 0)
 
 
 def test_a_file_that_may_not_be_read(tunesmith: Command, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def test_explain_shows_when_layers_begin_to_learn(tunesmith: Command, here: Path
     (here / "recipe.yaml").write_text(recipe.replace("freeze: {layers: 1}", "unfreeze: {every: 25%}\n  - early_stop: {patience: 2}"))
     explained = tunesmith("explain", "recipe.yaml", "--json").json
     assert [phase["last"] for phase in explained["phases"]][-1] == explained["total"] == 14
-    assert [phase["first"] for phase in explained["phases"]] == [1, 5, 8, 12]
+    assert [phase["first"] for phase in explained["phases"]] == [1, 5, 9, 13]
     assert explained["phases"][0]["learns"].startswith("head")
     assert explained["phases"][-1]["learns"].startswith("layers 1-3")
     assert explained["seams"]["watch"] == ["early_stop"]

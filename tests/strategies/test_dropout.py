@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import tiny
 import torch
 from torch import nn
 
+import tiny
 from tunesmith.strategies.dropout import Dropout, set_dropout, weighs
 
 

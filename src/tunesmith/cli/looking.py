@@ -54,9 +54,10 @@ def _described(sample: Sample, is_here: bool) -> tuple[str, str, str]:
 @show.overrides_argument
 @show.json_option
 def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Look before training: odd data, lengths, what learns, the cost here.
+    """Look before training: data, lengths, what learns, the cost.
 
-    Time and memory are estimated from a few steps, done on a copy that is thrown away.
+    Time and memory are estimated from a few steps, done on a copy that is thrown
+    away. Nothing is written.
     """
     show.passing("Reading the recipe and its data, and timing a few steps ...")
     from tunesmith.checking import check as look
@@ -203,7 +204,7 @@ def _scores(folder: Path) -> dict[str, Any]:
 @click.command()
 @show.json_option
 def env(as_json: bool) -> None:
-    """Show versions, hardware and device, to put into a report of a fault."""
+    """Show versions, hardware and device, for reports of faults."""
     from tunesmith.engine.precision import device, has_bfloat16
     from tunesmith.report.folder import environment
     from tunesmith.samples.fetch import cache

@@ -70,7 +70,10 @@ def train(recipe: str, overrides: tuple[str, ...], run: str, runs: str, as_json:
 @show.runs_option
 @show.json_option
 def resume(run: str, runs: str, as_json: bool) -> None:
-    """Go on with an interrupted run, to the result of one that never stopped."""
+    """Go on with a run that was interrupted.
+
+    The result is that of a run that never stopped.
+    """
     show.passing("Getting ready ...")
     from tunesmith import run as runner
     from tunesmith.cli.progress import observers

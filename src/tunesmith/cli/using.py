@@ -82,7 +82,7 @@ def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | Non
 @show.runs_option
 @show.json_option
 def evaluate(model: str, data: str, runs: str, as_json: bool) -> None:
-    """Judge a run, or a classifier in a folder or of the hub, on other data."""
+    """Judge a run, or any text classifier, on other data."""
     from tunesmith.tuned import load
 
     tuned = load(model, runs)

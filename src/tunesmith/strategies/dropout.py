@@ -60,4 +60,5 @@ def set_dropout(model: nn.Module, rate: float, attention: float) -> int:
 def weighs(name: str) -> bool:
     """Whether a dropout module of this name drops attention weights, not the values that attention puts out."""
     parent, _, own = name.rpartition(".")
-    return "att" in own or ("att" in parent.rpartition(".")[2].lower() or parent.endswith(".self")) and "resid" not in own
+    holder = parent.rpartition(".")[2].lower()
+    return "att" in own or (("att" in holder or holder == "self") and "resid" not in own)
