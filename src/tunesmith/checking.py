@@ -50,8 +50,9 @@ class Cost:
 
     def warnings(self) -> list[str]:
         """What does not suffice."""
-        short = {"memory": self.memory > self.memory_here, "disk": self.disk > self.disk_here}
-        return [f"The {what} does not suffice" for what, lacking in short.items() if lacking]
+        memory = ["The memory does not suffice: lower task.max_length or training.micro_batch, or freeze layers"]
+        disk = ["The disk does not suffice: free some space, or name another with --runs DIR"]
+        return (memory if self.memory > self.memory_here else []) + (disk if self.disk > self.disk_here else [])
 
 
 @dataclass(frozen=True)

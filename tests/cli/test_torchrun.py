@@ -12,7 +12,10 @@ from safetensors.numpy import load_file
 
 from cli.conftest import Command, Done
 
-SAME = ("training.micro_batch=4", "baselines=false")  # dropout differs by micro-batch, whose default size depends on the number of processes
+SAME = (
+    "training.micro_batch=4",
+    "baselines=false",
+)  # dropout differs by micro-batch, whose default size depends on the number of processes
 
 
 def two_processes(*arguments: str) -> Done:

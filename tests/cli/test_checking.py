@@ -1,0 +1,93 @@
+"""What is known before training: what the probe looks at, and how it is scaled to the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tunesmith import checking
+from tunesmith.checking import Checked, check, size, spread, work
+from tunesmith.core.errors import InputError
+from tunesmith.core.param import Param, Rule
+from tunesmith.recipes.recipe import read_recipe
+
+
+def look(*overrides: str) -> Checked:
+    return check(read_recipe("recipe.yaml", overrides), print)
+
+
+def test_the_probe_sees_short_rows_and_the_longest() -> None:
+    lengths = np.random.default_rng(0).permutation(np.arange(1, 10_001))
+    rows = spread(lengths, 16)
+    assert len(rows) == len(set(rows)) == 16 * (checking.PROBE_BATCHES + 1)
+    assert lengths[rows].max() == 10_000
+    timed = np.sort(lengths[rows])[:-16]
+    assert timed.mean() == pytest.approx(lengths.mean(), rel=0.01)
+    assert sorted(spread(lengths[:50], 16)) == list(range(50))
+
+
+def params(*learning: str) -> tuple[dict[str, Param], dict[str, Rule]]:
+    """Four layers of one weight each, embeddings below and a head above."""
+    depths = {"embeddings": 0, "one": 1, "two": 2, "three": 3, "four": 4, "head": 5}
+    found = {name: Param(name, (10,), depth, 4, "mlp") for name, depth in depths.items()}
+    return found, {name: Rule(learns=name in learning) for name in found}
+
+
+@pytest.mark.parametrize(
+    ("learning", "expected"),
+    [
+        ((), 1),
+        (("head",), 1),
+        (("four", "head"), 1 + 0.25 + 0.25),
+        (("one",), 1 + 1 + 0.25),
+        (("embeddings", "one", "two", "three", "four", "head"), 3),
+    ],
+)
+def test_work(learning: tuple[str, ...], expected: float) -> None:
+    assert work(*params(*learning)) == pytest.approx(expected)
+
+
+def test_what_learns_costs(here: Path) -> None:
+    whole, part = look("strategies=[]").cost, look("strategies.freeze.layers=3").cost
+    assert whole.disk > part.disk
+    assert whole.steps == part.steps == 14
+    assert 0 < whole.seconds < 60
+    assert whole.memory < whole.memory_here
+    assert whole.warnings() == []
+
+
+def test_the_disk_that_a_run_takes(here: Path, done: Path) -> None:
+    checkpoints = sum(path.stat().st_size for path in (done / "checkpoints").rglob("*.safetensors"))
+    model = (done / "model" / "model.safetensors").stat().st_size
+    assert look().cost.disk == pytest.approx(checkpoints + model, rel=0.2)
+
+
+def test_layers_that_learn_later_are_foreseen(here: Path) -> None:
+    recipe = Path("recipe.yaml").read_text()
+    Path("recipe.yaml").write_text(recipe.replace("freeze: {layers: 1}", "unfreeze: {every: 1ep}"))
+    late, soon = look("training.epochs=8"), look("training.epochs=1")
+    assert [phase.first for phase in late.phases][:3] == [1, 8, 15]
+    assert len(soon.phases) == 1
+    assert late.cost.disk > 3 * soon.cost.disk
+
+
+def test_size() -> None:
+    assert size({"a": torch.zeros(3), "b": [torch.zeros(2, dtype=torch.int64), "text", {"c": torch.zeros(1)}]}) == 12 + 16 + 4
+
+
+def test_what_does_not_suffice(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "memory_here", lambda: 1)
+    assert look().cost.warnings() == ["The memory does not suffice: lower task.max_length or training.micro_batch, or freeze layers"]
+
+
+def test_it_fails_as_training_would(here: Path) -> None:
+    with pytest.raises(InputError, match="No parameter matches 'nothing'"):
+        look("strategies.freeze.layers=null", "strategies.freeze.patterns=[nothing]")
+
+
+def test_one_step(here: Path) -> None:
+    cost = look("training.batch_size=1000", "training.epochs=1").cost
+    assert (cost.steps, cost.seconds > 0) == (1, True)

@@ -1,0 +1,64 @@
+"""Tables, times and sizes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tunesmith.cli import show
+
+LONG = "one two three four five six seven eight nine ten"
+
+
+def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    show.rows([("好的", 1), ("a", LONG)], ("NAME", "WHAT"))
+    assert capsys.readouterr().out.splitlines() == ["NAME  WHAT", "好的  1", f"a     {LONG}"]
+    show.rows([])
+    assert capsys.readouterr().out == ""
+
+
+def test_the_last_column_is_wrapped_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    show.rows([("name", LONG)])
+    assert capsys.readouterr().out.splitlines() == ["name  one two three four five", "      six seven eight nine ten"]
+    show.rows([("a name that takes most of it", LONG)])
+    assert capsys.readouterr().out.splitlines() == [f"a name that takes most of it  {LONG}"]
+
+
+def test_words_that_are_too_long_are_left_whole() -> None:
+    assert show.wrapped("see /a/very/long/path/that-has-no-blank here", 2, 20) == "see\n  /a/very/long/path/that-has-no-blank\n  here"
+
+
+def test_lines_for_the_user(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    show.passing("gone")
+    show.say(LONG)
+    assert capsys.readouterr().err == f"{LONG}\n"
+    monkeypatch.setattr(show, "live", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    show.passing(LONG)
+    show.say(LONG)
+    show.wrong(["a command that can be copied, all of it"])
+    pieces = capsys.readouterr().err.split(show.CLEAR)
+    assert pieces[1] == LONG[:29]
+    assert pieces[2] == "one two three four five six\n  seven eight nine ten\n"
+    assert pieces[3] == "a command that can be copied, all of it\n"
+
+
+def test_a_document(capsys: pytest.CaptureFixture[str]) -> None:
+    show.document({"a": ["好", 1.5, None]})
+    assert json.loads(capsys.readouterr().out) == {"a": ["好", 1.5, None]}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert show.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 MB"), (119_900_000, "120 MB"), (1.44e9, "1.4 GB")])
+def test_size(number: float, text: str) -> None:
+    assert show.size(number) == text
