@@ -34,7 +34,7 @@ ROWS = [
 BASE: dict[str, Any] = {
     "task": {TASK: {}},
     "data": {"train": ROWS},
-    "training": {"epochs": 3, "batch_size": 8, "learning_rate": 0.005},
+    "training": {"epochs": 2, "batch_size": 8, "learning_rate": 0.005},
     "strategies": [],
     "baselines": False,
 }
@@ -49,6 +49,7 @@ def labelled(*labels: Any) -> dict[str, Any]:
 VALUES: dict[str, Any] = {
     "model": "OTHER MODEL",
     "name": "another",
+    "seed": 5,
     "base_folder": "OTHER FOLDER",
     "data.train": ROWS[1:],
     "data.validation": "40%",
@@ -70,6 +71,7 @@ VALUES: dict[str, Any] = {
     "training.evaluate_every": "2st",
     "training.save_every": "2st",
     "training.log_every": 2,
+    "strategies.dropout.attention": 0.0,
     "strategies.clip.value": 1e-4,
     "strategies.freeze.fraction": 0.4,
     "strategies.freeze.patterns": ["query"],
@@ -87,11 +89,11 @@ CONTEXTS: dict[str, dict[str, Any]] = {
     "task.separator": labelled("a|b;c", "c"),
     "task.pairs": {"data": {"train": [{**row, "text_pair": row["other"]} for row in ROWS]}},
     "task.threshold": labelled(["a"], ["b"], ["a", "b"]),
+    "training.keep": {"training": {"save_every": "1st"}},
     "training.patience": {"training": {"evaluate_every": "1st"}},
     "training.factor": {"training": {"evaluate_every": "1st"}},
     "strategies.early_stop.patience": {"training": {"evaluate_every": "1st"}},
     "strategies.early_stop.minimum_gain": {"training": {"evaluate_every": "1st"}, "task": {TASK: {"metric": "log_loss"}}},
-    "strategies.freeze.fraction": {"strategies": [{"freeze": {}}]},
 }
 # choices that are the default under another name: what auto finds here
 SAME = [("task.kind", "single"), ("training.precision", "float32"), ("training.precision", "bfloat16")]
@@ -114,27 +116,31 @@ class Key:
 def keys() -> Iterator[Key]:
     for field in fields(_Written):
         if field.name not in CONTAINERS:
-            yield key(field.name, field, None, {})
+            yield key(field.name, field, {}, BASE)
     for part, kind in (("data", DataSettings), ("task", find("tasks", TASK)), ("training", Training)):
         for field in fields(kind):
-            yield key(f"{part}.{field.name}", field, kind, BASE[part] if part != "task" else {})
+            yield key(f"{part}.{field.name}", field, getattr(kind, "applies", {}), BASE.get(part, {}))
     for name in names("strategies"):
-        example = as_plain(find("strategies", name).example())
-        for field in fields(find("strategies", name)):
-            yield key(f"strategies.{name}.{field.name}", field, type(find("strategies", name).example()), example)
+        kind = find("strategies", name)
+        for field in fields(kind):
+            yield key(f"strategies.{name}.{field.name}", field, getattr(kind, "applies", {}), as_plain(kind.example(), changed_only=True))
 
 
-def key(name: str, field: Field[Any], kind: type | None, given: Mapping[str, Any]) -> Key:
-    """A key with a recipe in which it is read."""
-    recipe: dict[str, Any] = BASE
-    if name.startswith("strategies."):
-        recipe = merged(recipe, {"strategies": [{name.split(".")[1]: dict(given)}]})
-    other, read = getattr(kind, "applies", {}).get(field.name, ("", ()))
-    if other and not any(default_of(kind, other) == value for value in read):
-        recipe = merged(recipe, nested(name.rpartition(".")[0] + "." + other, read[-1]))
+def key(name: str, field: Field[Any], applies: Mapping[str, tuple[str, tuple[Any, ...]]], given: Mapping[str, Any]) -> Key:
+    """A key with a recipe in which it is read; ``given`` are the settings beside it, of which those go that exclude it."""
+    home = name.rpartition(".")[0]
+    other, read = applies.get(field.name, ("", ()))
+    excluded = {other, *(left for left, (right, _) in applies.items() if right == field.name and name in VALUES)}
+    recipe = {part: value for part, value in BASE.items() if part != home}
+    for left, value in given.items() if home else ():
+        recipe = merged(recipe, nested(f"{home}.{left}", value) if left not in excluded else {})
+    if home.startswith("strategies."):
+        recipe = merged(recipe, {"strategies": [{home.partition(".")[2]: {}}]})
+    if other and not any(default == value for default in defaults_of(home, other) for value in read):
+        recipe = merged(recipe, nested(f"{home}.{other}", read[-1]))
     recipe = merged(recipe, CONTEXTS.get(name, {}))
     value = given.get(field.name, None if field.default is MISSING else field.default)
-    others = (VALUES[name],) if name in VALUES else tuple(itertools.islice(differing(field, value), 9))
+    others = [VALUES[name]] if name in VALUES else list(differing(field, value))
     return Key(name, recipe, tuple(found for found in others if (name, found) not in SAME))
 
 

@@ -16,7 +16,7 @@ from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
-from tunesmith.recipes.find import find
+from tunesmith.recipes.find import find, names
 from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from, resolved
 
 GOOD = """
@@ -134,7 +134,7 @@ seed: -3
 name: a/b
 baselines: maybe
 """
-    known = "bitfit, clip, early_stop, ema, freeze, l2sp, label_smoothing, layer_rates, lora, r_drop, sam, unfreeze"
+    known = ", ".join(names("strategies"))
     for line, expected in zip(
         refused(tmp_path, text),
         [

@@ -21,7 +21,7 @@ def cells(scores: Mapping[str, Any]) -> list[list[str]]:
     """The table as text, its header first: a row for each model, the primary metric before the others."""
     found = contenders(scores)
     primary = scores.get("primary", "")
-    order = {metric: rank for rank, metric in enumerate((primary, *TELLING))}
+    order = {metric: rank for rank, metric in enumerate(dict.fromkeys((primary, *TELLING)))}
     measured = sorted(found.get("tuned", {}), key=lambda metric: order.get(metric, len(order)))[:METRICS]
     rows = [[contender(name), *(numbers.value(metric, values.get(metric)) for metric in measured)] for name, values in found.items()]
     return [["", *map(numbers.title, measured)], *rows]
