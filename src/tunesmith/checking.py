@@ -189,9 +189,9 @@ def tensors(state: Any) -> Iterator[torch.Tensor]:
 
 def memory() -> int:
     """The most that was held so far: of the GPU where there is one, else of this process."""
-    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_memory()
+    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else peak_memory()
 
 
 def memory_here() -> int:
     """All the memory of the GPU, or of the machine."""
-    return torch.cuda.mem_get_info()[1] if torch.cuda.is_available() else int(psutil.virtual_memory().total)
+    return int(torch.cuda.mem_get_info()[1]) if torch.cuda.is_available() else int(psutil.virtual_memory().total)

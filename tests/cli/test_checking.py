@@ -85,7 +85,7 @@ def test_what_does_not_suffice(here: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_it_fails_as_training_would(here: Path) -> None:
     with pytest.raises(InputError, match="No parameter matches 'nothing'"):
-        look("strategies.freeze.layers=null", "strategies.freeze.patterns=[nothing]")
+        look("strategies=[{freeze: {patterns: [nothing]}}]")
 
 
 def test_one_step(here: Path) -> None:

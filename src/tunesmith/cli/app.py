@@ -8,6 +8,7 @@ import sys
 import traceback
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -71,7 +72,7 @@ def run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     with ExitStack() as entered:
         if not show.first_process():
-            entered.enter_context(redirect_stdout(entered.enter_context(open(os.devnull, "w", encoding="utf-8"))))
+            entered.enter_context(redirect_stdout(entered.enter_context(Path(os.devnull).open("w"))))
         try:
             return carry_out(arguments)
         except TunesmithError as error:

@@ -146,7 +146,8 @@ def _write(predictions: Iterable[dict[str, Any]], out: Path) -> int:
     number = 0
     try:
         with aside.open("w", encoding="utf-8", newline="\n") as file:
-            for number, prediction in enumerate(predictions, 1):
+            for prediction in predictions:
+                number += 1
                 file.write(json.dumps(prediction, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
