@@ -21,6 +21,7 @@ from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.lint import Finding, lint
 from tunesmith.data.load import load
 from tunesmith.engine.loop import fit
+from tunesmith.engine.settings import Training
 from tunesmith.engine.stack import Stack
 from tunesmith.evidence import peak_memory
 from tunesmith.explaining import Phase, Stretch, phase, timeline
@@ -96,6 +97,21 @@ class Stopwatch(Observer):
         return "timed" if late or record.step >= self.steps else None
 
 
+@dataclass(frozen=True)
+class Probe:
+    """A few steps of a run that were really done.
+
+    ``run``        as they left it, its clock at the beginning; ``stretches`` the plan over all of its time
+    ``before``     bytes of memory held before the steps; ``after`` the most that was held during them
+    """
+
+    run: Run
+    watch: Stopwatch
+    stretches: list[Stretch]
+    before: int
+    after: int
+
+
 def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
     """Read the data, build the model, and time a few steps on a copy that is thrown away. Raises as training would."""
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
@@ -105,54 +121,59 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
     rows = encode(data.train, recipe.task, model.tokenizer)
     judged = len(data.validation) / len(rows) if data.validation is not None else 0.0
     median, most, longest = (int(n) for n in np.percentile(rows.lengths, [50, 95, 100]))
-    cost, stretches, said, params = probe(recipe, model, rows, judged)
+    done = probe(recipe, model, rows)
     return Checked(
         model=model.about,
         notes=data.notes,
         rows=len(rows),
         lengths=(median, most, longest),
         truncated=rows.truncated,
-        phases=[phase(params, stretch) for stretch in stretches],
-        said=said,
-        cost=cost,
+        phases=[phase(done.run.params, stretch) for stretch in done.stretches],
+        said=done.watch.said,
+        cost=estimate(recipe.training, done, int(rows.lengths.sum()), judged),
         findings=findings,
     )
 
 
-def probe(recipe: Recipe, model: Model, rows: Encoded, judged: float) -> tuple[Cost, list[Stretch], list[str], Mapping[str, Param]]:
-    """Train a few steps and scale them to the whole run. ``judged`` is the number of validation rows for each training row.
-
-    Returns the cost, the plan over time, what the strategies said, and the parameters.
-    """
+def probe(recipe: Recipe, model: Model, rows: Encoded) -> Probe:
+    """Train a few steps of the run."""
     training = recipe.training
     per_epoch = -(-len(rows) // training.batch_size)
     steps = training.steps or max(1, round(training.epochs * per_epoch))
     some = Encoded([[rows[row] for row in spread(rows.lengths, training.batch_size)]])
     watch = Stopwatch(min(steps, -(-len(some) // training.batch_size)))
+    before = psutil.Process().memory_info().rss if not torch.cuda.is_available() else 0
     run = fit(model, recipe.task, some, recipe.strategies, replace(training, steps=steps), None, [watch]).run
-    state = size(run.snapshot())
+    after = int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else peak_memory()
     run.clock = Clock(0, steps, per_epoch)
-    stretches = timeline(Stack(recipe.strategies, recipe.task), run)
-    learning = {name for stretch in stretches for name, rule in stretch.rules.items() if rule.learns}
-    late = sum(run.params[name].size for name in learning - run.touched)
-    everything = sum(param.size for param in run.params.values())
-    speed = watch.tokens / watch.seconds
-    started = work(run.params, stretches[0].rules)
-    average = sum((s.last - s.first + 1) * work(run.params, s.rules) for s in stretches) / steps
-    evaluations = sum(run.clock.at(step).due(training.evaluate_every) for step in range(1, steps + 1)) if judged else 0
-    saves = sum(run.clock.at(step).due(training.save_every or training.evaluate_every) for step in range(1, steps + 1))
-    epochs = steps / per_epoch * average / started + evaluations * judged / started
-    state += late * FLOAT * (1 + MOMENTS)
-    cost = Cost(
-        seconds=float(rows.lengths.sum()) * epochs / speed,
-        memory=memory() + late * FLOAT * (1 + MOMENTS) + everything * FLOAT,  # the base is judged beside the tuned model
-        disk=state * min(training.keep + 1, saves) + (sum(run.params[name].size for name in learning) + everything) * FLOAT,
-        steps=steps,
-        tokens_per_second=speed * started / average,
+    return Probe(run, watch, timeline(Stack(recipe.strategies, recipe.task), run), before, after)
+
+
+def estimate(training: Training, done: Probe, tokens: int, judged: float) -> Cost:
+    """What a whole run costs that reads ``tokens`` in an epoch, and judges a row for 1 / ``judged`` of the training rows."""
+    run, clock = done.run, done.run.clock
+    works = [work(run.params, stretch.rules) for stretch in done.stretches]
+    average = sum((s.last - s.first + 1) * effort for s, effort in zip(done.stretches, works, strict=True)) / clock.total
+    moments = [clock.at(step) for step in range(1, clock.total + 1)]
+    evaluations = sum(moment.due(training.evaluate_every) for moment in moments) if judged else 0
+    saves = sum(moment.due(training.save_every or training.evaluate_every) for moment in moments)
+    epochs = clock.total / clock.steps_per_epoch * average + evaluations * judged  # a forward pass is an effort of 1
+    speed = done.watch.tokens / done.watch.seconds * works[0]
+
+    learning = {name for stretch in done.stretches for name, rule in stretch.rules.items() if rule.learns}
+    learned = sum(run.params[name].size for name in learning) * FLOAT
+    late = sum(run.params[name].size for name in learning - run.touched) * FLOAT * (1 + MOMENTS)
+    whole = sum(param.size for param in run.params.values()) * FLOAT
+    passes = (done.after - done.before) * max(works) / works[0]
+    return Cost(
+        seconds=tokens * epochs / speed,
+        memory=int(done.before + passes + late + 2 * learned + whole),  # the best weights, the shipped ones, and the base to judge
+        disk=(size(run.snapshot()) + late) * min(training.keep + 1, saves) + learned + whole,
+        steps=clock.total,
+        tokens_per_second=speed / average,
         memory_here=memory_here(),
         disk_here=shutil.disk_usage(Path.cwd()).free,
     )
-    return cost, stretches, watch.said, run.params
 
 
 def spread(lengths: np.ndarray, batch_size: int) -> np.ndarray:
@@ -185,11 +206,6 @@ def tensors(state: Any) -> Iterator[torch.Tensor]:
     elif isinstance(state, Mapping | Sequence) and not isinstance(state, str):
         for part in state.values() if isinstance(state, Mapping) else state:
             yield from tensors(part)
-
-
-def memory() -> int:
-    """The most that was held so far: of the GPU where there is one, else of this process."""
-    return int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else peak_memory()
 
 
 def memory_here() -> int:
