@@ -144,7 +144,7 @@ def probe(recipe: Recipe, model: Model, rows: Encoded) -> Probe:
     watch = Stopwatch(min(steps, -(-len(some) // training.batch_size)))
     before = psutil.Process().memory_info().rss if not torch.cuda.is_available() else 0
     run = fit(model, recipe.task, some, recipe.strategies, replace(training, steps=steps), None, [watch]).run
-    after = int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else peak_memory()
+    after = int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else int(peak_memory())
     run.clock = Clock(0, steps, per_epoch)
     return Probe(run, watch, timeline(Stack(recipe.strategies, recipe.task), run), before, after)
 

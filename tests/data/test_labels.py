@@ -157,7 +157,7 @@ def test_weights_come_in_order_or_by_name() -> None:
     assert weights_of(values, ["1", "a", "b"], "none") == "none"
     assert weights_of(values, ["1", "a", "b"], [1, 2.0, 3]) == [1.0, 2.0, 3.0]
     assert weights_of(values, ["1", "a", "b"], {"b": 3, "1.0": 2}) == [2.0, 1.0, 3.0]
-    with pytest.raises(InputError, match=r"2 weights for 3 labels, which are 1, a, b"):
+    with pytest.raises(InputError, match=r"3 labels \(1, a, b\) need as many weights, not 2"):
         weights_of(values, ["1", "a", "b"], [1, 2])
     with pytest.raises(InputError) as caught:
         weights_of(["good", "bad"], ["bad", "good"], {"god": 1.0, "x": 2.0})

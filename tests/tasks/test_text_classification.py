@@ -132,7 +132,7 @@ def test_labels_with_names_of_their_own() -> None:
         ({"separator": ","}, ["a", "b"], r"task\.separator is not read"),
         ({"class_weights": "balanced"}, [1.5, 2], r"task\.class_weights is not read: by the label column, kind is regression"),
         ({"class_weights": {"c": 2.0}}, ["a", "b"], "'c' is no label"),
-        ({"class_weights": [1.0]}, ["a", "b"], "1 weights for 2 labels"),
+        ({"class_weights": [1.0]}, ["a", "b"], "need as many weights, not 1"),
     ],
 )
 def test_what_does_not_fit_the_labels_is_refused(settings: dict[str, Any], labels: list[Any], message: str) -> None:

@@ -111,7 +111,7 @@ def weights_of(
             raise InputError(*(Problem(f"'{name}' is no label", nearest(name, labels), column="task.class_weights") for name in unknown))
         return [named.get(label, 1.0) for label in labels]
     if len(given) != len(labels):
-        message = f"{len(given)} weights for {len(labels)} labels, which are {listed(labels)}"
+        message = f"{len(labels)} labels ({listed(labels)}) need as many weights, not {len(given)}"
         raise InputError(Problem(message, "Give one for each, or name them: {label: weight}", column="task.class_weights"))
     return list(map(float, given))
 
