@@ -90,7 +90,7 @@ def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
         return _classifier(str(which))
     folder = folders.find(Path(runs), str(which))
     if not (folder / "scores.json").exists():
-        raise InputError(Problem("the run is not finished", f"Go on with it: tunesmith resume {folder}", str(folder)))
+        raise InputError(Problem("the run is not finished", f"Go on with `tunesmith resume {folder}`", str(folder)))
     recipe = read_recipe(folder / RESOLVED, ["strategies=[]"])  # they may be code of the user's own, and have done their work
     torch.manual_seed(0)
     model = build(str(folder / "model"), recipe.task.head())
@@ -134,5 +134,5 @@ def _task_of(source: ModelSource) -> TextClassification:
 
 
 def _no_head(source: ModelSource) -> InputError:
-    remedy = "Name a run or a tuned classifier, or tune this one: tunesmith init --data FILE --model " + source.spec
+    remedy = f"Name a run or a tuned classifier, or tune this one: `tunesmith init --data FILE --model {source.spec}`"
     return InputError(Problem("the model has no head that classifies texts", remedy, source.spec))

@@ -153,8 +153,8 @@ def test_a_bad_override(override: str, tunesmith: Command, here: Path) -> None:
 ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "unknown command": (["trian", "recipe.yaml"], "No such command 'trian'. Did you mean 'train'?"),
     "unknown option": (["train", "recipe.yaml", "--rums", "x"], "'--runs'"),
-    "nothing given": (["train"], "Missing argument 'RECIPE'. See tunesmith train --help."),
-    "no value": (["train", "recipe.yaml", "--run"], "See tunesmith train --help."),
+    "nothing given": (["train"], "Missing argument 'RECIPE'. See `tunesmith train --help`."),
+    "no value": (["train", "recipe.yaml", "--run"], "See `tunesmith train --help`."),
     "existing run": (["train", "recipe.yaml", "--run", "done"], "the run 'done' exists, and runs are never overwritten."),
     "run is no name": (["train", "recipe.yaml", "--run", "a/b"], "'a/b' cannot be the name of a run."),
     "runs is a file": (["train", "recipe.yaml", "--runs", "reviews.csv"], "reviews.csv: "),
@@ -171,7 +171,7 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "predict an empty text": (["predict", "done", "--text", " "], "empty"),
     "predict into an existing file": (["predict", "done", "reviews.csv", "--out", "recipe.yaml"], "recipe.yaml: this file exists"),
     "predict into no folder": (["predict", "done", "reviews.csv", "--out", "no/x.jsonl"], "no: there is no such folder."),
-    "eval without data": (["eval", "done"], "Missing option '--data'. See tunesmith eval --help."),
+    "eval without data": (["eval", "done"], "Missing option '--data'. See `tunesmith eval --help`."),
     "eval on an unknown sample": (["eval", "done", "--data", "sample:sentimnt"], "Did you mean 'sentiment'?"),
     "init over a file": (["init", "--data", "reviews.csv"], "recipe.yaml: this file exists and is not overwritten."),
     "init without data": (["init", "--data", "review.csv", "--out", "new.yaml"], "Did you mean 'reviews.csv'?"),
@@ -198,7 +198,7 @@ def test_a_run_that_is_not_finished(tunesmith: Command, here: Path, done: Path) 
     for arguments in (["predict", "last", "--text", "x"], ["eval", "done", "--data", "reviews.csv"], ["report"]):
         result = tunesmith(*arguments)
         assert (result.code, len(result.err.splitlines())) == (2, 1)
-        assert "runs/done: the run is not finished. Go on with it: tunesmith resume" in result.err
+        assert "runs/done: the run is not finished. Go on with `tunesmith resume" in result.err
 
 
 def test_damaged_scores(tunesmith: Command, done: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_signal(number: signal.Signals, code: int, whole: Path, here: Path, tu
         patched.setattr(Progress, "step", interrupted)
         stopped = tunesmith("train", "recipe.yaml", *LONG, "--run", "stopped")
     assert (stopped.code, stopped.out) == (code, "")
-    assert stopped.err.splitlines()[-1] == "Stopped after step 33; everything is saved. Go on with: tunesmith resume runs/stopped."
+    assert stopped.err.splitlines()[-1] == "Stopped after step 33; everything is saved. Go on with `tunesmith resume runs/stopped`."
     assert ("Stopping after this step" in stopped.err) == (number == signal.SIGINT)
     assert signal.getsignal(number) == before
     assert tunesmith("list", "--json").json[-1]["state"] == "unfinished"
@@ -60,7 +60,7 @@ def test_a_second_interrupt_stops_at_once(tunesmith: Command, here: Path, monkey
     monkeypatch.setattr(Progress, "step", interrupted)
     stopped = tunesmith("train", "recipe.yaml", *LONG)
     assert stopped.code == 130
-    assert stopped.err.splitlines()[-1] == "Stopped at once. Go on with: tunesmith resume runs/recipe."
+    assert stopped.err.splitlines()[-1] == "Stopped at once. Go on with `tunesmith resume runs/recipe`."
     assert [path.name for path in sorted((here / "runs/recipe/checkpoints").glob("step-*"))] == ["step-00000020"]
 
 
@@ -84,7 +84,7 @@ def test_a_real_ctrl_c(whole: Path, here: Path, tunesmith: Command) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     assert (process.returncode, out) == (130, "")
-    assert "Go on with: tunesmith resume runs/stopped." in err.splitlines()[-1]
+    assert "Go on with `tunesmith resume runs/stopped`." in err.splitlines()[-1]
     assert tunesmith("resume", "stopped").code == 0
     check_same(whole, here / "runs" / "stopped")
 

@@ -74,7 +74,7 @@ def test_a_run(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "first"
     run.mkdir(parents=True)
     (run / "recipe.resolved.yaml").touch()
-    assert "The run first has no model yet. Finish it: tunesmith resume" in refusal(str(run))
+    assert "The run first has no model yet. Finish it with `tunesmith resume" in refusal(str(run))
     shutil.copytree(folder, run / "model")
     source = resolve(str(run))
     assert (source.kind, source.path, source.name) == ("run", run / "model", "first")

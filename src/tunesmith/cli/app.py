@@ -79,7 +79,7 @@ def run(arguments: list[str]) -> int:
             return tell(error, as_json)
         except click.ClickException as error:
             command = next((f" {word}" for word in arguments if word in application.commands), "")
-            return tell(InputError(" ".join(error.format_message().split()), remedy=f"See tunesmith{command} --help"), as_json)
+            return tell(InputError(" ".join(error.format_message().split()), remedy=f"See `tunesmith{command} --help`"), as_json)
         except KeyboardInterrupt:
             return tell(InterruptedRunError("Interrupted"), as_json)
         except MemoryError:

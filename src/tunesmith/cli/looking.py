@@ -139,7 +139,7 @@ def report(run: str, runs: str, as_json: bool) -> None:
     folder = find(Path(runs), run)
     scores = _scores(folder)
     if not scores:
-        raise InputError(Problem("the run is not finished", f"Go on with it: tunesmith resume {run}", str(folder)))
+        raise InputError(Problem("the run is not finished", f"Go on with `tunesmith resume {run}`", str(folder)))
     if as_json:
         show.document({"run": str(folder), "scores": scores})
         return

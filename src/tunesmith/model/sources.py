@@ -96,7 +96,7 @@ def _local(spec: str, path: Path) -> ModelSource:
     place = path.resolve()
     run = (path / "recipe.resolved.yaml").exists() and not (path / CONFIG).exists()
     if run and not (path / "model").is_dir():
-        raise InputError(Problem(f"The run {place.name} has no model yet", f"Finish it: tunesmith resume {spec}", str(path)))
+        raise InputError(Problem(f"The run {place.name} has no model yet", f"Finish it with `tunesmith resume {spec}`", str(path)))
     return ModelSource(spec, "run" if run else "folder", path / "model" if run else path, place.stem if path.is_file() else place.name)
 
 

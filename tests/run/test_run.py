@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,77 +13,13 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from safetensors.torch import load_file
 
-import tiny
 import tunesmith
-from tunesmith.core.batch import Batch
+from runs import Train, predictions, rows, same, timeless
 from tunesmith.core.errors import InputError, InterruptedRunError
-from tunesmith.core.loss import Loss
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
-from tunesmith.core.setting import setting
-from tunesmith.core.strategy import Strategy
 from tunesmith.engine.events import read_events
-from tunesmith.run import Report
-
-GOOD = ("a good film", "the best story of all", "wonderful music", "i loved it very well")
-BAD = ("a bad film", "the worst plot of all", "dull music", "i hated it very long")
-TRAINING = {"epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "precision": "float32", "log_every": 1, "save_every": "2st"}
-
-
-def rows(count: int = 40) -> list[dict[str, str]]:
-    """Sentences that differ, good and bad in turn."""
-    words = tiny.WORDS
-    return [
-        {"text": f"{(BAD, GOOD)[i % 2][i // 2 % 4]} {words[i % 50]} {words[7 * i % 50]}", "label": ("bad", "good")[i % 2]}
-        for i in range(count)
-    ]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tiny.folder(tmp_path_factory.mktemp("models")))
-
-
-@pytest.fixture
-def table(tmp_path: Path) -> str:
-    """A small file of reviews."""
-    path = tmp_path / "reviews.csv"
-    path.write_text("review,stars\n" + "".join(f'"{row["text"]}",{row["label"]}\n' for row in rows()), encoding="utf-8")
-    return str(path)
-
-
-Train = Callable[..., Report]
-
-
-@pytest.fixture
-def train(tmp_path: Path, model: str, table: str) -> Train:
-    """``train(name, ...)``: a small run of some seconds at most; ``data``, ``training`` and further keys change the recipe."""
-
-    def run(name: str, data: Any = None, training: Any = None, watch: Any = (), **keys: Any) -> Report:
-        keys = {"model": model, "task": "text_classification", "baselines": False, **keys}
-        keys["data"] = {"train": table, "test": "20%", **(data or {})}
-        return tunesmith.train(keys | {"training": TRAINING | (training or {})}, run=name, runs=tmp_path / "runs", watch=watch)
-
-    return run
-
-
-def weights(report: Report) -> dict[str, torch.Tensor]:
-    tensors: dict[str, torch.Tensor] = load_file(report.folder / "model" / "model.safetensors")
-    return tensors
-
-
-def same(one: Report, other: Report) -> bool:
-    return (one.folder / "model/model.safetensors").read_bytes() == (other.folder / "model/model.safetensors").read_bytes()
-
-
-def predictions(report: Report, split: str = "test") -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (report.folder / f"predictions/{split}.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def timeless(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in event.items() if name != "time"} for event in events]
 
 
 def test_a_run_leaves_every_file(train: Train) -> None:
@@ -285,106 +220,3 @@ def test_the_resolved_recipe_gives_the_same_run(train: Train, tmp_path: Path) ->
     first = train("first", task={"text_classification": {"class_weights": {"bad": 2.0}}}, training={"epochs": 1})
     again = tunesmith.train(first.folder / "recipe.resolved.yaml", run="again", runs=tmp_path / "runs")
     assert same(first, again)
-
-
-@dataclass
-class Louder(Strategy):
-    """Multiplies the loss: a strategy that a user wrote."""
-
-    factor: float = setting(2.0, "what the loss is multiplied with", above=0)
-
-    def begin(self, run: Run) -> None:
-        self.calls = 0
-
-    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
-        self.calls += 1
-        loss = inner(batch)
-        return replace(loss, sum=loss.sum * self.factor)
-
-
-def test_a_strategy_of_the_users_own(train: Train) -> None:
-    plain = train("plain", training={"optimizer": "sgd", "learning_rate": 0.1})
-    louder = train("louder", strategies=[Louder(3.0)], training={"optimizer": "sgd", "learning_rate": 0.1})
-    assert not same(plain, louder)
-    assert louder.facts.command == ""
-    texts = [row["text"] for row in predictions(louder)]
-    assert [p["label"] for p in tunesmith.load(louder.folder).predict(texts)] == [row["predicted"] for row in predictions(louder)]
-
-
-def test_a_loaded_run_predicts_what_was_judged(train: Train) -> None:
-    report = train("judged")
-    judged = predictions(report)
-    again = tunesmith.load(report.folder).predict([row["text"] for row in judged])
-    assert [one["label"] for one in again] == [row["predicted"] for row in judged]
-    assert [max(one["probabilities"].values()) for one in again] == [row["confidence"] for row in judged]
-    assert [row["row"] for row in judged] == list(range(len(judged)))
-    assert [row["correct"] for row in judged] == [float(row["predicted"] == row["truth"]) for row in judged]
-
-
-@dataclass
-class Shaken(Strategy):
-    """Ruins the weights at the last step, so that the best evaluation lies before it."""
-
-    def step(self, run: Run, inner: Callable[[], None]) -> None:
-        inner()
-        if run.clock.step == run.clock.total - 1:
-            with torch.no_grad():
-                for weight in run.model.parameters():
-                    weight.mul_(-1)
-
-
-@pytest.mark.parametrize("strategies", [[], [{"ema": {"decay": 0.5}}]], ids=["plain", "averaged"])
-def test_what_is_shipped(train: Train, strategies: list[Any]) -> None:
-    changes = {"evaluate_every": "2st"}
-    best = train("best", strategies=[Shaken(), *strategies], training=changes)
-    last = train("final", strategies=[Shaken(), *strategies], training=changes | {"ship": "last"})
-    assert not same(best, last)
-    kept = load_file(best.folder / "checkpoints/best/model.safetensors")
-    shipped = weights(best)
-    assert all(torch.equal(kept[f"/weights/{name}"], tensor) for name, tensor in shipped.items() if f"/weights/{name}" in kept)
-    assert any(name.startswith("/weights/") for name in kept)
-    trained = load_file(last.folder / "checkpoints/step-00000012/model.safetensors")
-    live = all(torch.equal(trained[f"/weights/{name}"], tensor) for name, tensor in weights(last).items() if f"/weights/{name}" in trained)
-    assert live is not bool(strategies), "the last weights are shipped; of an average, the average"
-
-
-def test_without_validation_the_last_step_is_shipped_and_the_report_says_what_was_judged(train: Train) -> None:
-    report = train("unjudged", data={"validation": None, "test": None}, training={"epochs": 1})
-    assert report.scores["split"] == "train"
-    assert not report.facts.events or all(event["event"] != "evaluation" for event in report.facts.events)
-    assert not (report.folder / "checkpoints/best").exists()
-    trained = load_file(report.folder / "checkpoints/step-00000005/model.safetensors")
-    assert all(torch.equal(trained[f"/weights/{name}"], tensor) for name, tensor in weights(report).items())
-    assert "the scores say nothing about new data" in (report.folder / "README.md").read_text(encoding="utf-8")
-    assert "the scores say nothing about new data" in (report.folder / "report.html").read_text(encoding="utf-8")
-
-
-def test_only_validation_rows_are_judged_where_there_is_no_test(train: Train) -> None:
-    report = train("validated", data={"test": None}, training={"epochs": 1})
-    assert report.scores["split"] == "validation"
-    assert len(predictions(report, "validation")) == report.scores["examples"] == 4
-
-
-def test_long_texts_are_cut_and_it_is_said(train: Train) -> None:
-    said = Listener()
-    report = train("cut", task={"text_classification": {"max_length": 8}}, training={"epochs": 1}, watch=[said])
-    cut = [line for line in said.lines if line.startswith("cut: ")]
-    assert len(cut) == 1
-    assert cut[0].endswith("training rows have more than 8 tokens")
-    assert report.facts.truncated == int(cut[0].split()[1])
-    assert any(line.startswith("task: one of 2 labels: ") for line in said.lines)
-
-
-class Listener(Observer):
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-
-    @property
-    def lines(self) -> list[str]:
-        return self._lines
-
-    def memory(self) -> dict[str, Any]:
-        return {}
-
-    def say(self, message: str) -> None:
-        self._lines.append(message)
