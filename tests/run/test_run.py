@@ -111,7 +111,7 @@ def interrupted(train: Train, name: str, **keys: Any) -> Path:
     with pytest.raises(InterruptedRunError, match=f"(?s)after step 5.*tunesmith resume .*{name}") as caught:
         train(name, watch=[Interruption()], **keys)
     assert caught.value.exit_code == 130
-    return Path(str(caught.value.problems[0].remedy).rpartition(" ")[2])
+    return Path(str(caught.value.problems[0].remedy).rpartition(" ")[2].strip("`"))
 
 
 def comparable(folder: Path) -> dict[str, Any]:
