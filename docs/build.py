@@ -86,6 +86,7 @@ def composition(cls: type[Strategy | Observer]) -> str:
 def task_page(name: str, cls: type[Any]) -> str:
     text, parts = described(cls)
     task, rows = cls.example()
+    columns = task.columns()  # those it looks for, not those that its example has
     task.learn(rows)
     return page(
         name,
@@ -94,7 +95,7 @@ def task_page(name: str, cls: type[Any]) -> str:
         "## In a recipe",
         recipe({"task": name}),
         "## Columns",
-        columns_table(task.columns()),
+        columns_table(columns),
         "## Settings",
         settings_table(cls),
         "## How it is judged",

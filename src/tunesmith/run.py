@@ -106,7 +106,7 @@ def reserved(runs: Path, name: str) -> Path:
 
 @contextmanager
 def leaving(folder: Path, new: bool) -> Iterator[None]:
-    """What a run leaves that does not reach its end: how to resume it; nothing where it is new and took no step, so its name is free."""
+    """Tidy up after a run that does not reach its end: a new one that took no step leaves nothing, others are to be resumed."""
     try:
         yield
     except BaseException as error:
@@ -116,7 +116,7 @@ def leaving(folder: Path, new: bool) -> Iterator[None]:
             with suppress(OSError):
                 folder.parent.rmdir()  # where other runs are, it stays
         if isinstance(error, KeyboardInterrupt) and (stepped or not new):
-            raise InterruptedRunError("Stopped at once", remedy=f"Go on with `tunesmith resume {folder}`") from error
+            raise InterruptedRunError("Stopped at once", remedy=folders.resuming(folder)) from error
         raise
 
 
@@ -169,6 +169,6 @@ def write(recipe: Recipe, fitted: Fitted, proof: Proof, facts: Facts, folder: Pa
 
 def interruption(folder: Path, step: int, number: int) -> InterruptedRunError:
     """The error that ends an interrupted run: where it stands, and how to go on."""
-    error = InterruptedRunError(f"Stopped after step {step}; everything is saved", remedy=f"Go on with `tunesmith resume {folder}`")
+    error = InterruptedRunError(f"Stopped after step {step}; everything is saved", remedy=folders.resuming(folder))
     error.exit_code = process_exit(number)
     return error

@@ -68,7 +68,7 @@ class Tuned:
         except InputError as error:
             try:
                 return read_examples(rows, self.task, None, self.labels, truth)[0]
-            except InputError as by_name:
+            except InputError as by_name:  # of the two errors, the one that got further
                 found_columns = any(problem.line for problem in by_name.problems)
                 raise (by_name if found_columns else error) from None
 
@@ -90,7 +90,7 @@ def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
         return _classifier(str(which))
     folder = folders.find(Path(runs), str(which))
     if not (folder / "scores.json").exists():
-        raise InputError(Problem("the run is not finished", f"Go on with `tunesmith resume {folder}`", str(folder)))
+        raise InputError(Problem("the run is not finished", folders.resuming(folder), str(folder)))
     recipe = read_recipe(folder / RESOLVED, ["strategies=[]"])  # they may be code of the user's own, and have done their work
     torch.manual_seed(0)
     model = build(str(folder / "model"), recipe.task.head())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tunesmith.cli import show
@@ -47,8 +49,8 @@ def test_lines_for_the_user(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 
 def test_a_document(capsys: pytest.CaptureFixture[str]) -> None:
-    show.document({"a": ["好", 1.5, None]})
-    assert json.loads(capsys.readouterr().out) == {"a": ["好", 1.5, None]}
+    show.document({"a": ["好", 1.5, None, float("nan"), np.int64(3), Path("x")]})
+    assert json.loads(capsys.readouterr().out) == {"a": ["好", 1.5, None, None, 3, "x"]}
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,26 @@ def test_predictions_are_plain(kind: str, predictions: list[dict[str, Any]]) -> 
     assert task(kind).predictions(TABLE if kind != "regression" else TABLE[:, :1]) == predictions
 
 
+@pytest.mark.parametrize(("kind", "width"), [("single", 3), ("multi", 3), ("regression", 1)])
+def test_predictions_give_their_table_back(kind: str, width: int) -> None:
+    answers = task(kind)
+    answers.labels = answers.labels[:width]
+    table = TABLE[:, :width].double()
+    assert torch.equal(answers.table(answers.predictions(table)), table)
+    assert answers.table([]).shape == (0, width)
+
+
+def test_truths_are_tensors() -> None:
+    assert torch.equal(task("single").targets([{"label": 2}, {"label": 0}]), torch.tensor([2, 0]))
+    assert torch.equal(task("multi").targets([{"label": [2, 0]}, {"label": []}]), torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]))
+    values = task("regression").targets([{"label": 0.1}], torch.float64)
+    assert (values.dtype, values.item()) == (torch.float64, 0.1)
+
+
+def test_without_names_that_say_something_no_label_is_asked_for() -> None:
+    assert task("single").label_rows() == []
+
+
 @pytest.mark.parametrize(
     ("kind", "predictions", "truths", "correct"),
     [

@@ -122,6 +122,7 @@ def test_counts_are_of_rows_in_natural_order() -> None:
 def test_labels_are_those_given_else_those_found() -> None:
     assert labels_of(["b", "a"], "single") == ["a", "b"]
     assert labels_of(["b", "a"], "single", ["b", "a", "c"]) == ["b", "a", "c"]
+    assert labels_of([1, 0], "single", ["1.0", " 0"]) == ["1", "0"]
     assert labels_of([["b"], []], "multi") == ["b"]
     assert labels_of([0.5, 1.5], "regression") == ["value"]
     assert labels_of([0.5, 1.5], "regression", ["stars"]) == ["stars"]

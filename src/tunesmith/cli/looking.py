@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,32 +68,25 @@ def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         show.document(checked.plain())
         return
-    show.rows([(title if first else "", line) for title, lines in _found(checked) for first, line in _first(lines)])
+    show.rows([line for title, lines in _found(checked).items() for line in zip((title, *[""] * len(lines)), lines, strict=False)])
     print(f"\nReady. Next: {shlex.join(['tunesmith', 'train', recipe, *overrides])}")
 
 
-def _found(checked: Checked) -> Iterator[tuple[str, list[str]]]:
-    """What was found, in lines under a title."""
-    median, most, longest = checked.lengths
+def _found(checked: Checked) -> dict[str, list[str]]:
+    """What was found: titles, and the lines under each."""
+    cost, (median, most, longest) = checked.cost, checked.lengths
     cut = f"{checked.truncated:,} of {checked.rows:,} rows are cut: raise task.max_length to keep all of them" if checked.truncated else ""
-    yield "model", [checked.model]
-    yield "data", checked.notes
-    yield "tokens", [f"median {median:,}, 95% of rows at most {most:,}, longest {longest:,}; {cut or 'no row is cut'}"]
-    yield "learns", [*(_when(phase, len(checked.phases)) for phase in checked.phases), *checked.said]
-    cost = checked.cost
-    yield (
-        "cost",
-        [
+    return {
+        "model": [checked.model],
+        "data": checked.notes,
+        "tokens": [f"median {median:,}, 95% of rows at most {most:,}, longest {longest:,}; {cut or 'no row is cut'}"],
+        "learns": [*(_when(phase, len(checked.phases)) for phase in checked.phases), *checked.said],
+        "cost": [
             f"{cost.steps:,} steps, about {show.duration(cost.seconds)} at {cost.tokens_per_second:,.0f} tokens/s",
             f"memory {show.size(cost.memory)} of {show.size(cost.memory_here)}, disk {show.size(cost.disk)} of {show.size(cost.disk_here)}",
         ],
-    )
-    yield "WARNING", [str(finding) for finding in checked.findings] + cost.warnings()
-
-
-def _first(lines: list[str]) -> Iterator[tuple[bool, str]]:
-    """Lines, each with whether it is the first."""
-    return ((number == 0, line) for number, line in enumerate(lines))
+        "WARNING": [*map(str, checked.findings), *cost.warnings()],
+    }
 
 
 def _when(phase: Phase, phases: int) -> str:
@@ -128,18 +121,18 @@ def explain(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run", metavar="[RUN]", default="last", help="A run: its name, its folder, or last.")
+@show.run_argument
 @show.runs_option
 @show.json_option
 def report(run: str, runs: str, as_json: bool) -> None:
     """Show the scores of a run, and where its report is."""
     from tunesmith.core.errors import InputError, Problem
-    from tunesmith.report.folder import find
+    from tunesmith.report.folder import find, resuming
 
     folder = find(Path(runs), run)
     scores = _scores(folder)
     if not scores:
-        raise InputError(Problem("the run is not finished", f"Go on with `tunesmith resume {run}`", str(folder)))
+        raise InputError(Problem("the run is not finished", resuming(folder), str(folder)))
     if as_json:
         show.document({"run": str(folder), "scores": scores})
         return
@@ -159,7 +152,7 @@ def listing(what: str, runs: str, as_json: bool) -> None:
     listings: dict[str, Callable[[], list[dict[str, object]]]] = {
         "runs": lambda: _runs(Path(runs)),
         "strategies": lambda: [{"name": name, "about": about("strategies", name)} for name in names("strategies")],
-        "tasks": lambda: [{"name": name, "about": about("tasks", name)} for name in names("tasks")],
+        "tasks": lambda: [{"name": name, "about": about("tasks", name).replace("``", "")} for name in names("tasks")],
     }
     if what not in listings:
         raise InputError(Problem(f"'{what}' cannot be listed", did_you_mean(what, listings)))

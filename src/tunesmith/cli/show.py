@@ -14,7 +14,7 @@ import click
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 runs_option = click.option("--runs", default="runs", show_default=True, metavar="DIR", help="The folder of all runs.")
-run_argument = click.argument("run", metavar="RUN", help="A run: its name, its folder, or last.")
+run_argument = click.argument("run", metavar="[RUN]", default="last", help="A run: its name, its folder, or last.")
 recipe_argument = click.argument("recipe", metavar="RECIPE", help="A recipe file.")
 overrides_argument = click.argument(
     "overrides", metavar="[KEY=VALUE]...", nargs=-1, help="Changes to it: training.epochs=5 strategies.freeze.layers=2"
@@ -25,7 +25,14 @@ CLEAR = "\r\x1b[2K"
 
 def document(value: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+    print(line(value, indent=1))
+
+
+def line(value: Any, indent: int | None = None) -> str:
+    """JSON text; numbers that are not finite are null, as JSON has no words for them."""
+    from tunesmith.report.folder import plain
+
+    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
 
 
 def say(message: str) -> None:

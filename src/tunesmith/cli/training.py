@@ -57,7 +57,8 @@ def quickstart(runs: str, as_json: bool) -> None:
 def train(recipe: str, overrides: tuple[str, ...], run: str, runs: str, as_json: bool) -> None:
     """Train what a recipe says, and prove what it brought.
 
-    The run is written to DIR/NAME; a run that exists is never overwritten. Ctrl-C leaves it resumable.
+    The run is written to DIR/NAME; a run that exists is never overwritten. Ctrl-C
+    leaves it resumable. Under torchrun, name=NAME stands for --run NAME.
     """
     show.passing("Getting ready ...")
     from tunesmith.recipes.recipe import read_recipe
@@ -66,7 +67,7 @@ def train(recipe: str, overrides: tuple[str, ...], run: str, runs: str, as_json:
 
 
 @click.command()
-@click.argument("run", metavar="[RUN]", default="last", help="A run: its name, its folder, or last.")
+@show.run_argument
 @show.runs_option
 @show.json_option
 def resume(run: str, runs: str, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -73,7 +72,7 @@ def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | Non
         show.rows([_to_read(tuned, text, prediction) for text, prediction in zip(texts, predictions, strict=True)])
     else:
         for prediction in predictions:
-            print(json.dumps(prediction, ensure_ascii=False))
+            print(show.line(prediction))
 
 
 @click.command("eval")
@@ -148,7 +147,7 @@ def _write(predictions: Iterable[dict[str, Any]], out: Path) -> int:
         with aside.open("w", encoding="utf-8", newline="\n") as file:
             for prediction in predictions:
                 number += 1
-                file.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+                file.write(show.line(prediction) + "\n")
             file.flush()
             os.fsync(file.fileno())
         aside.replace(out)

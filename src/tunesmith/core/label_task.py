@@ -34,10 +34,11 @@ OUTPUT: dict[str, Callable[[Tensor], Tensor]] = {
 class LabelTask(Task):
     """A task whose predictions are ``{"label", "probabilities"}``, ``{"labels", "probabilities"}`` or ``{"value"}``.
 
-    ``kind``       single, multi or regression
-    ``labels``     the names in order; a regression has one
-    ``metric``     the metric that decides; auto by kind
-    ``threshold``  multi: the probability from which a label is given
+    ``kind``           single, multi or regression; auto until ``decide`` is called
+    ``labels``         the names in order; a regression has one
+    ``class_weights``  none, balanced, or what each label weighs in the loss
+    ``metric``         the metric that decides; auto by kind
+    ``threshold``      multi: the probability from which a label is given
 
     Because the answers are plain, simple models can be judged beside the tuned one. Rows hold their truth under ``label``: an id, a
     list of ids, or a number.

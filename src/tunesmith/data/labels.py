@@ -85,15 +85,15 @@ def labels_of(values: Sequence[Any], kind: str, given: Sequence[str] = ()) -> li
 
     Raises ``InputError`` where the column leaves nothing to learn.
     """
-    found = list(count(values))
-    answers = found if kind == "regression" else list(given) or found
+    found, given = list(count(values)), [_name(label) for label in given]
+    answers = found if kind == "regression" else given or found
     if len(answers) < (1 if kind == "multi" else 2):
         message = f"the only label of the training rows is '{''.join(answers)}', so there is nothing to learn"
         raise InputError(Problem(message, "Add rows with another label, or name another column under data.columns", column="label"))
     if kind == "multi" and not any(isinstance(value, list) for value in values):
         message = f"no training row has several labels: the first has '{values[0]}'"
         raise InputError(Problem(message, "Say what parts them, task.separator: ';' for example, or give lists", column="label"))
-    return (list(given) or ["value"]) if kind == "regression" else answers
+    return (given or ["value"]) if kind == "regression" else answers
 
 
 def weights_of(

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -61,6 +62,11 @@ def find(runs: Path, which: str) -> Path:
     raise InputError(Problem(f"There is no run '{which}' in {runs}", remedy))
 
 
+def resuming(run: Path) -> str:
+    """The remedy for a run that is not finished."""
+    return f"Go on with `tunesmith resume {shlex.quote(str(run))}`"
+
+
 def _is_run(folder: Path) -> bool:
     return any((folder / recipe).is_file() for recipe in RECIPES)
 
@@ -88,18 +94,19 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Put ``value`` at ``path`` as JSON: arrays as lists, paths as text, NaN and infinities as null, as JSON has no words for them."""
-    write_text(path, json.dumps(_plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """``value`` as JSON can write it."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "tolist"):  # numpy and torch, scalars among them
-        return _plain(value.tolist())
+        return plain(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

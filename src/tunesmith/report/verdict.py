@@ -41,13 +41,13 @@ class Verdict:
 def judge(scores: Mapping[str, Any]) -> Verdict:
     """Read ``scores.json``. Bad news is said as plainly as good news."""
     metric = scores.get("primary", "")
-    tuned = scores.get("tuned", {}).get(metric)
-    if tuned is None:
+    if not scores.get("tuned"):
         return Verdict("plain", "Not evaluated", "This run has no scores.")
+    tuned = scores["tuned"].get(metric)
     rows = f" on {scores['examples']:,} {scores.get('split', '')} rows".replace("  ", " ") if "examples" in scores else ""
     name, value = numbers.title(metric), numbers.value(metric, tuned)
     subject = name[:1].upper() + name[1:]
-    if not math.isfinite(tuned):
+    if tuned is None or not math.isfinite(tuned):
         sentence = f"{subject} could not be computed{rows}."
         return Verdict("bad", "The score is not a number", sentence, "Do not use this model.", metric=name, value=value)
     base = scores.get("base", {}).get(metric)

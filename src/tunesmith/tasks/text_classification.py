@@ -81,9 +81,10 @@ class TextClassification(LabelTask):
         return [summary(values, self.kind, self.labels)]
 
     def read(self, row: Row) -> Row:
-        for role, text in texts_of(row).items():
+        texts = texts_of(row)
+        for role, text in texts.items():
             check_text(text, role)
-        return texts_of(row) | ({"label": READ[self.kind](row["label"], self.labels)} if "label" in row else {})
+        return texts | ({"label": READ[self.kind](row["label"], self.labels)} if "label" in row else {})
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         pairs = [row["text_pair"] for row in rows] if "text_pair" in rows[0] else None
