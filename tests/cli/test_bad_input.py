@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from cli.conftest import Command, reviews
 
@@ -216,16 +217,31 @@ def test_a_fault_of_ours_is_shown_and_owned(tunesmith: Command, monkeypatch: pyt
     assert tunesmith("check", "recipe.yaml", "--json").json["exit_code"] == 1
 
 
-@pytest.mark.parametrize("what", ["write_text", "save", "fsync"])
+@pytest.mark.parametrize("what", ["tunesmith.run.folders.write_text", "os.fsync"])
 def test_a_full_disk(what: str, tunesmith: Command, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr({"write_text": "tunesmith.run.folders.write_text", "save": "tunesmith.run.save", "fsync": "os.fsync"}[what], full)
+    monkeypatch.setattr(what, full)
     done = tunesmith("train", "recipe.yaml")
     assert done.code == 3
     assert "No space left on device" in done.err.splitlines()[-1]
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("what", ["tunesmith.engine.tree.save_file", "transformers.PreTrainedModel.save_pretrained"])
+def test_weights_on_a_full_disk(what: str, tunesmith: Command, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(what, full)
+        done = tunesmith("train", "recipe.yaml")
+    assert done.code == 3
+    assert "No space left on device" in done.err.splitlines()[-1]
+    assert "Free some space and resume" in done.err.splitlines()[-1]
+    assert not list((here / "runs").rglob(".writing-*"))
+    assert tunesmith("resume", "recipe").code == 0
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -121,7 +121,7 @@ def test_a_sample_does_not_depend_on_where_rows_stand() -> None:
     assert kept <= {texts[row] for row in sample(texts[:50], 30)}, "rows added later push out, they do not reshuffle"
 
 
-def test_the_probe_asks_for_no_more_features_than_it_may() -> None:
+def test_the_probe_asks_for_no_more_features_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[np.ndarray] = []
 
     def features(rows: np.ndarray) -> np.ndarray:
@@ -129,7 +129,11 @@ def test_the_probe_asks_for_no_more_features_than_it_may() -> None:
         return vectors([TEXTS[row] for row in rows])
 
     linear_probe(SINGLE, features, vectors(JUDGED), rows=12)
-    assert [len(rows) for rows in asked] == [12]
+    monkeypatch.setattr(baselines, "PROBE_FEWEST", 20)
+    for characters in (sum(map(len, TEXTS)) * 3 // 4, 1):  # long texts cost more, and some of them are read however long
+        monkeypatch.setattr(baselines, "PROBE_CHARACTERS", characters)
+        linear_probe(SINGLE, features, vectors(JUDGED))
+    assert [len(rows) for rows in asked] == [12, 30, 20]
 
 
 def test_tfidf_reads_no_more_training_text_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:

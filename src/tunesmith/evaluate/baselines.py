@@ -24,7 +24,8 @@ TFIDF_LABELS = 20  # labels for which that holds; with more of them, fewer chara
 TFIDF_LENGTH = 5_000  # characters of one text that are read
 TFIDF_TERMS = 50_000  # most frequent terms that are kept
 PROBE_ROWS = 2_000  # training rows at most: their features cost a pass through the base model
-PROBE_CHARACTERS = 300_000  # characters of training text at most, for the same reason
+PROBE_CHARACTERS = 100_000  # characters that these rows have together at most, but ...
+PROBE_FEWEST = 500  # ... so many rows are read however long they are
 
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")  # Thai, Lao, Burmese, Khmer, kana, Chinese
 
@@ -99,7 +100,8 @@ def linear_probe(train: Plain, features: Callable[[Indices], npt.NDArray[Any]], 
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    chosen = sample(train.texts, rows, PROBE_CHARACTERS)
+    affordable = PROBE_CHARACTERS * len(train.texts) // max(1, sum(map(len, train.texts)))
+    chosen = sample(train.texts, min(rows, max(PROBE_FEWEST, affordable)))
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=200))
     regressor = make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(0, 4, 9)))
     return _linear(train.select(chosen), np.asarray(features(chosen), float), np.asarray(judged, float), classifier, regressor)
