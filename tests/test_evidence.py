@@ -99,7 +99,7 @@ def test_texts_that_were_cut_are_told_with_the_true_limit(model: str, tmp_path: 
 PAGES = {
     "single": (["Class by class", "Confusion matrix", "Does it know when it is right?"], []),
     "multi": (["Class by class", "Worst errors"], ["Confusion matrix", "Does it know when it is right?"]),
-    "regression": (["Worst errors", "Validation pearson"], ["Class by class", "Confusion matrix", "Does it know when it is right?"]),
+    "regression": (["Worst errors"], ["Class by class", "Confusion matrix", "Does it know when it is right?"]),
 }
 
 

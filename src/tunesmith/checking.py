@@ -25,7 +25,7 @@ from tunesmith.engine.settings import Training
 from tunesmith.engine.stack import Stack
 from tunesmith.evidence import peak_memory
 from tunesmith.explaining import Phase, Stretch, phase, timeline
-from tunesmith.model.build import Model, build
+from tunesmith.model.build import Model, build_for
 from tunesmith.recipes.recipe import Recipe
 
 PROBE_BATCHES = 8  # timed batches, spread over the lengths of the rows; the longest rows are one more
@@ -117,7 +117,7 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
     findings = lint(data)
     torch.manual_seed(seed_of(recipe.seed, "head"))
-    model = build(recipe.model_spec, recipe.task.head(), say)
+    model = build_for(recipe.task, recipe.model_spec, say)
     rows = encode(data.train, recipe.task, model.tokenizer)
     judged = len(data.validation) / len(rows) if data.validation is not None else 0.0
     median, most, longest = (int(n) for n in np.percentile(rows.lengths, [50, 95, 100]))

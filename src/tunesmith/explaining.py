@@ -15,7 +15,7 @@ from tunesmith.data.load import load
 from tunesmith.engine.optimizer import default_rate
 from tunesmith.engine.stack import Stack
 from tunesmith.engine.state import start
-from tunesmith.model.build import build
+from tunesmith.model.build import build_for
 from tunesmith.model.surgery import summary
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
@@ -71,7 +71,7 @@ def explain(recipe: Recipe, say: Callable[[str], None]) -> Explanation:
     """Load data and model, compose the strategies, and ask the plan about every part of the run. Nothing is trained."""
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
     torch.manual_seed(seed_of(recipe.seed, "head"))
-    model = build(recipe.model_spec, recipe.task.head(), say)
+    model = build_for(recipe.task, recipe.model_spec, say)
     stack = Stack(recipe.strategies, recipe.task)
     run = start(model, recipe.task, len(data.train), recipe.training, (), stack)
     stack.begin(run)

@@ -12,18 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.run import seed_of
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.load import Data
 from tunesmith.engine.loop import Fitted
-from tunesmith.engine.precision import autocast, choose, device
-from tunesmith.engine.state import forward_of
+from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate import baselines
 from tunesmith.evaluate.compare import Judged, Statistic, compare
 from tunesmith.evaluate.score import TOKENS, length_batches, predict
-from tunesmith.model.build import build
+from tunesmith.model.build import build_for
 from tunesmith.model.embed import embed
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
@@ -80,7 +80,7 @@ def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float])
     predictions = predict(fitted.run.forward, encoded, task, tokenizer)
     untuned = Untuned(recipe, truths, encoded)
     base_is, found = untuned.answers()
-    simple = simple_answers(untuned, list(data.train)) if recipe.baselines and isinstance(task, LabelTask) else ()
+    simple = simple_answers(untuned, list(data.train)) if recipe.baselines else ()
     tuned = judge(task, truths, predictions)
     scores = compare(
         name_of(task),
@@ -113,18 +113,16 @@ class Untuned:
     def __init__(self, recipe: Recipe, truths: list[Row], encoded: Encoded) -> None:
         self.task, self.truths, self.encoded = recipe.task, truths, encoded
         torch.manual_seed(seed_of(recipe.seed, "head"))
-        self.model = build(recipe.model_spec, recipe.task.head())
-        self.where = device()
-        self.dtype = choose(recipe.training.precision, self.where)
-        self.model.module.to(self.where).eval()
+        self.model = build_for(recipe.task, recipe.model_spec)
+        where = device()
+        self.forward = Forward(self.model.module.to(where).eval(), where, choose(recipe.training.precision, where))
         self._own: np.ndarray | None = None
 
     def answers(self) -> tuple[str, list[Prediction]]:
         """How the base was used, and its predictions: as it is where it has the head; by the names of the labels; else by chance."""
         task = self.task
         if not isinstance(task, LabelTask) or not self.model.fresh:
-            forward = forward_of(self.model.module, self.where, self.dtype)
-            return "as it is", predict(forward, self.encoded, task, self.model.tokenizer)
+            return "as it is", predict(self.forward, self.encoded, task, self.model.tokenizer)
         if labels := task.label_rows():
             table = torch.from_numpy(baselines.nearest_label(self.own_vectors(), self.vectors(labels)))
             return "zero-shot by label names", task.predictions(table)
@@ -142,8 +140,8 @@ class Untuned:
     def _embed(self, encoded: Encoded) -> np.ndarray:
         found: dict[int, np.ndarray] = {}
         for rows in length_batches(encoded.lengths, TOKENS):
-            batch = self.task.collate([encoded[row] for row in rows], self.model.tokenizer).to(self.where)
-            with autocast(self.where, self.dtype):
+            batch = self.task.collate([encoded[row] for row in rows], self.model.tokenizer).to(self.forward.device)
+            with self.forward.precision():
                 found.update(zip(rows.tolist(), embed(self.model.module, batch.inputs).cpu().numpy(), strict=True))
         return np.stack([found[row] for row in range(len(encoded))])
 
@@ -157,10 +155,12 @@ def chance(task: LabelTask, num_rows: int) -> Tensor:
     return chances / chances.sum(dim=1, keepdim=True) if task.kind == "single" else chances
 
 
-def simple_answers(untuned: Untuned, train: list[Row]) -> Iterator[tuple[str, list[Prediction]]]:
+def simple_answers(untuned: Untuned, train: list[Row]) -> Iterator[tuple[str, Sequence[Prediction]]]:
     """The predictions of simple models that learn from the training rows, by their names."""
     task = untuned.task
-    assert isinstance(task, LabelTask)
+    yield from task.baselines(train, untuned.truths).items()
+    if not isinstance(task, LabelTask):
+        return
     plain = baselines.Plain(task.texts(train), task.targets(train).numpy(), task.labels)
     texts = task.texts(untuned.truths)
     yield "majority", task.predictions(torch.from_numpy(baselines.majority(plain, len(texts))))

@@ -23,7 +23,7 @@ from tunesmith.engine.events import EventLog, read_events, training_time
 from tunesmith.engine.loop import Fitted, fit
 from tunesmith.evaluate.score import scorer
 from tunesmith.evidence import gather
-from tunesmith.model.build import build
+from tunesmith.model.build import build_for
 from tunesmith.model.save import save
 from tunesmith.proof import Proof, prove
 from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from, recipe_hash, resolved, shortened
@@ -132,7 +132,7 @@ def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report
     for note in data.notes:
         say(note)
     torch.manual_seed(seed_of(training.seed, "head"))
-    model = build(recipe.model_spec, task.head(), say)
+    model = build_for(task, recipe.model_spec, say)
     say(model.about)
     rows = encode(data.train, task, model.tokenizer)
     if rows.truncated:

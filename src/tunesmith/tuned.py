@@ -10,13 +10,13 @@ from typing import Any
 import torch
 
 from tunesmith.core.errors import InputError, Problem
-from tunesmith.core.task import Forward, Prediction, Task
+from tunesmith.core.forward import Forward
+from tunesmith.core.task import Prediction, Task
 from tunesmith.data.encode import encode
 from tunesmith.data.examples import Examples, read_examples
 from tunesmith.engine.precision import choose, device
-from tunesmith.engine.state import forward_of
 from tunesmith.evaluate.score import predict
-from tunesmith.model.build import Model, build
+from tunesmith.model.build import Model, build_for
 from tunesmith.model.files import read_json
 from tunesmith.model.sources import ModelSource, resolve
 from tunesmith.recipes.recipe import read_recipe
@@ -78,7 +78,7 @@ class Tuned:
     def _forward(self) -> Forward:
         where = device()
         trained_here = self.precision != "float16" or where.type == "cuda"
-        return forward_of(self.model.module.to(where).eval(), where, choose(self.precision if trained_here else "auto", where))
+        return Forward(self.model.module.to(where).eval(), where, choose(self.precision if trained_here else "auto", where))
 
 
 def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
@@ -93,7 +93,7 @@ def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
         raise InputError(Problem("the run is not finished", folders.resuming(folder), str(folder)))
     recipe = read_recipe(folder / RESOLVED, ["strategies=[]"])  # they may be code of the user's own, and have done their work
     torch.manual_seed(0)
-    model = build(str(folder / "model"), recipe.task.head())
+    model = build_for(recipe.task, str(folder / "model"))
     return Tuned(model, recipe.task, recipe.data.columns, recipe.data.labels, recipe.training.precision)
 
 
@@ -110,7 +110,7 @@ def _classifier(spec: str) -> Tuned:
     """A text classifier that was tuned elsewhere: its labels are those of its configuration."""
     source = resolve(spec)
     task = _task_of(source)
-    model = build(spec, task.head())
+    model = build_for(task, spec)
     if model.fresh:
         raise _no_head(source)
     # rows may name a label by its number, or in other letters

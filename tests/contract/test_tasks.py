@@ -17,6 +17,7 @@ import transformers
 
 import tiny
 from training import TRAINING, same, weights
+from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.encode import Encoded
@@ -24,7 +25,7 @@ from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.engine.events import EventLog, read_events
 from tunesmith.engine.loop import Fitted, fit
 from tunesmith.evaluate.score import predict, scorer
-from tunesmith.model.build import Model, build
+from tunesmith.model.build import Model, build_for
 from tunesmith.model.save import save
 from tunesmith.recipes.document import Document
 from tunesmith.recipes.find import about, find, names
@@ -32,7 +33,14 @@ from tunesmith.recipes.validate import as_plain
 from tunesmith.recipes.validate import build as from_settings
 
 NAMES = names("tasks")
-FAMILY: dict[str, str] = {}  # the tiny model of a task, where it is no BERT
+# The tiny model of a task, by the class that holds it, where it is no BERT; a task whose model needs more than a family says so here.
+FAMILY = {
+    "AutoModelForCausalLM": "llama",
+    "AutoModelForSeq2SeqLM": "bart",
+    "AutoModelForImageClassification": "vit",
+    "AutoModelForSpeechSeq2Seq": "whisper",
+    "AutoModelForAudioClassification": "whisper",
+}
 
 
 @dataclass
@@ -49,12 +57,12 @@ class Bench:
 
     @cached_property
     def source(self) -> str:
-        return str(tiny.folder(self.folder, FAMILY.get(self.name, "bert")))
+        return str(tiny.folder(self.folder, FAMILY.get(self.task.head().auto, "bert")))
 
     def model(self) -> Model:
         """The same model at each call."""
         torch.manual_seed(0)
-        return build(self.source, self.task.head())
+        return build_for(self.task, self.source)
 
     def fit(self, folder: Path | None = None, **changes: Any) -> Fitted:
         """Train on the example; a folder that holds checkpoints is resumed."""
@@ -69,12 +77,12 @@ class Bench:
         encoded = Encoded([self.task.encode(rows, model.tokenizer)])
         batch = self.task.collate([encoded[row] for row in range(len(encoded))], model.tokenizer)
         with torch.no_grad():
-            return self.task.objective(batch, lambda batch: model.module.eval()(**batch.inputs))
+            return self.task.objective(batch, Forward(model.module.eval()))
 
     def answers(self, model: Model, rows: Sequence[Row], tokens: int = 4096) -> list[Prediction]:
         """Predictions from batches of at most ``tokens`` positions."""
         encoded = Encoded([self.task.encode(rows, model.tokenizer)])
-        return predict(lambda batch: model.module.eval()(**batch.inputs), encoded, self.task, model.tokenizer, tokens)
+        return predict(Forward(model.module.eval()), encoded, self.task, model.tokenizer, tokens)
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tunesmith.core.clock import Clock
+from tunesmith.core.forward import Forward
 from tunesmith.core.run import Run, best_index, seed_of
 
 
@@ -23,7 +24,7 @@ class Judged:
 
 def run(step: int = 0, micro: int = 0, seed: int = 0, task: Any = None) -> Run:
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
-    return Run(model, task, lambda batch: None, Clock(step, 10, 5), torch.device("cpu"), seed, lambda line: None, micro=micro)
+    return Run(model, task, Forward(model), Clock(step, 10, 5), torch.device("cpu"), seed, lambda line: None, micro=micro)
 
 
 def test_seeds_are_the_same_for_ever() -> None:

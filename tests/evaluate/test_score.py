@@ -36,6 +36,12 @@ class Summing:
     def decode(self, batch: Batch, output: Tensor) -> list[dict[str, Any]]:
         return [{"row": row, "sum": total} for row, total in zip(batch.rows.tolist(), output.tolist(), strict=True)]
 
+    def answer(self, batch: Batch, forward: Any, tokenizer: Any) -> list[dict[str, Any]]:
+        return self.decode(batch, forward(batch))
+
+    def merge(self, parts: list[dict[str, Any]]) -> dict[str, Any]:
+        return parts[0] if len(parts) == 1 else {"row": parts[0]["row"], "sums": [part["sum"] for part in parts]}
+
     def metrics(self, predictions: list[dict[str, Any]], truths: list[dict[str, Any]]) -> dict[str, Any]:
         return {"right": sum(p["sum"] == t["sum"] for p, t in zip(predictions, truths, strict=True)) / len(truths)}
 
@@ -141,6 +147,19 @@ def test_a_task_that_decodes_too_few_predictions_is_caught() -> None:
     task.decode = lambda batch, output: []  # type: ignore[method-assign]
     with pytest.raises(ValueError, match="shorter"):
         predict(forward, encoded_of([3, 4]), task, None)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.integers(1, 40))
+def test_the_items_of_a_row_are_merged_in_their_order(items_of_rows: list[int], chunk: int) -> None:
+    """A text that is too long for the model becomes several items; what they give is one prediction."""
+    rows = [[{"input_ids": [1 + row, place]} for place in range(count)] for row, count in enumerate(items_of_rows)]
+    chunks = [rows[start : start + chunk] for start in range(0, len(rows), chunk)]
+    encoded = Encoded([[{**item, "example": place} for place, items in enumerate(part) for item in items] for part in chunks])
+    assert encoded.rows.tolist() == [row for row, count in enumerate(items_of_rows) for _ in range(count)]
+    found = predict(forward, encoded, Summing(), None, 6)
+    sums = [[1 + row + place for place in range(count)] for row, count in enumerate(items_of_rows)]
+    assert [p.get("sums", [p.get("sum")]) for p in found] == sums
+    assert [p["row"] for p in found] == list(range(len(rows)))
 
 
 def test_a_scorer_compares_predictions_with_their_own_rows() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
+from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.param import Param
 from tunesmith.core.run import Run
@@ -72,7 +73,7 @@ def run(toy: Toy, said: list[str]) -> Run:
     """A run of 40 steps, 10 in an epoch, at its start; everything learns."""
     params = {name: param_of(name, w.shape) for name, w in toy.named_parameters()}
     task = SimpleNamespace(primary="accuracy", higher_is_better=True)
-    return Run(toy, task, lambda batch: toy(**batch.inputs), Clock(0, 40, 10), torch.device("cpu"), 0, said.append, params=params)
+    return Run(toy, task, Forward(toy), Clock(0, 40, 10), torch.device("cpu"), 0, said.append, params=params)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import tiny
 from training import TRAINING
 from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError
+from tunesmith.core.forward import Forward
 from tunesmith.core.task import Row
 from tunesmith.data.encode import Encoded
 from tunesmith.data.examples import read_examples
@@ -66,7 +67,7 @@ def batch_of(task: TextClassification, rows: Sequence[Row], tokenizer: Any) -> B
 def answers(task: TextClassification, rows: Sequence[Row], model: Model, tokens: int) -> Tensor:
     """The table of probabilities or values, from batches of at most ``tokens`` positions."""
     encoded = Encoded([task.encode(rows, model.tokenizer)])
-    found = predict(lambda batch: model.module(**batch.inputs), encoded, task, model.tokenizer, tokens)
+    found = predict(Forward(model.module), encoded, task, model.tokenizer, tokens)
     return task.table(found)
 
 
@@ -227,7 +228,7 @@ def test_the_loss_is_that_of_transformers(kind: str, tmp_path: Path) -> None:
     batch = batch_of(task, rows, model.tokenizer)
     inputs = model.tokenizer(TEXTS, padding=True, return_tensors="pt")
     theirs = model.module(**inputs, labels=expected_labels(kind, task))
-    ours = task.objective(batch, lambda batch: model.module(**batch.inputs))
+    ours = task.objective(batch, Forward(model.module))
     assert ours.count == len(rows)
     assert torch.allclose(ours.mean, theirs.loss, atol=1e-6)
     assert ours.logits is not None
@@ -244,7 +245,7 @@ def test_class_weights_weigh_rows_or_labels(kind: str, tmp_path: Path) -> None:
     weight = torch.tensor([1.0, 2.0, 5.0])
     task, rows = learned(kind, class_weights=weight.tolist())
     model = built(task, tmp_path)
-    loss = task.objective(batch_of(task, rows, model.tokenizer), lambda batch: model.module(**batch.inputs))
+    loss = task.objective(batch_of(task, rows, model.tokenizer), Forward(model.module))
     logits, labels = loss.logits, expected_labels(kind, task)
     assert logits is not None
     if kind == "multi":

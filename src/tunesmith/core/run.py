@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
+from tunesmith.core.forward import Forward
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.task import Task
 
@@ -40,7 +40,7 @@ class Run:
 
     model: nn.Module
     task: Task
-    forward: Callable[[Batch], Any]
+    forward: Forward
     clock: Clock
     device: torch.device
     seed: int

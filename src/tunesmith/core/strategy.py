@@ -11,10 +11,10 @@ from torch import nn
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
+from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
-from tunesmith.core.task import Forward
 
 Objective = Callable[[Batch, Forward], Loss]
 Rows = list[dict[str, Any]]

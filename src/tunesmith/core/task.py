@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
+from torch import nn
+
 from tunesmith.core.batch import Batch
+from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 
 Row = dict[str, Any]
 Prediction = dict[str, Any]
-Forward = Callable[[Batch], Any]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Column:
     ``required``  whether rows without it can be used
     ``truth``     whether it holds the answer, and so may be absent when predicting
     ``separator`` what parts several values in one cell, empty where a cell holds one
+    ``file``      whether a text in it is the path of a file, from the folder of the data file
     """
 
     role: str
@@ -31,14 +34,20 @@ class Column:
     required: bool = True
     truth: bool = False
     separator: str = ""
+    file: bool = False
 
 
 @dataclass(frozen=True)
 class Head:
-    """Which class of transformers holds the model (``AutoModelForSequenceClassification``), and what its configuration is told."""
+    """Which class of transformers holds the model, and what its configuration is told.
+
+    ``auto``       the name of the class: ``AutoModelForSequenceClassification``
+    ``otherwise``  names of classes for the families that ``auto`` does not know, best first
+    """
 
     auto: str
     config: Mapping[str, Any]
+    otherwise: tuple[str, ...] = ()
 
 
 class RowError(Exception):
@@ -87,16 +96,24 @@ class Task(ABC):
     def read(self, row: Row) -> Row:
         """One row by role, checked and converted: texts stripped of nothing, labels as ids. Raises ``RowError``."""
 
+    def meet(self, module: nn.Module, tokenizer: Any) -> None:
+        """See the model before any row is encoded: whether it is an encoder-decoder, or how large its images are.
+
+        Raises ``InputError`` where the model cannot do the task.
+        """
+
     @abstractmethod
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         """Features of rows that ``read`` returned: flat lists of numbers and numbers; ``input_ids`` among them for text.
 
-        A feature ``length`` is the number of positions a row takes; ``truncated`` how many were cut.
+        A feature ``length`` is the number of positions it takes; ``truncated`` how many were cut. A row that is too long for one
+        item may become several, one after the other: each then says in ``example`` which of ``rows`` it is a part of, and every row
+        has at least one. ``tokenizer`` is a processor where the model reads images or sound.
         """
 
     @abstractmethod
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
-        """Features of some rows as padded tensors. Each feature dictionary holds ``row``, its index in the data set."""
+        """Features of some items as padded tensors. Each holds ``row``: the index of the row it is of in the data set."""
 
     @abstractmethod
     def head(self) -> Head:
@@ -108,7 +125,22 @@ class Task(ABC):
 
     @abstractmethod
     def decode(self, batch: Batch, output: Any) -> list[Prediction]:
-        """A prediction for each row of the batch, from what the model put out: JSON values."""
+        """A prediction for each item of the batch, from what the model put out: JSON values."""
+
+    def answer(self, batch: Batch, forward: Forward, tokenizer: Any) -> list[Prediction]:
+        """A prediction for each item of the batch. Tasks that need more than one pass, generation above all, override it."""
+        return self.decode(batch, forward(batch))
+
+    def merge(self, parts: Sequence[Prediction]) -> Prediction:
+        """The prediction of a row from those of its items, in their order, where ``encode`` makes several of one row."""
+        return parts[0]
+
+    def baselines(self, train: Iterable[Row], asked: Sequence[Row]) -> Mapping[str, Sequence[Prediction]]:
+        """What the simplest methods answer to ``asked``, by their names: the most frequent tag of a word, the first sentence.
+
+        Both are rows that ``read`` returned; an answer must not look at the truth of the row that it is for.
+        """
+        return {}
 
     @abstractmethod
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:

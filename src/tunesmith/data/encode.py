@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,27 +15,31 @@ from tunesmith.data.examples import Examples
 
 
 class Encoded(Sequence[Row]):
-    """Features by row: numbers, flat lists of numbers, ``length`` (positions it takes) and ``row`` (the index of its example).
+    """Features by item: numbers, flat lists of numbers, ``length`` (positions it takes) and ``row`` (the index of its example).
 
-    ``lengths``    (rows,) int64, the positions of each row
-    ``truncated``  how many rows were cut
+    ``lengths``    (items,) int64, the positions of each item
+    ``rows``       (items,) int64, the example that each item is of, or is a part of
+    ``truncated``  how many items were cut
 
     Whole numbers take as few bytes as hold all of their chunk, others take four, since models compute in float32.
     """
 
     def __init__(self, chunks: Iterable[Sequence[Row]]) -> None:
-        """Keep chunks of features; all chunks but the last have the same number of rows."""
+        """Keep chunks of features, as ``Task.encode`` returns them: their ``example`` is counted within the chunk."""
         self._chunks: list[dict[str, _Numbers | _Lists]] = []
+        self._starts: list[int] = []
         lengths: list[int] = []
+        owners: list[int] = []
         self.truncated = 0
-        self._chunk_size = 1
-        for rows in chunks:
-            rows = [{**row, "length": row.get("length", len(row.get("input_ids", ())))} for row in rows]
-            self._chunks.append({name: _packed(name, [row[name] for row in rows]) for name in rows[0]})
-            self._chunk_size = max(self._chunk_size, len(rows))
-            lengths += [row["length"] for row in rows]
-            self.truncated += sum(row.get("truncated", 0) > 0 for row in rows)
-        self.lengths = np.array(lengths, np.int64)
+        for items in chunks:
+            items = [{**item, "length": item.get("length", len(item.get("input_ids", ())))} for item in items]
+            self._starts.append(len(lengths))
+            self._chunks.append({name: _packed(name, [item[name] for item in items]) for name in items[0] if name != "example"})
+            before = owners[-1] + 1 if owners else 0
+            owners += [before + item.get("example", place) for place, item in enumerate(items)]
+            lengths += [item["length"] for item in items]
+            self.truncated += sum(item.get("truncated", 0) > 0 for item in items)
+        self.lengths, self.rows = np.array(lengths, np.int64), np.array(owners, np.int64)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -43,10 +48,11 @@ class Encoded(Sequence[Row]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
-            raise IndexError(f"row {index} of {len(self)}")
-        row = int(index) % len(self)
-        chunk, position = divmod(row, self._chunk_size)
-        return {**{name: values[position] for name, values in self._chunks[chunk].items()}, "row": row}
+            raise IndexError(f"item {index} of {len(self)}")
+        item = int(index) % len(self)
+        chunk = bisect_right(self._starts, item) - 1
+        position = item - self._starts[chunk]
+        return {**{name: values[position] for name, values in self._chunks[chunk].items()}, "row": int(self.rows[item])}
 
 
 def encode(examples: Examples, task: Task, tokenizer: Any, chunk: int = 1000) -> Encoded:

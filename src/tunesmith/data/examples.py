@@ -78,7 +78,7 @@ def read_roles(
     """
     rows, bad = read(spec, skip_bad=True, base=base)
     headers = find(task.columns(), rows.columns, columns, rows.place(0)[0], truth)
-    rows = parted(rows.renamed(headers), task)
+    rows = located(parted(rows.renamed(headers), task), task, base or Path())
     needed = [column.role for column in task.columns() if column.required and column.role in headers and (truth or not column.truth)]
     empty = [(index, role) for index, row in enumerate(rows) for role in needed if _is_empty(row[role])]
     if empty:
@@ -113,6 +113,18 @@ def parted(rows: Rows, task: Task) -> Rows:
             values = rows.column(column.role)
             found = [in_cell(value, column.separator) for value in values]
             rows = rows.replaced(column.role, found) if found != values else rows
+    return rows
+
+
+def located(rows: Rows, task: Task, base: Path) -> Rows:
+    """The rows with whole paths in the columns that name files: they start from the folder of the data file."""
+    for column in task.columns():
+        if column.file and column.role in rows.columns:
+            values = rows.column(column.role)
+            folders = [Path(rows.place(row)[0]) for row in range(len(rows))]
+            starts = [place.parent if place.suffix else base for place in folders]
+            found = [str(start / value) if isinstance(value, str) else value for start, value in zip(starts, values, strict=True)]
+            rows = rows.replaced(column.role, found)
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ class EventLog(Observer):
         return None
 
     def evaluated(self, run: Run, scores: Mapping[str, Any]) -> None:
-        self.write({"event": "evaluation", "step": run.clock.step, "epoch": round(run.clock.epoch, 4), "scores": dict(scores)}, {})
+        written = {name: value if math.isfinite(value) else None for name, value in scores.items()}
+        self.write({"event": "evaluation", "step": run.clock.step, "epoch": round(run.clock.epoch, 4), "scores": written}, {})
 
     def say(self, message: str) -> None:
         if self._file is None:

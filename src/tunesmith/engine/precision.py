@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
-
 import torch
 
 from tunesmith.core.errors import InputError
@@ -39,8 +36,3 @@ def has_bfloat16(device: torch.device) -> bool:
         return False
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-
-
-def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    """The context of a forward pass in ``dtype``; nothing for float32."""
-    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)

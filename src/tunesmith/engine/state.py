@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
+from tunesmith.core.forward import Forward
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.strategy import Strategy
-from tunesmith.core.task import Forward, Task
+from tunesmith.core.task import Task
 from tunesmith.data.batches import Source
 from tunesmith.data.encode import Encoded
 from tunesmith.engine.micro import MicroBatches
 from tunesmith.engine.optimizer import Optimizer
-from tunesmith.engine.precision import autocast, choose, device
+from tunesmith.engine.precision import choose, device
 from tunesmith.engine.settings import Training
 from tunesmith.engine.stack import Stack
 from tunesmith.model.attention import use_plain_attention
@@ -75,18 +75,8 @@ def start(model: Model, task: Task, rows: int, training: Training, watch: Sequen
     total = training.steps or max(1, round(training.epochs * steps_per_epoch))
     clock = Clock(0, total, steps_per_epoch)
     fixed = frozenset(name for name, parameter in module.named_parameters() if not parameter.requires_grad)
-    forward = forward_of(module, where, dtype)
+    forward = Forward(module, where, dtype)
     return Run(module, task, forward, clock, where, training.seed, say, params=describe(module, before), fixed=fixed)
-
-
-def forward_of(module: nn.Module, where: torch.device, dtype: torch.dtype) -> Forward:
-    """The forward pass of a module on a device, in a precision."""
-
-    def forward(batch: Batch) -> Any:
-        with autocast(where, dtype):
-            return module(**batch.to(where).inputs)
-
-    return forward
 
 
 def connect(parts: Parts, watch: Sequence[Observer]) -> None:

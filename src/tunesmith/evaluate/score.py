@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 import torch.distributed as dist
 
-from tunesmith.core.task import Forward, Prediction, Row, Task
+from tunesmith.core.forward import Forward
+from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.encode import Encoded
 
 Indices = npt.NDArray[np.int64]
@@ -21,7 +22,7 @@ TOKENS = 8192  # positions in one forward pass, padding included
 def predict(forward: Forward, encoded: Encoded, task: Task, tokenizer: Any, tokens: int = TOKENS) -> list[Prediction]:
     """A prediction for each row, in the rows' order; ``forward`` runs the model in evaluation mode.
 
-    Rows of like length go through the model together, up to ``tokens`` positions with padding. Under ``torch.distributed`` each
+    Items of like length go through the model together, up to ``tokens`` positions with padding. Under ``torch.distributed`` each
     rank computes a share, and every rank returns all.
     """
     found: dict[int, Prediction] = {}
@@ -29,9 +30,12 @@ def predict(forward: Forward, encoded: Encoded, task: Task, tokenizer: Any, toke
     with torch.no_grad():
         for rows in share(length_batches(encoded.lengths, tokens), *_place()):
             batch = task.collate([encoded[row] for row in rows], tokenizer)
-            found.update(zip(rows.tolist(), task.decode(batch, forward(batch)), strict=True))
+            found.update(zip(rows.tolist(), task.answer(batch, forward, tokenizer), strict=True))
     found = _of_all_ranks(found)
-    return [found[row] for row in range(len(encoded))]
+    parts: dict[int, list[Prediction]] = {}
+    for item, row in enumerate(encoded.rows.tolist()):
+        parts.setdefault(row, []).append(found[item])
+    return [task.merge(of_row) for _, of_row in sorted(parts.items())]
 
 
 def scorer(task: Task, examples: Sequence[Row], encoded: Encoded, tokenizer: Any) -> Callable[[Forward], dict[str, Any]]:

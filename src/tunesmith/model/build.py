@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tunesmith.core.errors import InputError, Problem
-from tunesmith.core.task import Head
+from tunesmith.core.task import Head, Task
 from tunesmith.model.backbone import describe
 from tunesmith.model.quiet import quiet
 from tunesmith.model.sources import ModelSource, Say, resolve
@@ -52,6 +52,13 @@ def build(spec: str, head: Head, say: Say | None = None, dtype: torch.dtype = to
         elif loaded.module.main_input_name == "input_ids":
             raise InputError(Problem("There is no tokenizer beside the weights", "Copy its files there", str(source.path)))
     return Model(loaded.module, tokenizer, source, about(source, loaded, dtype), loaded.fresh)
+
+
+def build_for(task: Task, spec: str, say: Say | None = None) -> Model:
+    """The model that ``spec`` names with the head of ``task``, which has met it: ``build`` for a whole run."""
+    model = build(spec, task.head(), say)
+    task.meet(model.module, model.tokenizer)
+    return model
 
 
 def about(source: ModelSource, loaded: Loaded, dtype: torch.dtype) -> str:

@@ -40,12 +40,13 @@ def load(source: ModelSource, head: Head, tokenizer: Any, dtype: torch.dtype) ->
     """The model in ``source`` with a task's head, its adapter included. Raises ``InputError`` for what does not fit together."""
     import transformers
 
-    auto = getattr(transformers, head.auto)
     folder, inside = (source.path.parent, {"gguf_file": source.path.name}) if source.gguf else (source.path, {})
     described = {} if source.gguf else _usable(folder / CONFIG)
     config = _configuration(folder, head, inside)
-    if type(config) not in auto._model_mapping:
-        families = ", ".join(sorted({known.model_type for known in auto._model_mapping}))
+    autos = [getattr(transformers, name) for name in (head.auto, *head.otherwise)]
+    auto = next((known for known in autos if type(config) in known._model_mapping), None)
+    if auto is None:
+        families = ", ".join(sorted({known.model_type for auto in autos for known in auto._model_mapping}))
         raise InputError(Problem(f"{config.model_type} models have no {head.auto}", f"Name a model of one of these families: {families}"))
     if tokenizer is not None:
         pad_alike(config, tokenizer)

@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
+from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import Column, Forward, Head, Prediction, Row
+from tunesmith.core.task import Column, Head, Prediction, Row
 from tunesmith.data.labels import kind_of, label_id, label_ids, labels_of, number, summary, telling, weights_of
 from tunesmith.data.text import check_text, encode_texts, pad_texts
 from tunesmith.metrics.classify import classification, multi_label, regression
