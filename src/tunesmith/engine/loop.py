@@ -102,7 +102,7 @@ def backward(batches: Sequence[Batch], parts: Parts) -> Loss:
         run.micro = index * distributed.world() + distributed.rank()
         torch.manual_seed(seed_of(run.seed, "step", run.clock.step, run.micro))
         loss = parts.stack.loss(batch, run)
-        optimizer.scaled(loss.sum).backward()  # type: ignore[no-untyped-call]
+        optimizer.scaled(loss, len(batches)).backward()  # type: ignore[no-untyped-call]
         named = {name: part + total.parts.get(name, 0.0) for name, part in loss.parts.items()}
         total = Loss(total.sum + loss.sum.detach(), total.count + loss.count, parts=named)
-    return optimizer.reduce(total)
+    return optimizer.reduce(total, len(batches))

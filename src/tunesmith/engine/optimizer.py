@@ -15,6 +15,7 @@ from tunesmith.core.run import Run
 from tunesmith.engine import distributed
 from tunesmith.engine.schedule import schedule
 from tunesmith.engine.settings import Training
+from tunesmith.model.embedding import LARGE
 
 # The highest rate when the recipe names none, by what learns: (rate, source).
 DEFAULT_RATES = {
@@ -74,16 +75,22 @@ class Optimizer:
         ]
 
     def zero(self) -> None:
-        """Forget the gradients, those of parameters that no longer learn among them."""
+        """Forget the gradients. A large one is filled with zeros where its parameter goes on learning: a new one takes longer to get."""
         for parameter in self.parameters.values():
-            parameter.grad = None
+            if parameter.grad is not None and parameter.requires_grad and parameter.numel() >= LARGE:
+                parameter.grad.zero_()
+            else:
+                parameter.grad = None
 
-    def scaled(self, loss: Tensor) -> Tensor:
-        """The loss as it is differentiated: multiplied up in float16, whose small numbers would be lost."""
-        return loss * self.scale if self.scale != 1 else loss
+    def scaled(self, loss: Loss, micro_batches: int) -> Tensor:
+        """The loss as it is differentiated: multiplied up in float16, whose small numbers would be lost.
+
+        Where it is the whole loss of the step, it is divided by its count at once: one number, and not every gradient in ``reduce``.
+        """
+        return loss.sum * (self.scale / (loss.count if _whole(loss, micro_batches) else 1.0))
 
     @torch.no_grad()
-    def reduce(self, loss: Loss) -> Loss:
+    def reduce(self, loss: Loss, micro_batches: int) -> Loss:
         """Sum gradients, loss and count over ranks, then divide the gradients by the count. Returns the loss of all ranks."""
         learning = list(self.run.learning().values())
         if distributed.world() > 1:
@@ -95,8 +102,9 @@ class Optimizer:
             parts = {name: torch.tensor(distributed.total(float(part))) for name, part in sorted(loss.parts.items())}
             loss = Loss(summed[0], float(summed[1]), parts=parts)
         gradients = [p.grad for p in learning if p.grad is not None]
-        if gradients and loss.count:
-            torch._foreach_mul_(gradients, 1 / (loss.count * self.scale))
+        divisor = self.scale * (1.0 if _whole(loss, micro_batches) else loss.count)
+        if gradients and divisor not in (0.0, 1.0):
+            torch._foreach_mul_(gradients, 1 / divisor)
         return loss
 
     def step(self) -> None:
@@ -124,6 +132,11 @@ class Optimizer:
         for name, values in state["state"].items():
             self.inner.state[self.parameters[name]] = values
         self.scale = state["scale"]
+
+
+def _whole(loss: Loss, micro_batches: int) -> bool:
+    """Whether one micro-batch is all of a step."""
+    return micro_batches == 1 and distributed.world() == 1 and loss.count > 0
 
 
 def build(training: Training, parameters: list[nn.Parameter], device: torch.device) -> torch.optim.Optimizer:

@@ -21,7 +21,7 @@ class Training:
     steps: int | None = setting(None, "optimizer steps, instead of epochs", low=1)
     learning_rate: float | None = setting(None, "highest learning rate; chosen from what learns when absent", above=0)
     batch_size: int = setting(16, "rows per optimizer step, over all processes", low=1)
-    micro_batch: int | None = setting(None, "rows per forward pass; found by itself when absent", low=1)
+    micro_batch: int | None = setting(None, "rows per forward pass, the same on any number of ranks; found by itself when absent, where each rank takes its share", low=1)
 
     optimizer: str = setting("adamw", "the rule of the weight update", choices=("adamw", "sgd", "adafactor"))
     beta1: float = setting(0.9, "adamw: decay of the mean of gradients", low=0, high=0.9999)

@@ -27,6 +27,7 @@ from tunesmith.model.attention import use_plain_attention
 from tunesmith.model.backbone import describe
 from tunesmith.model.build import Model
 from tunesmith.model.dropout import replace_dropout
+from tunesmith.model.embedding import replace_embeddings
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def start(model: Model, task: Task, rows: int, training: Training, watch: Sequen
     module = model.module.to(where).train()
     if where.type == "cpu":
         replace_dropout(module)
+        replace_embeddings(module)
         use_plain_attention(module)
 
     def say(message: str) -> None:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tunesmith.model.dropout import dropout
+from tunesmith.model.dropout import keep, masked, share_kept
 
 NAME = "tunesmith"
 # Families whose attention goes through transformers' interface with nothing but mask, scale and dropout, compared in tests/model.
@@ -36,11 +36,17 @@ def attention(
     if not torch.is_grad_enabled():
         mixed = F.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
         return mixed.transpose(1, 2).contiguous(), None
-    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
-    if attention_mask is not None:
-        scores = scores + attention_mask
-    weights = dropout(scores.softmax(dim=-1), settings.get("dropout", 0.0), module.training)
-    return torch.matmul(weights.to(value.dtype), value).transpose(1, 2).contiguous(), None
+    scores = torch.matmul(query * scaling, key.transpose(2, 3))  # (batch, heads, length, length), in the precision of the products
+    if attention_mask is not None:  # in the precision of the scores: a sum of two number formats is an order slower
+        scores = scores.add_(attention_mask.to(scores.dtype).clamp_min_(torch.finfo(scores.dtype).min))
+    with torch.autocast(scores.device.type, enabled=False):  # which would copy the scores into float32; softmax adds up in it anyway
+        weights = scores.softmax(dim=-1)
+    p = settings.get("dropout", 0.0) if module.training else 0.0
+    if p and share_kept(p) > 0:  # the scale goes to the result, which is smaller
+        mixed = torch.matmul(masked(weights, keep(weights.shape, p)), value) * (1 / share_kept(p))
+    else:
+        mixed = torch.matmul(weights if not p else weights * 0.0, value)
+    return mixed.transpose(1, 2).contiguous(), None
 
 
 def use_plain_attention(module: nn.Module) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
@@ -39,5 +39,8 @@ class Clip(Strategy):
         if self.value is not None:
             clip_grad_value_(weights, self.value)
         if norm is not None:
-            clip_grad_norm_(weights, norm)
+            gradients = [weight.grad for weight in weights if weight.grad is not None]
+            length = get_total_norm(gradients)
+            if not length <= norm:  # a pass over all gradients that most steps do without
+                clip_grads_with_norm_(weights, norm, length)
         return loss
