@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 # Before torch or transformers is imported, here or in a process that a test starts.
 os.environ |= {
@@ -11,10 +12,12 @@ os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": "1",
     "MPLBACKEND": "Agg",
+    "TUNESMITH_CACHE": tempfile.mkdtemp(prefix="tunesmith-cache-"),
 }
 
 import ipaddress
 import random
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -29,6 +32,10 @@ CHECKOUT = Path(__file__).parents[1]
 # A failing example must fail again for everyone, so CI searches where everybody else's last search began.
 hypothesis.settings.register_profile("tunesmith", deadline=None, database=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("tunesmith")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["TUNESMITH_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -16,13 +16,14 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.run import seed_of
 from tunesmith.core.task import Prediction, Row, Task
+from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.load import Data
 from tunesmith.engine.loop import Fitted
 from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate import baselines
 from tunesmith.evaluate.compare import Judged, Statistic, compare
-from tunesmith.evaluate.score import TOKENS, length_batches, predict
+from tunesmith.evaluate.score import TOKENS, predict
 from tunesmith.model.build import build_for
 from tunesmith.model.embed import embed
 from tunesmith.recipes.find import name_of

@@ -103,6 +103,7 @@ CONTEXTS: Mapping[str, Flat] = {
     "task.pairs": {"data.train": [{**row, "text_pair": row["other"]} for row in ROWS]},
     "task.threshold": labelled(["a"], ["b"], ["a", "b"]),
     "training.keep": {"training.save_every": "1st"},
+    "training.trunk": {"strategies.freeze": {}, "strategies.freeze.layers": 2},
     "training.patience": {"training.evaluate_every": "1st"},
     "training.factor": {"training.evaluate_every": "1st"},
     "strategies.early_stop.patience": {"training.evaluate_every": "1st"},

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
+from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded
-from tunesmith.evaluate.score import length_batches, predict, scorer, share
+from tunesmith.evaluate.score import predict, scorer, share
 
 LENGTHS = st.lists(st.integers(0, 40), max_size=40)
 

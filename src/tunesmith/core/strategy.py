@@ -47,12 +47,14 @@ class Strategy(Memory):
     ``owns``       capabilities claimed for this run; two strategies that claim the same are refused
     ``needs``      capabilities that something in the run must own or the task must offer
     ``foresees``   whether ``plan`` can be asked about the future
+    ``perturbs``   whether it changes what the layers are given: noise on embeddings, for example; nothing below the frontier is kept then
     """
 
     objective: ClassVar[Any] = None  # an Objective; typed Any, since a method is one too
     owns: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     foresees: ClassVar[bool] = True
+    perturbs: ClassVar[bool] = False
 
     @classmethod
     def example(cls) -> Strategy:

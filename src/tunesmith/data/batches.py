@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tunesmith.core.run import seed_of
 from tunesmith.data.encode import Encoded
+
+Indices = npt.NDArray[np.int64]
 
 
 def batch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, window: int = 50) -> list[np.ndarray]:
@@ -37,6 +40,20 @@ def micro_batches(lengths: np.ndarray, rows: int, positions: int | None = None) 
         pieces.append(order[start : start + max(1, fitting)])
         start += len(pieces[-1])
     return pieces
+
+
+def length_batches(lengths: Indices, tokens: int) -> list[Indices]:
+    """Row numbers in batches of at most ``tokens`` padded positions, one row at least.
+
+    The longest rows come first, so that memory which does not suffice runs out at once.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches = []
+    while len(order):
+        size = max(1, tokens // max(1, int(lengths[order[0]])))
+        batches.append(order[:size])
+        order = order[size:]
+    return batches
 
 
 class Source(Iterator[list[dict[str, Any]]]):

@@ -26,5 +26,5 @@ def evaluate(parts: Parts, score: Score, watch: Sequence[Observer]) -> dict[str,
         run.evaluations.append(scores)
         for observer in watch:
             observer.evaluated(run, scores)
-        run.model.train()
+        parts.trunk.learning_mode()
     return scores

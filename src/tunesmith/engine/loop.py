@@ -71,6 +71,7 @@ def take_step(rows: Rows, parts: Parts) -> Record:
     begun = time.perf_counter()
     run, stack, optimizer = parts.run, parts.stack, parts.optimizer
     optimizer.follow(stack.plan(run))
+    parts.trunk.follow()
     batches, loss = parts.micro.compute(rows, lambda batches: stack.gradient(batches, run, partial(backward, parts=parts)))
     stack.step(run, optimizer.step)
     tokens, positions = (int(distributed.total(sum(getattr(b, size) for b in batches))) for size in ("tokens", "positions"))

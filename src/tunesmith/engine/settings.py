@@ -21,7 +21,9 @@ class Training:
     steps: int | None = setting(None, "optimizer steps, instead of epochs", low=1)
     learning_rate: float | None = setting(None, "highest learning rate; chosen from what learns when absent", above=0)
     batch_size: int = setting(16, "rows per optimizer step, over all processes", low=1)
-    micro_batch: int | None = setting(None, "rows per forward pass, the same on any number of ranks; found by itself when absent, where each rank takes its share", low=1)
+    micro_batch: int | None = setting(
+        None, "rows per forward pass, whatever the number of ranks; when absent found by itself, from a rank's share", low=1
+    )
 
     optimizer: str = setting("adamw", "the rule of the weight update", choices=("adamw", "sgd", "adafactor"))
     beta1: float = setting(0.9, "adamw: decay of the mean of gradients", low=0, high=0.9999)
@@ -49,6 +51,8 @@ class Training:
     log_every: int = setting(10, "optimizer steps between lines of events.jsonl", low=1)
     seed: int = setting(0, "start of every random number: order, dropout, new weights; a recipe writes it at the top", low=0)
     precision: str = setting("auto", "number format of the forward pass; auto measures", choices=("auto", "float32", "bfloat16", "float16"))
+
+    trunk: str = setting("auto", "whether layers that do not learn are computed once for each row and kept", choices=("auto", "off"))
 
     applies: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {
         "epochs": ("steps", (None,)),

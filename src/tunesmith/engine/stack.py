@@ -36,6 +36,7 @@ class Stack:
         problems = [*_clashes(self.strategies), *_lacks(self.strategies, task)]
         if problems:
             raise InputError(*problems)
+        self.perturbs = any(strategy.perturbs for strategy in self.strategies)
         owner = next((s for s in self.strategies if s.objective is not None), None)
         self.objective: Objective = task.objective if owner is None else owner.objective
 

@@ -23,11 +23,13 @@ from tunesmith.engine.optimizer import Optimizer
 from tunesmith.engine.precision import choose, device
 from tunesmith.engine.settings import Training
 from tunesmith.engine.stack import Stack
+from tunesmith.engine.trunk import Trunk, TrunkForward
 from tunesmith.model.attention import use_plain_attention
 from tunesmith.model.backbone import describe
 from tunesmith.model.build import Model
 from tunesmith.model.dropout import replace_dropout
 from tunesmith.model.embedding import replace_embeddings
+from tunesmith.samples.fetch import cache
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Parts:
     optimizer: Optimizer
     source: Source
     micro: MicroBatches
+    trunk: Trunk
 
 
 def assemble(
@@ -51,7 +54,9 @@ def assemble(
     optimizer = Optimizer(run, training, stack.learning(run))
     optimizer.follow(stack.plan(run))
     source = Source(train, training.batch_size, training.seed)
-    parts = Parts(run, stack, optimizer, source, MicroBatches(task, model.tokenizer, training, run))
+    trunk = Trunk(run, stack, train, model.tokenizer, cache() / "trunk" if training.trunk == "auto" else None)
+    run.forward = TrunkForward(run.model, run.device, run.forward.dtype, trunk)
+    parts = Parts(run, stack, optimizer, source, MicroBatches(task, model.tokenizer, training, run), trunk)
     connect(parts, watch)
     return parts
 
@@ -96,6 +101,7 @@ def connect(parts: Parts, watch: Sequence[Observer]) -> None:
                 "micro": parts.micro.state(),
                 "touched": sorted(run.touched),
                 "evaluations": run.evaluations,
+                "trunk": parts.trunk.state(),
                 "loss": run.loss,
             },
         }
@@ -110,6 +116,7 @@ def connect(parts: Parts, watch: Sequence[Observer]) -> None:
         run.clock = Clock(total=run.clock.total, steps_per_epoch=run.clock.steps_per_epoch, **own["clock"])
         parts.source.position = own["source"]
         parts.micro.load(own["micro"])
+        parts.trunk.load(own["trunk"])
         run.touched.update(own["touched"])
         run.evaluations[:] = own["evaluations"]
         run.loss = own["loss"]

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 import torch.distributed as dist
 
 from tunesmith.core.forward import Forward
 from tunesmith.core.task import Prediction, Row, Task
+from tunesmith.data.batches import Indices, length_batches
 from tunesmith.data.encode import Encoded
-
-Indices = npt.NDArray[np.int64]
 
 TOKENS = 8192  # positions in one forward pass, padding included
 
@@ -45,20 +42,6 @@ def scorer(task: Task, examples: Sequence[Row], encoded: Encoded, tokenizer: Any
         return task.metrics(predict(forward, encoded, task, tokenizer), examples)
 
     return score
-
-
-def length_batches(lengths: Indices, tokens: int) -> list[Indices]:
-    """Row numbers in batches of at most ``tokens`` padded positions, one row at least.
-
-    The longest rows come first, so that memory which does not suffice runs out at once.
-    """
-    order = np.argsort(-lengths, kind="stable")
-    batches = []
-    while len(order):
-        size = max(1, tokens // max(1, int(lengths[order[0]])))
-        batches.append(order[:size])
-        order = order[size:]
-    return batches
 
 
 def share(batches: Sequence[Indices], rank: int, world: int) -> list[Indices]:

@@ -30,7 +30,7 @@ _WRAPPED = re.compile(r"\.(base_layer|original_module)(?=\.)")  # where peft mov
 
 
 @dataclass(frozen=True)
-class _Stack:
+class LayerStack:
     """Lists of modules that together make the layers of one encoder or decoder.
 
     ``parent``  name of the module that holds the lists
@@ -59,7 +59,7 @@ def describe(module: nn.Module, before: AbstractSet[str] | None = None) -> dict[
     where the higher one ends. Layers that share weights are one layer. ``before`` holds the names of parameters that were there
     before a strategy's ``adapt``; all others are marked ``added``.
     """
-    stacks = _stacks(module)
+    stacks = stacks_of(module)
     num_layers = max((stack.top for stack in stacks), default=0)
     places = {name: place for place, (name, _) in enumerate(module.named_modules())}
     depths = {f"{name}.{i}": stack.below + i + 1 for stack in stacks for name in stack.lists for i in range(stack.size)}
@@ -84,21 +84,21 @@ def describe(module: nn.Module, before: AbstractSet[str] | None = None) -> dict[
 def layers(module: nn.Module) -> list[nn.Module]:
     """The transformer layers from the bottom up: an encoder's before its decoder's, those of two towers interleaved by depth."""
     found = [
-        (stack.below + i, layer) for stack in _stacks(module) for i, layer in enumerate(module.get_submodule(stack.lists[0]).children())
+        (stack.below + i, layer) for stack in stacks_of(module) for i, layer in enumerate(module.get_submodule(stack.lists[0]).children())
     ]
     return [layer for _, layer in sorted(found, key=lambda item: item[0])]
 
 
-def _stacks(module: nn.Module) -> list[_Stack]:
+def stacks_of(module: nn.Module) -> list[LayerStack]:
     """The stacks in order of definition, each with the depth at which it stands."""
-    found: list[_Stack] = []
+    found: list[LayerStack] = []
     modules = dict(module.named_modules())
     for place, (name, child) in enumerate(modules.items()):
         nested = any(name.startswith(f"{other}.") for stack in found for other in stack.lists)
         listed = any(name in stack.lists for stack in found)
         if isinstance(child, nn.ModuleList) and not nested and not listed and _attends(child):
             parent = name.rpartition(".")[0]
-            found.append(_Stack(parent, _alongside(modules[parent], parent, len(child)), place, len(child)))
+            found.append(LayerStack(parent, _alongside(modules[parent], parent, len(child)), place, len(child)))
     if len(found) == 2 and any("logit_scale" in name for name, _ in module.named_parameters()):
         height = max(stack.size for stack in found)
         return [replace(stack, below=height - stack.size) for stack in found]
@@ -131,23 +131,23 @@ def _inside(name: str, depths: dict[str, int]) -> int | None:
     return next((depths[path] for end in range(1, len(parts)) if (path := ".".join(parts[:end])) in depths), None)
 
 
-def _outside(name: str, place: int, stacks: list[_Stack], num_layers: int) -> int:
+def _outside(name: str, place: int, stacks: list[LayerStack], num_layers: int) -> int:
     """The depth of a parameter that is in no layer, by whether its module is defined before its stack or after."""
     if _BOTTOM.search(name):
         return 0
     if _BRIDGE.search(name):
         return stacks[0].top
-    passed = [stack for stack in _nearest(name, stacks) if stack.place < place]
+    passed = [stack for stack in nearest(name, stacks) if stack.place < place]
     if not passed:
         return num_layers + 1 if _TOP.search(name) or not stacks else 0
     top = passed[-1].top
     return top if top < num_layers else num_layers + 1  # an encoder's last norm belongs to its last layer
 
 
-def _nearest(name: str, stacks: list[_Stack]) -> list[_Stack]:
+def nearest(name: str, stacks: list[LayerStack]) -> list[LayerStack]:
     """The stacks that share the longest path of modules with the parameter: one tower, the encoder, or all."""
 
-    def shared(stack: _Stack) -> int:
+    def shared(stack: LayerStack) -> int:
         same = (mine == its for mine, its in zip(name.split("."), stack.parent.split("."), strict=False))
         return sum(1 for _ in takewhile(bool, same))
 

@@ -1,0 +1,223 @@
+"""The trunk cache: layers below the frontier are computed once for each row, and kept.
+
+``plan`` is a pure function of time, so the engine knows which layers will not learn again. These run in evaluation mode, in one pass
+over the rows sorted by length, and what they give is kept by the content of the row. Later epochs, evaluations and runs start above them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.clock import Clock
+from tunesmith.core.forward import Forward
+from tunesmith.core.run import Run
+from tunesmith.data.batches import length_batches
+from tunesmith.data.encode import Encoded
+from tunesmith.engine import distributed
+from tunesmith.engine.hidden import HiddenStates, Key, keys_of, padded, parted, tidy
+from tunesmith.engine.stack import MOMENTS, Stack
+from tunesmith.model.frontier import NotCacheableError, Tower, lower, standing_in, towers, train_above
+
+POSITIONS = 8192  # in one forward pass while the cache is filled, padding included
+LIMIT = 10 * 2**30  # bytes that all trunks in the cache folder take together
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 4e-2, torch.float16: 1e-2}  # of the largest value that the model puts out
+
+
+@dataclass
+class Trunk:
+    """The frozen layers of each tower of a run's model, now, and what they gave for the rows that were met.
+
+    ``folder`` keeps hidden states between runs; None for no cache, where frozen layers still run without dropout.
+    """
+
+    run: Run
+    stack: Stack
+    train: Encoded
+    tokenizer: Any
+    folder: Path | None
+    towers: list[Tower] = field(default_factory=list)
+    kept: dict[str, tuple[int, HiddenStates]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.towers = towers(self.run.model, self.run.params)
+        self._rules: object = None
+        self._resumed: dict[str, int] | None = None
+        self._frozen: dict[str, int] = {}
+
+    def follow(self) -> None:
+        """Take the plan that is in force: which layers are frozen now, and for how long. Fills the cache where that saves time."""
+        if self._rules is self.run.rules:
+            return
+        self._rules = self.run.rules
+        self._frozen = {tower.path: self._frozen_at(tower, self.run.clock) for tower in self.towers}
+        self.learning_mode()
+        if self.folder is None or self.stack.perturbs:
+            return
+        before, self._resumed = self._resumed, None
+        clock = self.run.clock
+        changed = before is None or self.stack.plan(self.run, clock.at(clock.step - 1)) != self.run.rules
+        for tower in self.towers:
+            held = (self.state() if before is None else before).get(tower.path, 0)
+            layers = self._worth_keeping(tower, held) if changed else held  # a resumed run goes on with what was kept
+            if layers != self.state().get(tower.path, 0):
+                self.kept.pop(tower.path, None)
+                if layers:
+                    message = self._fill(tower, layers)
+                    if layers != held:
+                        self.run.say(message)
+
+    def state(self) -> dict[str, int]:
+        """How many layers of each tower are kept: a resumed run must keep the same, to compute the same."""
+        return {path: layers for path, (layers, _) in self.kept.items()}
+
+    def load(self, state: Mapping[str, int]) -> None:
+        self._rules, self._resumed = None, dict(state)
+
+    def learning_mode(self) -> None:
+        """Training mode for what learns."""
+        self.run.model.train()
+        for tower in self.towers if not self.stack.perturbs else []:
+            train_above(self.run.model, tower, self._frozen[tower.path])
+
+    @contextmanager
+    def serving(self, module: nn.Module, batch: Batch) -> Iterator[None]:
+        """Within, a model that is called with ``batch`` begins above the layers whose results are kept, if all its rows are."""
+        with ExitStack() as entered:
+            for tower in self.towers:
+                if tower.path in self.kept:
+                    layers, states = self.kept[tower.path]
+                    keys, real = keys_of(tower.reads(batch.inputs))
+                    if states.get(keys) is None and not torch.is_grad_enabled():
+                        self._remember(tower, batch, keys, real)
+                    if (found := states.get(keys)) is not None:
+                        hidden = padded(found, real).to(batch.rows.device)
+                        entered.enter_context(standing_in(module, tower, layers, hidden, states.parts))
+            yield
+
+    def _remember(self, tower: Tower, batch: Batch, keys: Sequence[Key], real: Tensor | None) -> None:
+        """Keep rows that are judged: they will be judged again."""
+        layers, states = self.kept[tower.path]
+        states.remember(keys, parted(self._lower(tower, layers, batch)[0], real))
+
+    def _frozen_at(self, tower: Tower, clock: Clock) -> int:
+        rules = self.stack.plan(self.run, clock)
+        return tower.frozen(lambda name: name in rules and rules[name].learns)
+
+    def _worth_keeping(self, tower: Tower, held: int) -> int:
+        """The number of layers whose results save most: how often they will be used, less once where they are not ``held``; or 0."""
+        clock = self.run.clock
+        steps = range(clock.step, clock.total, max(1, (clock.total - clock.step) // MOMENTS))
+        future = [(step, self._frozen_at(tower, clock.at(step))) for step in steps]
+        best, most = 0, 0.0
+        for layers in {frozen for _, frozen in future if 0 < frozen <= self._frozen[tower.path]}:
+            until = next((step for step, frozen in future if frozen < layers), clock.total)
+            saved = layers * ((until - clock.step) / clock.steps_per_epoch - (layers != held))
+            if saved > most:
+                best, most = layers, saved
+        return best
+
+    def _fill(self, tower: Tower, layers: int) -> str:
+        """Keep what the lowest ``layers`` give, and check that the model puts out the same with it as without; returns what to say."""
+        assert self.folder is not None
+        try:
+            file = self.folder / f"{self._digest(tower, layers)}.bin"
+            if distributed.first() and not HiddenStates(file):
+                self._compute(tower, layers, HiddenStates(file))
+                tidy(self.folder, LIMIT)
+            distributed.barrier()
+            self.kept[tower.path] = (layers, HiddenStates(file))
+            self._check(tower)
+        except (NotCacheableError, OSError) as error:
+            self.kept.pop(tower.path, None)
+            return f"trunk: the lowest {layers} layers are computed each time: {error}"
+        size = file.stat().st_size / 1e6
+        return f"trunk: the lowest {layers} of {tower.size} layers are computed once for each row, and kept ({size:,.0f} MB)"
+
+    def _compute(self, tower: Tower, layers: int, states: HiddenStates) -> None:
+        batches = [order.tolist() for order in length_batches(self.train.lengths, POSITIONS)]
+        first, parts = self._lower(tower, layers, self._batch(batches[0][:1]))
+        needed = int(self.train.lengths.sum()) * first.shape[2] * first.element_size()
+        place = next(parent for parent in states.file.parents if parent.exists())
+        if needed > min(LIMIT, shutil.disk_usage(place).free / 2):
+            raise NotCacheableError(f"what they give would take {needed / 1e9:.1f} GB, too much for {place}")
+
+        def computed() -> Iterator[tuple[list[Key], list[Tensor]]]:
+            for items in batches:
+                batch = self._batch(items)
+                keys, real = keys_of(tower.reads(batch.inputs))
+                yield keys, parted(self._lower(tower, layers, batch)[0], real)
+
+        states.write(computed(), parts)
+
+    def _lower(self, tower: Tower, layers: int, batch: Batch) -> tuple[Tensor, int]:
+        """What the lowest layers give for a batch; they run in evaluation mode."""
+        forward = Forward(self.run.model, self.run.device, self.run.forward.dtype)
+        return lower(self.run.model, tower, layers, lambda: forward(batch))
+
+    def _batch(self, items: Sequence[int]) -> Batch:
+        return self.run.task.collate([self.train[item] for item in items], self.tokenizer).to(self.run.device)
+
+    @torch.no_grad()
+    def _check(self, tower: Tower) -> None:
+        """Raise ``NotCacheableError`` where the model gives something else with the kept results than without."""
+        run = self.run
+        batch = self._batch(length_batches(self.train.lengths, POSITIONS)[-1].tolist()[:8])
+        forward = Forward(run.model, run.device, run.forward.dtype)
+        run.model.eval()
+        try:
+            with self.serving(run.model, batch):
+                kept = _output(forward(batch))
+            plain = _output(forward(batch))
+        except (RuntimeError, AttributeError, TypeError, ValueError) as error:
+            raise NotCacheableError(f"the model cannot begin above them ({type(error).__name__})") from error
+        finally:
+            self.learning_mode()
+        off = float((kept - plain).abs().max() / plain.abs().max().clamp_min(1e-6))
+        if not off <= TOLERANCE[run.forward.dtype]:
+            raise NotCacheableError(f"with what they gave the model puts out something else (off by {off:.1%})")
+
+    def _digest(self, tower: Tower, layers: int) -> str:
+        """What the kept values depend on: the rows, the weights below the frontier, the depth, the number format and what computes.
+
+        Rows are computed in batches of like length, and the last bit of a row may depend on its batch: other rows are kept apart.
+        """
+        model = self.run.model
+        about = (tower.path, layers, self.run.forward.dtype, torch.__version__, torch.get_num_threads(), self.run.device.type)
+        digest = hashlib.sha256(repr((about, type(model).__name__, getattr(model, "config", None))).encode())
+        weights = dict(model.named_parameters())
+        for name in sorted(name for name, below in tower.lowest.items() if below < layers):
+            digest.update(name.encode())
+            digest.update(weights[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        for items in length_batches(self.train.lengths, POSITIONS):
+            digest.update(b"".join(keys_of(tower.reads(self._batch(items.tolist()).inputs))[0]))
+        return digest.hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class TrunkForward(Forward):
+    """A forward pass that begins above the layers whose results are kept."""
+
+    trunk: Trunk | None = None
+
+    def __call__(self, batch: Batch) -> Any:
+        batch = batch.to(self.device)
+        with ExitStack() as entered:
+            if self.trunk is not None:
+                entered.enter_context(self.trunk.serving(self.module, batch))
+            return super().__call__(batch)
+
+
+def _output(output: Any) -> Tensor:
+    """The first floating-point tensor that a model puts out, the loss left out."""
+    found = next(value for name, value in output.items() if isinstance(value, Tensor) and value.is_floating_point() and name != "loss")
+    return found.float()

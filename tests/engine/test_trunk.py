@@ -1,0 +1,110 @@
+"""The trunk cache changes nothing but the time: with and without it a run ends in the same weights."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from training import same, tiny_fit, weights
+from tunesmith.core.clock import Span
+from tunesmith.core.strategy import Strategy
+from tunesmith.engine import trunk as trunks
+from tunesmith.engine.events import read_events
+from tunesmith.engine.loop import Fitted
+from tunesmith.samples.fetch import cache
+from tunesmith.strategies.freeze import Freeze
+from tunesmith.strategies.lora import LoRA
+from tunesmith.strategies.unfreeze import Unfreeze
+
+
+@pytest.fixture(autouse=True)
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNESMITH_CACHE", str(tmp_path / "cache"))
+
+
+def said(folder: Path) -> list[str]:
+    return [event["text"] for event in read_events(folder / "events.jsonl") if event["event"] == "say" and "trunk" in event["text"]]
+
+
+def both(folder: Path, *strategies: Strategy, **changes: Any) -> tuple[Fitted, Fitted]:
+    return tuple(tiny_fit(folder / trunk, strategies, trunk=trunk, **changes) for trunk in ("auto", "off"))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    "strategies",
+    [[Freeze(layers=1)], [Freeze(layers=2)], [Freeze(layers=3)], [Unfreeze(Span(2, "ep"))], [LoRA(targets=["layer.2"])]],
+    ids=["one layer", "two layers", "linear probe", "unfreeze", "lora above"],
+)
+def test_the_weights_are_those_without_it(strategies: list[Strategy], tmp_path: Path) -> None:
+    kept, plain = both(tmp_path, *strategies, steps=12)
+    assert len(said(tmp_path / "auto")) >= 1
+    assert said(tmp_path / "off") == []
+    found, expected = weights(kept), weights(plain)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=1e-4)
+    assert [one.get("accuracy") for one in kept.run.evaluations] == [one.get("accuracy") for one in plain.run.evaluations]
+
+
+def test_the_lowest_layers_are_not_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def counting(run: Any) -> None:
+        for name in ("0", "1", "2"):
+            run.model.bert.encoder.layer[int(name)].register_forward_hook(lambda *_, name=name: calls.append(name))
+
+    monkeypatch.setattr(Freeze, "begin", lambda self, run: counting(run))
+    tiny_fit(None, [Freeze(layers=2)], steps=12)
+    assert calls.count("2") > 12
+    assert calls.count("1") < 6, "once for all rows, for the check, and for what is judged"
+
+
+def test_another_run_finds_what_the_first_one_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = tiny_fit(None, [Freeze(layers=2)])
+    assert len(list((cache() / "trunk").glob("*.bin"))) == 1
+    monkeypatch.setattr(trunks.Trunk, "_compute", lambda *_: pytest.fail("it was computed again"))
+    assert same(weights(tiny_fit(None, [Freeze(layers=2)])), weights(first))
+
+
+def test_it_resumes_to_the_last_bit_with_the_cache_gone(tmp_path: Path) -> None:
+    through = tiny_fit(tmp_path / "through", [Freeze(layers=2)], steps=8)
+    at = "checkpoints/step-00000006"  # less than an epoch is left: alone, it would not be worth it
+    shutil.copytree(tmp_path / "through" / at, tmp_path / "resumed" / at)
+    shutil.rmtree(cache() / "trunk")
+    resumed = tiny_fit(tmp_path / "resumed", [Freeze(layers=2)], steps=8)
+    assert same(weights(resumed), weights(through))
+    assert list((cache() / "trunk").glob("*.bin"))
+
+
+def test_one_pass_over_the_rows_is_not_worth_it(tmp_path: Path) -> None:
+    tiny_fit(tmp_path, [Freeze(layers=2)], steps=3)
+    assert said(tmp_path) == []
+    assert not (cache() / "trunk").exists()
+
+
+def test_what_learns_from_the_bottom_is_never_kept(tmp_path: Path) -> None:
+    tiny_fit(tmp_path, [Freeze(patterns=["layer.1"])])
+    assert said(tmp_path) == []
+
+
+def test_a_strategy_that_changes_what_layers_read_keeps_it_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Freeze, "perturbs", True)
+    tiny_fit(tmp_path, [Freeze(layers=2)])
+    assert said(tmp_path) == []
+
+
+def test_a_model_that_gives_something_else_is_computed_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunks, "padded", lambda states, real: 3 * torch.nn.utils.rnn.pad_sequence(states, batch_first=True))
+    kept = tiny_fit(tmp_path, [Freeze(layers=2)])
+    assert "computed each time: with what they gave the model puts out something else" in said(tmp_path)[0]
+    monkeypatch.undo()
+    assert same(weights(kept), weights(tiny_fit(None, [Freeze(layers=2)], trunk="off")))
+
+
+def test_too_little_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunks, "LIMIT", 100)
+    tiny_fit(tmp_path, [Freeze(layers=2)])
+    assert "too much for" in said(tmp_path)[0]
