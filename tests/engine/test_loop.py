@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+import tiny
 from training import same, tiny_fit, weights
 from tunesmith.core.batch import Batch
 from tunesmith.core.errors import DivergedError, InputError, ResourceError
@@ -20,6 +23,10 @@ from tunesmith.core.run import Run
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Row, Task
 from tunesmith.engine import micro
+from tunesmith.engine.checkpoint import Checkpoints
+from tunesmith.model import embedding
+from tunesmith.strategies.ema import EMA
+from tunesmith.strategies.l2sp import L2SP
 from tunesmith.tasks.text_classification import TextClassification
 
 SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.1}  # Adam would blow up differences in the last bit of small gradients
@@ -187,3 +194,24 @@ def test_memory_messages_are_recognised() -> None:
     assert micro.out_of_memory(MemoryError())
     assert micro.out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not micro.out_of_memory(RuntimeError("shapes do not match"))
+
+
+def recording(self: Any, rows: list[int], use: Any, used: Tensor) -> None:
+    rows += used.tolist()
+    use(self, used)
+
+
+@pytest.mark.parametrize("strategies", [[], [EMA(decay=0.5)], [L2SP(strength=0.01)]], ids=["alone", "ema", "l2sp"])
+def test_the_tokens_of_the_data_learn_as_if_all_did(strategies: list[Strategy], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plain = tiny_fit(None, strategies, weight_decay=0.0)
+    monkeypatch.setattr(embedding, "LARGE", 1000)
+    rows: list[int] = []
+    monkeypatch.setattr(embedding.Embedding, "use", partialmethod(recording, rows, embedding.Embedding.use))
+    ours = tiny_fit(tmp_path, strategies, weight_decay=0.0)
+    assert 0 < len(rows) < len(tiny.VOCABULARY)
+    for name, tensor in weights(plain).items():
+        torch.testing.assert_close(weights(ours)[name], tensor, rtol=1e-4, atol=1e-6)
+    table = ours.model.module.get_parameter("bert.embeddings.word_embeddings.weight")
+    assert table.shape[0] == len(tiny.VOCABULARY)
+    Checkpoints(tmp_path / "checkpoints", keep=9).load_best(ours.run)  # after the end, the table is whole
+    assert table.shape[0] == len(tiny.VOCABULARY)

@@ -1,16 +1,21 @@
-"""The gradient of a table that is added up in place is the one of torch."""
+"""Tables of which a part learns: what is used learns as by torch, what is not stays, and the gradient is added up in place."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
 
+import tiny
 from tunesmith.model import embedding
-from tunesmith.model.embedding import Embedding, replace_embeddings
+from tunesmith.model.embedding import Embedding, learn_rows
+
+IDS = torch.tensor([[0, 3, 3], [5, 0, 19]])
+USED = torch.tensor([0, 3, 5, 7, 19])
 
 
-def tables(padding: int | None) -> tuple[nn.Embedding, Embedding]:
+def tables(padding: int | None = None) -> tuple[nn.Embedding, Embedding]:
     torch.manual_seed(0)
     plain, ours = nn.Embedding(20, 4, padding_idx=padding), nn.Embedding(20, 4, padding_idx=padding)
     ours.load_state_dict(plain.state_dict())
@@ -26,17 +31,45 @@ def gradient(table: nn.Embedding, ids: Tensor, times: int = 1) -> Tensor:
     return table.weight.grad
 
 
-@pytest.mark.parametrize("padding", [None, 0])
+@pytest.mark.parametrize("padding", [None, 0, 1])
 @pytest.mark.parametrize("times", [1, 3])
 def test_the_gradient_is_that_of_torch(padding: int | None, times: int) -> None:
     plain, ours = tables(padding)
-    ids = torch.tensor([[0, 3, 3], [5, 0, 19]])
-    torch.testing.assert_close(gradient(ours, ids, times), gradient(plain, ids, times))
-    assert ours(ids).equal(plain(ids))
+    expected = gradient(plain, IDS, times)
+    torch.testing.assert_close(gradient(ours, IDS, times), expected)
+    ours.weight.grad = None
+    ours.use(USED)
+    torch.testing.assert_close(gradient(ours, IDS, times), expected[USED])
+
+
+def test_what_is_used_learns_and_the_rest_stays() -> None:
+    plain, ours = tables()
+    ours.use(USED)
+    optimizers = [torch.optim.AdamW(table.parameters(), 0.1, weight_decay=0.0) for table in (plain, ours)]
+    for _ in range(3):
+        for table, optimizer in zip((plain, ours), optimizers, strict=True):
+            optimizer.zero_grad()
+            gradient(table, IDS)
+            optimizer.step()
+    assert ours.weight.shape == (5, 4)
+    everything = torch.arange(20)
+    torch.testing.assert_close(ours(everything), plain(everything))
+    ours.whole()
+    torch.testing.assert_close(ours.weight, plain.weight)
+    torch.testing.assert_close(ours(everything), plain(everything))
+
+
+def test_tokens_that_were_not_foreseen_are_looked_up_and_do_not_learn() -> None:
+    plain, ours = tables()
+    ours.use(USED)
+    beyond = torch.tensor([[3, 4]])
+    assert ours(beyond).equal(plain(beyond))
+    torch.testing.assert_close(gradient(ours, beyond)[1], gradient(plain, beyond)[3])
+    assert int(gradient(ours, beyond).ne(0).any(dim=1).sum()) == 1
 
 
 def test_a_tied_matrix_adds_to_the_same_gradient() -> None:
-    plain, ours = tables(None)
+    plain, ours = tables()
     ids = torch.tensor([[1, 2, 2]])
     for table in (plain, ours):
         (table(ids) @ table.weight.T).square().sum().backward()
@@ -46,7 +79,7 @@ def test_a_tied_matrix_adds_to_the_same_gradient() -> None:
 
 
 def test_a_frozen_table_gets_none() -> None:
-    _, ours = tables(None)
+    _, ours = tables()
     ours.weight.requires_grad_(False)
     assert not ours(torch.tensor([1])).requires_grad
     ours.weight.requires_grad_(True)
@@ -54,10 +87,20 @@ def test_a_frozen_table_gets_none() -> None:
         assert not ours(torch.tensor([1])).requires_grad
 
 
-def test_large_plain_tables_are_replaced_and_keep_their_parameter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding, "LARGE", 50)
-    model = nn.Sequential(nn.Embedding(20, 4), nn.Embedding(5, 4), nn.Embedding(20, 4, max_norm=1.0))
-    before = list(model.parameters())
-    assert replace_embeddings(model) == 1
-    assert [type(part) for part in model] == [Embedding, nn.Embedding, nn.Embedding]
-    assert all(one is other for one, other in zip(before, model.parameters(), strict=True))
+def test_a_large_table_that_learns_is_taken_and_a_tied_one_keeps_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding, "LARGE", 1000)
+    used = torch.tensor([0, 2, 3, 9])
+    bert, tied = tiny.bert(), AutoModelForCausalLM.from_config(tiny.configs["llama"]())
+    part = learn_rows(bert, dict(bert.named_parameters()), used)
+    assert part is bert.get_input_embeddings()
+    assert part.weight.shape == (4, 32)
+    assert bert.bert.embeddings.position_embeddings.weight.shape[0] == 72
+    assert learn_rows(tiny.bert(), (), used) is None
+    assert type(learn_rows(tied, dict(tied.named_parameters()), used)) is Embedding
+    assert tied.get_input_embeddings().weight.shape[0] == len(tiny.VOCABULARY)
+
+
+def test_a_small_table_is_left_alone() -> None:
+    bert = tiny.bert()
+    assert learn_rows(bert, dict(bert.named_parameters()), torch.tensor([0, 2])) is None
+    assert type(bert.get_input_embeddings()) is nn.Embedding

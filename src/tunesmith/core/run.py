@@ -27,6 +27,9 @@ class Run:
 
     ``forward``      batch -> the model's output, on the run's device and in its precision
     ``params``       every parameter by name, after all ``adapt``
+    ``tokenizer``    what feeds the model: a tokenizer or a processor of transformers, None where there is none
+    ``train``        the items that are trained on, by feature; empty where nothing is going to be trained
+    ``fresh``        names of parameters that no file held, before any ``adapt``
     ``fixed``        names of parameters that the model itself keeps as they are: sinusoidal positions, the base under an adapter
     ``rules``        the plan in force, by parameter name
     ``touched``      the names of parameters that learned at any time so far
@@ -48,6 +51,9 @@ class Run:
     snapshot: Callable[[], dict[str, Any]] = dict
     restore: Callable[[dict[str, Any]], None] = lambda snapshot: None
     params: Mapping[str, Param] = field(default_factory=dict)
+    tokenizer: Any = None
+    train: Sequence[dict[str, Any]] = ()
+    fresh: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
     rules: dict[str, Rule] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)

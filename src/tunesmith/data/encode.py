@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tunesmith.core.task import Row, Task
 from tunesmith.data.examples import Examples
@@ -53,6 +54,11 @@ class Encoded(Sequence[Row]):
         chunk = bisect_right(self._starts, item) - 1
         position = item - self._starts[chunk]
         return {**{name: values[position] for name, values in self._chunks[chunk].items()}, "row": int(self.rows[item])}
+
+    def tokens(self) -> npt.NDArray[np.int64]:
+        """Every token that stands in a feature whose name ends with ``ids``, once, in order."""
+        flat = [values.values for chunk in self._chunks for name, values in chunk.items() if name.endswith("ids")]
+        return np.unique(np.concatenate([np.unique(values) for values in flat] or [np.zeros(0)])).astype(np.int64)
 
 
 def encode(examples: Examples, task: Task, tokenizer: Any, chunk: int = 1000) -> Encoded:

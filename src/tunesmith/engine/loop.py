@@ -19,7 +19,7 @@ from tunesmith.data.encode import Encoded
 from tunesmith.engine import distributed
 from tunesmith.engine.evaluation import Score, evaluate
 from tunesmith.engine.settings import Training
-from tunesmith.engine.state import Parts, assemble, finished_weights, load_weights
+from tunesmith.engine.state import Parts, assemble, finished_weights, load_weights, make_whole
 from tunesmith.model.build import Model
 
 
@@ -60,6 +60,7 @@ def fit(
             reasons = [text for observer in watch if (text := observer.step(run, record))]
             reason = (reasons or ["all steps done" if run.clock.finished else ""])[0]
         load_weights(run, finished_weights(run, parts.stack))
+        make_whole(run)
     finally:
         for observer in watch:
             observer.end(run, reason or "failed")

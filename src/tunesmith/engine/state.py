@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,7 +29,7 @@ from tunesmith.model.attention import use_plain_attention
 from tunesmith.model.backbone import describe
 from tunesmith.model.build import Model
 from tunesmith.model.dropout import replace_dropout
-from tunesmith.model.embedding import replace_embeddings
+from tunesmith.model.embedding import Embedding, learn_rows
 from tunesmith.samples.fetch import cache
 
 
@@ -50,6 +51,9 @@ def assemble(
     """Compose the strategies around the model, and make everything that the loop needs, in the order in which they need each other."""
     stack = Stack(strategies, task)
     run = start(model, task, len(train), training, watch, stack)
+    run.train = train
+    if run.device.type == "cpu":
+        learn_rows(run.model, stack.learning(run), used_tokens(train, model.tokenizer))
     stack.begin(run)
     optimizer = Optimizer(run, training, stack.learning(run))
     optimizer.follow(stack.plan(run))
@@ -71,7 +75,6 @@ def start(model: Model, task: Task, rows: int, training: Training, watch: Sequen
     module = model.module.to(where).train()
     if where.type == "cpu":
         replace_dropout(module)
-        replace_embeddings(module)
         use_plain_attention(module)
 
     def say(message: str) -> None:
@@ -83,7 +86,14 @@ def start(model: Model, task: Task, rows: int, training: Training, watch: Sequen
     clock = Clock(0, total, steps_per_epoch)
     fixed = frozenset(name for name, parameter in module.named_parameters() if not parameter.requires_grad)
     forward = Forward(module, where, dtype)
-    return Run(module, task, forward, clock, where, training.seed, say, params=describe(module, before), fixed=fixed)
+    params, fresh = describe(module, before), frozenset(model.fresh)
+    return Run(module, task, forward, clock, where, training.seed, say, params=params, tokenizer=model.tokenizer, fresh=fresh, fixed=fixed)
+
+
+def used_tokens(train: Encoded, tokenizer: Any) -> Tensor:
+    """The tokens that the training rows hold, and those that have a meaning of their own: (tokens,) int64, in order."""
+    special = getattr(getattr(tokenizer, "tokenizer", tokenizer), "all_special_ids", [])
+    return torch.from_numpy(np.union1d(train.tokens(), np.array(special, np.int64)))
 
 
 def connect(parts: Parts, watch: Sequence[Observer]) -> None:
@@ -148,4 +158,15 @@ def load_weights(run: Run, state: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Copy parameters and buffers by name into the model."""
     for kind, named in (("weights", dict(run.model.named_parameters())), ("buffers", dict(run.model.named_buffers()))):
         for name, tensor in state[kind].items():
-            named[name].copy_(tensor)
+            owner = run.model.get_submodule(name.rpartition(".")[0])
+            if tensor.shape != named[name].shape and isinstance(owner, Embedding):  # the run is over, and the table whole again
+                named[name][owner.used] = tensor
+            else:
+                named[name].copy_(tensor)
+
+
+def make_whole(run: Run) -> None:
+    """End what is for training alone: the model has its own shape again."""
+    for part in run.model.modules():
+        if isinstance(part, Embedding):
+            part.whole()

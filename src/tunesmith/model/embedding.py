@@ -1,26 +1,61 @@
-"""Token embeddings for CPUs: their gradient is added up in place, where torch makes and fills a new table at every step."""
+"""Token embeddings for CPUs: only the rows of tokens that the training data hold are learned, and their gradient is added up in place.
+
+A vocabulary has tens or hundreds of thousands of tokens, a data set a few thousand. The other rows get no gradient; without care they
+still cost a table of zeros, a pass of the optimizer and two numbers of its state, for each weight in each step.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tunesmith.model.tokenizer import token_embedding
+
 LARGE = 1_000_000  # weights from which a table is worth it
 
 
 class Embedding(nn.Embedding):
-    """``nn.Embedding`` whose backward pass adds to the rows that were seen, in ``weight.grad`` itself.
+    """``nn.Embedding`` whose parameter is, within a run, the part of its table that learns: the rows ``used``, in their order.
 
-    Its gradient is only ever in ``weight.grad``: ``torch.autograd.grad`` with respect to ``weight`` does not see it.
+    The gradient is only ever in ``weight.grad``: ``torch.autograd.grad`` with respect to ``weight`` does not see it.
     """
 
+    used: Tensor
+
+    def use(self, used: Tensor) -> None:
+        """Let the rows ``used``, (tokens,) int64, learn, and the others stay as they are."""
+        table = self.weight.data
+        place = torch.full((len(table),), -1)
+        place[used] = torch.arange(len(used))
+        self.__dict__.update(used=used, table=table, place=place)  # no buffers: they are part of no checkpoint
+        self.weight.data = table[used]
+
+    def whole(self) -> None:
+        """Put the rows that learned back into the table, which is the parameter again."""
+        if (table := self.__dict__.pop("table", None)) is not None:
+            table[self.used] = self.weight.data
+            self.weight.grad, self.weight.data = None, table
+
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name is torch's)
+        table = self.__dict__.get("table")
+        if table is None:
+            return self._rows(input, self.padding_idx)
+        place = self.__dict__["place"][input]
+        padding = None if self.padding_idx is None else int(self.__dict__["place"][self.padding_idx])
+        known = place >= 0
+        if known.all():
+            return self._rows(place, padding)
+        learned = self._rows(place.clamp_min(0), None if padding == -1 else padding)
+        return torch.where(known[..., None], learned, F.embedding(input, table))
+
+    def _rows(self, ids: Tensor, padding: int | None) -> Tensor:
         if torch.is_grad_enabled() and self.weight.requires_grad:
-            return _Rows.apply(self.weight, input, self.padding_idx)  # type: ignore[no-untyped-call, no-any-return]
-        return super().forward(input)
+            return _Rows.apply(self.weight, ids, padding)  # type: ignore[no-untyped-call, no-any-return]
+        return F.embedding(ids, self.weight)
 
 
 class _Rows(torch.autograd.Function):
@@ -42,12 +77,21 @@ class _Rows(torch.autograd.Function):
         return None, None, None
 
 
-def replace_embeddings(module: nn.Module) -> int:
-    """Make every large plain ``nn.Embedding`` an ``Embedding``; its parameter stays the same. Returns how many were changed."""
-    found = [part for part in module.modules() if type(part) is nn.Embedding and part.weight.numel() >= LARGE and not _special(part)]
-    for part in found:
-        part.__class__ = Embedding
-    return len(found)
+def learn_rows(module: nn.Module, names: Container[str], used: Tensor) -> Embedding | None:
+    """Let only the rows ``used`` of the token embeddings learn, where ``names`` are the parameters that learn; the table, if it is large.
+
+    A table that is a matrix of outputs too has a gradient in every row: all of it learns.
+    """
+    path, size = token_embedding(module)
+    part = module.get_submodule(path)
+    if type(part) is not nn.Embedding or part.weight.numel() < LARGE or f"{path}.weight" not in names or _special(part):
+        return None
+    part.__class__ = Embedding
+    assert isinstance(part, Embedding)
+    owners = sum(owner is part.weight for _, owner in module.named_parameters(remove_duplicate=False))
+    if owners == 1 and 0 < len(used) < size and int(used[-1]) < size:
+        part.use(used)
+    return part
 
 
 def _special(part: nn.Embedding) -> bool:

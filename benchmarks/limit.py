@@ -1,0 +1,54 @@
+"""How near to the machine's own limit training comes: useful FLOP/s beside the rate of bfloat16 matrix products.
+
+    python benchmarks/limit.py
+
+Useful are the matrix products of the layers for real tokens: 6 per weight and token for forward and backward, and 12 * layers * width *
+length for attention (Kaplan et al. 2020, section 2.1). Padding, optimizer, dropout and everything else count as time alone. The rate of
+matrix products is measured before and after, at the sizes of the model's layers.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+LAYERS, WIDTH, WEIGHTS = 6, 384, 6 * 12 * 384 * 384
+CASES = {8: 400, 32: 1000}  # rows by batch size
+
+
+def matrix_rate(positions: int = 768) -> float:
+    """FLOP/s of bfloat16 products of the sizes of a layer: positions by 384 by 1536."""
+    import torch
+
+    a, b = torch.randn(positions, WIDTH).bfloat16(), torch.randn(WIDTH, 4 * WIDTH).bfloat16()
+    rates = []
+    for _ in range(60):
+        begun = time.perf_counter()
+        for _ in range(10):
+            a @ b
+        rates.append(10 * 2 * positions * WIDTH * 4 * WIDTH / (time.perf_counter() - begun))
+    return statistics.median(rates)
+
+
+def main() -> None:
+    from texts import by_tunesmith
+
+    for batch_size, num_rows in CASES.items():
+        before = matrix_rate()
+        run = by_tunesmith(num_rows, 1, batch_size, 5e-5, 0, seed=0)
+        after = matrix_rate()
+        length = 95  # tokens of a row, on average
+        useful = run["tokens_per_second"] * (6 * WEIGHTS + 12 * LAYERS * WIDTH * length)
+        rate = (before + after) / 2
+        print(
+            f"batches of {batch_size}: {run['tokens_per_second']:,.0f} tokens/s, {useful / 1e9:.0f} useful GFLOP/s of {rate / 1e9:.0f}"
+            f" ({before / 1e9:.0f} before, {after / 1e9:.0f} after): {useful / rate:.0%}"
+        )
+
+
+if __name__ == "__main__":
+    main()

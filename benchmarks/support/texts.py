@@ -1,0 +1,85 @@
+"""Package descriptions in 20 topics, trained by tunesmith and by transformers.Trainer with equal settings."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from typing import Any
+
+from turns import Result
+
+LENGTH = 256
+
+
+def rows(split: str, most: int | None = None) -> list[dict[str, Any]]:
+    """Rows of the sample; every nth of them when there are more than ``most``."""
+    from tunesmith.samples.fetch import fetch
+
+    found = [json.loads(line) for line in (fetch("topics") / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return found[:: max(1, len(found) // most)][:most] if most else found
+
+
+def by_tunesmith(
+    num_rows: int, epochs: int, batch_size: int, rate: float, frozen: int, seed: int, trunk: str = "auto", folder: str = ""
+) -> Result:
+    """Full tuning, or with the lowest ``frozen`` layers frozen; judged on the test rows."""
+    import tunesmith
+
+    with tempfile.TemporaryDirectory() as scratch:
+        report = tunesmith.train(
+            model="sample:minilm",
+            task={"text_classification": {"max_length": LENGTH}},
+            data={"train": rows("train", num_rows), "validation": None, "test": rows("test")},
+            strategies=["clip", *([{"freeze": {"layers": frozen}}] if frozen else [])],
+            training={"epochs": epochs, "learning_rate": rate, "batch_size": batch_size, "warmup": "0st", "trunk": trunk},
+            baselines=False,
+            seed=seed,
+            runs=folder or scratch,
+        )
+        scores = report.scores
+    return {"score": scores["tuned"]["accuracy"], "seconds": scores["seconds"]["train"], "tokens_per_second": scores["tokens_per_second"]}
+
+
+def by_trainer(num_rows: int, epochs: int, batch_size: int, rate: float, frozen: int, seed: int, best: bool = False) -> Result:
+    """The same by transformers.Trainer: at its defaults, or in bfloat16 with batches grouped by length."""
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+        Trainer,
+        TrainingArguments,
+        set_seed,
+    )
+
+    from tunesmith.samples.fetch import fetch
+
+    set_seed(seed)
+    model_folder = str(fetch("minilm"))
+    tokenizer = AutoTokenizer.from_pretrained(model_folder)
+    train, test = rows("train", num_rows), rows("test")
+    labels = sorted({row["label"] for row in train})
+
+    def encoded(data: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        ids = tokenizer([row["text"] for row in data], truncation=True, max_length=LENGTH)["input_ids"]
+        return [{"input_ids": one, "labels": labels.index(row["label"])} for one, row in zip(ids, data, strict=True)]
+
+    model = AutoModelForSequenceClassification.from_pretrained(model_folder, num_labels=len(labels))
+    if frozen:
+        for part in (model.bert.embeddings, *model.bert.encoder.layer[:frozen]):
+            part.requires_grad_(False)
+    learned, judged = encoded(train), encoded(test)
+    faster: dict[str, Any] = {"bf16": True, "train_sampling_strategy": "group_by_length"} if best else {}
+    with tempfile.TemporaryDirectory() as out:
+        arguments = TrainingArguments(
+            out, num_train_epochs=epochs, per_device_train_batch_size=batch_size, learning_rate=rate, weight_decay=0.01, seed=seed,
+            save_strategy="no", report_to=[], disable_tqdm=True, **faster,
+        )  # fmt: skip
+        run = Trainer(model, arguments, data_collator=DataCollatorWithPadding(tokenizer), train_dataset=learned)
+        begun = time.perf_counter()
+        run.train()
+        seconds = time.perf_counter() - begun
+        guesses = run.predict(judged).predictions.argmax(axis=1)
+    accuracy = sum(int(guess) == row["labels"] for guess, row in zip(guesses, judged, strict=True)) / len(judged)
+    tokens = epochs * sum(len(row["input_ids"]) for row in learned)
+    return {"score": accuracy, "seconds": seconds, "tokens_per_second": tokens / seconds}

@@ -1,0 +1,73 @@
+"""Contenders that take turns, each in a process of its own, so that whatever else the machine does hits all of them alike."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Result = dict[str, Any]
+Contender = Callable[..., Result]
+
+
+def contest(about: str, contenders: Mapping[str, Contender], cases: Mapping[str, Mapping[str, Any]], rounds: int = 3) -> None:
+    """Run every contender on every case, ``rounds`` times with another seed, and print each result and the ratios to the first.
+
+    A contender gets the case's settings and ``seed`` by name, and returns ``score``, ``seconds`` and whatever else is worth a column.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--cases", nargs="*", choices=list(cases), default=list(cases))
+    parser.add_argument("--one", nargs=3, metavar=("CONTENDER", "CASE", "SEED"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        contender, case, seed = given.one
+        print(json.dumps(contenders[contender](**cases[case], seed=int(seed)) | {"peak_mb": peak()}))
+        return
+    for case in given.cases:
+        print(f"\n{case}: {', '.join(f'{name} {value}' for name, value in cases[case].items())}")
+        found: dict[str, list[Result]] = {name: [] for name in contenders}
+        for seed in range(given.rounds):
+            for name in list(contenders) if seed % 2 == 0 else list(contenders)[::-1]:
+                found[name].append(apart(name, case, seed))
+                print(
+                    f"  seed {seed}  {name:16} " + "  ".join(f"{key} {shown(value)}" for key, value in found[name][-1].items()), flush=True
+                )
+        summary(found)
+
+
+def apart(contender: str, case: str, seed: int) -> Result:
+    """One run in a new process."""
+    command = [sys.executable, sys.argv[0], "--one", contender, case, str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{contender} failed on {case}:\n{done.stderr[-3000:]}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def summary(found: Mapping[str, Sequence[Result]]) -> None:
+    """Means of the scores, and how many times the time of the first contender each other one takes."""
+    ours = next(iter(found.values()))
+    for name, results in found.items():
+        ratios = [theirs["seconds"] / mine["seconds"] for mine, theirs in zip(ours, results, strict=True)]
+        score = statistics.mean(result["score"] for result in results)
+        seconds, memory = (statistics.median(result[key] for result in results) for key in ("seconds", "peak_mb"))
+        times = f"{statistics.median(ratios):.2f} times the time of the first ({min(ratios):.2f} to {max(ratios):.2f})"
+        print(f"  {name:16} mean score {score:.4f}, median {seconds:.1f} s, {memory:,.0f} MB, {times}")
+
+
+def peak() -> float:
+    """The most memory that this process held, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def shown(value: Any) -> str:
+    """A number in as many digits as are worth reading."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
