@@ -15,6 +15,7 @@ from torch import Tensor
 import tiny
 from training import same, tiny_fit, weights
 from tunesmith.core.batch import Batch
+from tunesmith.core.clock import Span
 from tunesmith.core.errors import DivergedError, InputError, ResourceError
 from tunesmith.core.loss import Loss
 from tunesmith.core.observer import Observer, Record
@@ -25,6 +26,7 @@ from tunesmith.core.task import Row, Task
 from tunesmith.engine import micro
 from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.model import embedding
+from tunesmith.strategies.early_stop import EarlyStop
 from tunesmith.strategies.ema import EMA
 from tunesmith.strategies.l2sp import L2SP
 from tunesmith.tasks.text_classification import TextClassification
@@ -215,3 +217,11 @@ def test_the_tokens_of_the_data_learn_as_if_all_did(strategies: list[Strategy], 
     assert table.shape[0] == len(tiny.VOCABULARY)
     Checkpoints(tmp_path / "checkpoints", keep=9).load_best(ours.run)  # after the end, the table is whole
     assert table.shape[0] == len(tiny.VOCABULARY)
+
+
+def test_a_run_that_was_ended_and_died_afterwards_trains_no_further(tmp_path: Path) -> None:
+    stopping: dict[str, Any] = {"steps": 12, "evaluate_every": Span(1, "st"), "learning_rate": 1e-30}
+    first = tiny_fit(tmp_path, [EarlyStop(patience=2)], **stopping)
+    assert first.run.clock.step < 12
+    again = tiny_fit(tmp_path, [EarlyStop(patience=2)], **stopping)
+    assert (again.run.clock, again.reason) == (first.run.clock, first.reason)

@@ -59,6 +59,7 @@ for command in (
     using.evaluate,
     looking.report,
     looking.listing,
+    looking.cache,
     looking.env,
 ):
     application.add_command(command)

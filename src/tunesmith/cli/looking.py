@@ -50,6 +50,37 @@ def _described(sample: Sample, is_here: bool) -> tuple[str, str, str]:
 
 
 @click.command()
+@click.option("--clear", is_flag=True, help="Remove it.")
+@click.argument("parts", metavar="[PART]...", nargs=-1, help="samples or trunk; all when none is named.")
+@show.json_option
+def cache(clear: bool, parts: tuple[str, ...], as_json: bool) -> None:
+    """Show what is kept between runs and how large it is, or clear it.
+
+    Samples are fetched again when they are used; the trunk holds what frozen layers
+    gave for the rows of earlier runs, and is computed again.
+    """
+    import shutil
+
+    from tunesmith.core.errors import InputError, Problem
+    from tunesmith.samples.fetch import cache as cache_folder
+
+    known = {"samples": "real models and data sets", "trunk": "what frozen layers gave"}
+    if unknown := [part for part in parts if part not in known]:
+        raise InputError(Problem(f"the cache has no part '{unknown[0]}'", f"Name {' or '.join(known)}"))
+    found = {}
+    for part in parts or known:
+        folder = cache_folder() / part
+        files = [file for file in folder.rglob("*") if file.is_file()]
+        found[part] = {"folder": str(folder), "files": len(files), "bytes": sum(file.stat().st_size for file in files)}
+        if clear:
+            shutil.rmtree(folder, ignore_errors=True)
+    if as_json:
+        show.document(found)
+        return
+    show.rows([(part, show.size(facts["bytes"]), "removed" if clear else known[part], facts["folder"]) for part, facts in found.items()])
+
+
+@click.command()
 @show.recipe_argument
 @show.overrides_argument
 @show.json_option

@@ -40,7 +40,11 @@ class Observer(Memory):
 
     ``step`` is called from the first observer to the last, ``begin`` from the last to the first: the checkpoints, which come last,
     are restored before any other observer begins, and are saved after all others have seen the step.
+
+    ``ended``  why the run was to end, where that is a part of its memory: a run that was ended and died afterwards trains no further
     """
+
+    ended: str = ""
 
     def begin(self, run: Run) -> None:
         """Everything is ready, resumed state included."""

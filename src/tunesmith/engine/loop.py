@@ -51,7 +51,7 @@ def fit(
     for observer in reversed(watch):
         observer.begin(run)
     rows_of_step = parts.stack.feed(parts.source, run)
-    reason = "all steps done" if run.clock.finished else ""
+    reason = next((observer.ended for observer in watch if observer.ended), "all steps done" if run.clock.finished else "")
     try:
         while not reason:
             done = take_step(next(rows_of_step), parts)

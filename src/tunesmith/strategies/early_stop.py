@@ -32,7 +32,8 @@ class EarlyStop(Observer):
         if waited < self.patience:
             return None
         best = run.evaluations[-1 - waited]
-        return f"early_stop: no gain in {metric} for {waited} evaluations; it was {best[metric]:.4g} at step {best['step']}"
+        self.ended = f"early_stop: no gain in {metric} for {waited} evaluations; it was {best[metric]:.4g} at step {best['step']}"
+        return self.ended
 
     def end(self, run: Run, reason: str) -> None:
         if not run.evaluations:
