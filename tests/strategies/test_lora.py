@@ -16,7 +16,7 @@ from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
 from tunesmith.model.backbone import describe
 from tunesmith.model.surgery import amount
-from tunesmith.strategies.lora import LoRA, head_modules, linear_layers
+from tunesmith.strategies.lora import LoRA
 
 # peft 0.21 asks transformers 5.23 for a property by its old name.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
@@ -121,39 +121,6 @@ def test_the_saved_folder_loads_with_peft_alone(strategy: LoRA, tmp_path: Path) 
     torch.testing.assert_close(logits(loaded), logits(adapted), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("targets", "expected"),
-    [
-        ("attention", {"query", "key", "value", "attention.output.dense"}),
-        ("mlp", {"intermediate.dense", "output.dense"}),
-        (["query", "mlp"], {"query", "intermediate.dense", "output.dense"}),
-        ("*.layer.*.attention.self.[kv]*.weight", {"key", "value"}),
-    ],
-)
-def test_targets_by_role_and_by_name(targets: str | list[str], expected: set[str]) -> None:
-    model = build()
-    found = linear_layers(model, describe(model), [targets] if isinstance(targets, str) else targets)
-    short = {name.partition("layer.")[2][2:].removeprefix("attention.self.") for name in found}
-    assert short == expected
-    assert len(found) == 2 * len(expected)
-
-
-@pytest.mark.parametrize(("family", "heads"), [("bert", ["bert.pooler", "classifier"]), ("roberta", ["classifier"]), ("gpt2", ["score"])])
-def test_head_modules(family: str, heads: list[str]) -> None:
-    model = build(family)
-    assert head_modules(model, describe(model)) == heads
-
-
-def test_the_output_matrix_of_a_language_model_is_no_head() -> None:
-    from transformers import AutoModelForCausalLM
-
-    for tied in (True, False):
-        config = copy.deepcopy(CONFIGS["gpt2"])
-        config.tie_word_embeddings = tied
-        model = AutoModelForCausalLM.from_config(config)
-        assert head_modules(model, describe(model)) == []
-
-
 def test_the_same_seed_makes_the_same_adapter() -> None:
     adapters = []
     for seed in (1, 1, 2):
@@ -181,3 +148,12 @@ def test_it_says_what_was_added(run: Run, said: list[str]) -> None:
     run.params = describe(strategy.adapt(model), before)
     strategy.begin(run)
     assert said == [f"lora: {amount(128)} weights added, of rank 2"]
+
+
+def test_the_second_matrix_may_learn_faster() -> None:
+    strategy, model = LoRA(rank=2, b_rate=16.0), build()
+    before = {name for name, _ in model.named_parameters()}
+    params = describe(strategy.adapt(model), before)
+    rates = {name: strategy.plan(param, Rule(), Clock(0, 10, 10)).rate for name, param in params.items()}
+    assert {rate for name, rate in rates.items() if "lora_B" in name} == {16.0}
+    assert {rate for name, rate in rates.items() if "lora_B" not in name} == {1.0}

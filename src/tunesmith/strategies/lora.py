@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -15,10 +13,10 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.model.adapters import frozen, head_modules, linear_layers, wrap
 from tunesmith.model.backbone import describe
-from tunesmith.model.surgery import amount, matching
+from tunesmith.model.surgery import amount
 
-ROLES = {"attention": {"attention"}, "mlp": {"mlp"}, "all": {"attention", "mlp"}}
 INITIALISATIONS: dict[str, bool | str] = {"uniform": True, "gaussian": "gaussian", "pissa": "pissa"}  # ours -> peft's
 
 
@@ -29,7 +27,8 @@ class LoRA(Strategy):
     Formula: y = W x + alpha / rank * B A x, A (rank, in), B (out, rank); rank_stabilised: alpha / sqrt(rank); dora: rows of learned norm.
     Use when: the model is large for the memory, or many tuned models share one base. It wants about ten times the rate of full fine-tuning.
     Cost: memory x0.3 to x0.5 (no gradients and moments of the base; activations stay), time x0.7 to x0.9; dora: time x1.2.
-    Source: Hu et al. 2021, "LoRA", equation 3; DoRA: Liu et al. 2024, equation 5; rsLoRA: Kalajdzievski 2023; PiSSA: Meng et al. 2024.
+    Source: Hu et al. 2021, "LoRA", equation 3; DoRA: Liu et al. 2024, equation 5; rsLoRA: Kalajdzievski 2023; PiSSA: Meng et al. 2024;
+            LoRA+: Hayou et al. 2024, section 4.
     Differs: all linear layers by default (the paper: queries and values); A starts uniform as in peft, or gaussian as in the paper.
     """
 
@@ -39,6 +38,7 @@ class LoRA(Strategy):
     targets: str | list[str] = setting("all", "linear layers: attention, mlp, all, or parts of names, or patterns with * and ?")
     dora: bool = setting(False, "DoRA: learn the norm of each output's weights apart from their direction")
     rank_stabilised: bool = setting(False, "rsLoRA: divide alpha by the square root of the rank")
+    b_rate: float = setting(1.0, "LoRA+: learning rate of B as a multiple of that of A; 16 in the paper", above=0)
     initialisation: str = setting("uniform", "of A, B being zero; pissa: A and B from the SVD of W", choices=tuple(INITIALISATIONS))
 
     owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})
@@ -48,7 +48,7 @@ class LoRA(Strategy):
         return cls(rank=2, alpha=4)
 
     def adapt(self, model: nn.Module) -> nn.Module:
-        from peft import LoraConfig, get_peft_model
+        from peft import LoraConfig
 
         params = describe(model)
         layers = linear_layers(model, params, [self.targets] if isinstance(self.targets, str) else self.targets)
@@ -66,52 +66,15 @@ class LoRA(Strategy):
             init_lora_weights=INITIALISATIONS[self.initialisation],
             fan_in_fan_out=not isinstance(model.get_submodule(layers[0]), nn.Linear),  # GPT-2's Conv1D keeps (in, out)
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a property by its old name
-            wrapped: nn.Module = get_peft_model(model, config)
-        self._frozen = frozenset(name for name, parameter in wrapped.named_parameters() if not parameter.requires_grad)
-        return wrapped
+        adapted = wrap(model, config)
+        self._frozen = frozen(adapted)
+        return adapted
 
     def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
-        return replace(rule, learns=False) if param.name in self._frozen else rule
+        if param.name in self._frozen:
+            return replace(rule, learns=False)
+        return replace(rule, rate=rule.rate * self.b_rate) if "lora_B" in param.name else rule
 
     def begin(self, run: Run) -> None:
         added = [param for param in run.params.values() if "lora_" in param.name]
         run.say(f"lora: {amount(sum(param.size for param in added))} weights added, of rank {self.rank}")
-
-
-def linear_layers(model: nn.Module, params: dict[str, Param], targets: Sequence[str]) -> list[str]:
-    """The names of the linear layers below the head that ``targets`` mean, in the model's order.
-
-    A target is a role (``attention``, ``mlp``, ``all``) or matches names as ``tunesmith.model.surgery`` does.
-    Raises ``InputError`` for a target that means none.
-    """
-    from transformers.pytorch_utils import Conv1D
-
-    linear = {f"{name}.weight": name for name, module in model.named_modules() if isinstance(module, (nn.Linear, Conv1D))}
-    inside = {weight: params[weight] for weight in linear if weight in params and not params[weight].head}
-
-    def meant(target: str) -> set[str]:
-        return (
-            {weight for weight, param in inside.items() if param.kind in ROLES[target]} if target in ROLES else matching(inside, [target])
-        )
-
-    chosen = [meant(target) for target in targets]
-    if not chosen or not all(chosen):
-        raise InputError(Problem(f"lora: no linear layer is meant by targets {list(targets)}", "Name layers, or write all"))
-    return [linear[weight] for weight in inside if weight in set().union(*chosen)]
-
-
-def head_modules(model: nn.Module, params: dict[str, Param]) -> list[str]:
-    """The largest modules that belong to the head alone: they learn in full, and are saved with the adapter.
-
-    The output matrix of a language model is none of them: it was pre-trained with the rest.
-    """
-    head = {name for name, param in params.items() if param.kind == "head"}
-    output = getattr(model, "get_output_embeddings", lambda: None)()
-    found: list[str] = []
-    for name, module in model.named_modules():
-        own = {f"{name}.{inner}" for inner, _ in module.named_parameters()}
-        if own and own <= head and module is not output and not name.startswith(tuple(f"{other}." for other in found)):
-            found.append(name)
-    return found

@@ -1,0 +1,132 @@
+"""Models inside adapters of peft: what they may attach to, and how they are wrapped."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.param import Param
+from tunesmith.core.run import Run
+from tunesmith.model.surgery import matching
+
+ROLES = {"attention": {"attention"}, "mlp": {"mlp"}, "all": {"attention", "mlp"}}
+# How peft calls what a model is for, by the end of the name of its class.
+KINDS = {
+    "ForSequenceClassification": "SEQ_CLS",
+    "ForTokenClassification": "TOKEN_CLS",
+    "ForQuestionAnswering": "QUESTION_ANS",
+    "ForConditionalGeneration": "SEQ_2_SEQ_LM",
+    "ForCausalLM": "CAUSAL_LM",
+    "LMHeadModel": "CAUSAL_LM",
+    "Model": "FEATURE_EXTRACTION",
+}
+
+
+def wrap(model: nn.Module, config: Any) -> nn.Module:
+    """The model inside an adapter of peft, freshly made. Raises ``InputError`` where peft cannot attach it to this model."""
+    from peft import get_peft_model
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a property by its old name
+        try:
+            adapted: nn.Module = get_peft_model(model, config)
+        except (ValueError, TypeError, AttributeError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            kind = str(config.peft_type.value).lower()
+            raise InputError(
+                Problem(f"{kind} cannot be attached to {type(model).__name__} ({reason})", "Use lora, or another kind")
+            ) from error
+    return adapted
+
+
+def frozen(adapted: nn.Module) -> frozenset[str]:
+    """The names of the parameters that do not learn under the adapter."""
+    return frozenset(name for name, parameter in adapted.named_parameters() if not parameter.requires_grad)
+
+
+def virtual_tokens(model: nn.Module, count: int) -> dict[str, Any]:
+    """What every configuration of peft with learned tokens is told: how many, how wide, and what the model is for."""
+    config: Any = model.config
+    embeddings = getattr(model, "get_input_embeddings", lambda: None)()
+    kind = kind_of(model)
+    if kind is None or embeddings is None:
+        raise InputError(Problem(f"learned tokens cannot be put before the text of {type(model).__name__}", "Use lora"))
+    text = config.get_text_config()
+    return {
+        "task_type": kind,
+        "num_virtual_tokens": count,
+        "token_dim": embeddings.weight.shape[1],
+        "num_transformer_submodules": 2 if kind == "SEQ_2_SEQ_LM" else 1,
+        "num_attention_heads": text.num_attention_heads,
+        "num_layers": text.num_hidden_layers,
+    }
+
+
+def room_for(count: int, run: Run) -> None:
+    """Raise ``InputError`` where a text with ``count`` learned tokens before it is longer than the model's positions."""
+    positions = getattr(run.model.config.get_text_config(), "max_position_embeddings", None)  # type: ignore[union-attr]
+    longest = max((item["length"] for item in run.train), default=0)
+    if positions and longest + count > positions:
+        remedy = f"Give task.max_length: {positions - count} or less, or fewer tokens"
+        raise InputError(Problem(f"{count} learned tokens and {longest} of the longest text are more than {positions} positions", remedy))
+
+
+def tried(run: Run, name: str) -> None:
+    """Call the adapted model once. Raises ``InputError`` where its family cannot do what the adapter asks of it."""
+    if not run.train:
+        return
+    try:
+        with torch.no_grad():
+            run.forward(run.task.collate([run.train[0]], run.tokenizer))
+    except (ValueError, RuntimeError, NotImplementedError, TypeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        model = getattr(run.model, "base_model", run.model)
+        raise InputError(Problem(f"{name} does not work with {type(model).__name__} ({reason})", "Use lora")) from error
+
+
+def kind_of(model: nn.Module) -> str | None:
+    """What peft calls the work of a model; None where it has no name for it."""
+    name = type(model).__name__
+    return next((kind for ending, kind in KINDS.items() if name.endswith(ending)), None)
+
+
+def linear_layers(model: nn.Module, params: Mapping[str, Param], targets: Sequence[str]) -> list[str]:
+    """The names of the linear layers below the head that ``targets`` mean, in the model's order.
+
+    A target is a role (``attention``, ``mlp``, ``all``) or matches names as ``tunesmith.model.surgery`` does.
+    Raises ``InputError`` for a target that means none.
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    linear = {f"{name}.weight": name for name, module in model.named_modules() if isinstance(module, (nn.Linear, Conv1D))}
+    inside = {weight: params[weight] for weight in linear if weight in params and not params[weight].head}
+
+    def meant(target: str) -> set[str]:
+        return (
+            {weight for weight, param in inside.items() if param.kind in ROLES[target]} if target in ROLES else matching(inside, [target])
+        )
+
+    chosen = [meant(target) for target in targets]
+    if not chosen or not all(chosen):
+        raise InputError(Problem(f"no linear layer is meant by targets {list(targets)}", "Name layers, or write all"))
+    return [linear[weight] for weight in inside if weight in set().union(*chosen)]
+
+
+def head_modules(model: nn.Module, params: Mapping[str, Param]) -> list[str]:
+    """The largest modules that belong to the head alone: they learn in full, and are saved with the adapter.
+
+    The output matrix of a language model is none of them: it was pre-trained with the rest.
+    """
+    head = {name for name, param in params.items() if param.kind == "head"}
+    output = getattr(model, "get_output_embeddings", lambda: None)()
+    found: list[str] = []
+    for name, module in model.named_modules():
+        own = {f"{name}.{inner}" for inner, _ in module.named_parameters()}
+        if own and own <= head and module is not output and not name.startswith(tuple(f"{other}." for other in found)):
+            found.append(name)
+    return found

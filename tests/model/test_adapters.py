@@ -1,0 +1,76 @@
+"""Where adapters of peft attach, and what is said where they cannot."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+import tiny
+from tunesmith.core.errors import InputError
+from tunesmith.model.adapters import frozen, head_modules, kind_of, linear_layers, wrap
+from tunesmith.model.backbone import describe
+
+
+def build(family: str = "bert") -> nn.Module:
+    torch.manual_seed(0)
+    return AutoModelForSequenceClassification.from_config(tiny.configs[family](num_labels=3)).eval()
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ("attention", {"query", "key", "value", "attention.output.dense"}),
+        ("mlp", {"intermediate.dense", "output.dense"}),
+        (["query", "mlp"], {"query", "intermediate.dense", "output.dense"}),
+        ("*.layer.*.attention.self.[kv]*.weight", {"key", "value"}),
+    ],
+)
+def test_targets_by_role_and_by_name(targets: str | list[str], expected: set[str]) -> None:
+    model = build()
+    found = linear_layers(model, describe(model), [targets] if isinstance(targets, str) else targets)
+    short = {name.partition("layer.")[2][2:].removeprefix("attention.self.") for name in found}
+    assert short == expected
+    assert len(found) == 3 * len(expected)
+
+
+@pytest.mark.parametrize(("family", "heads"), [("bert", ["bert.pooler", "classifier"]), ("roberta", ["classifier"]), ("gpt2", ["score"])])
+def test_head_modules(family: str, heads: list[str]) -> None:
+    model = build(family)
+    assert head_modules(model, describe(model)) == heads
+
+
+def test_the_output_matrix_of_a_language_model_is_no_head() -> None:
+    for tied in (True, False):
+        config = copy.deepcopy(tiny.configs["gpt2"]())
+        config.tie_word_embeddings = tied
+        model = AutoModelForCausalLM.from_config(config)
+        assert head_modules(model, describe(model)) == []
+
+
+def test_what_is_wrapped_is_frozen_but_for_what_was_added() -> None:
+    from peft import IA3Config
+
+    model = build()
+    before = {name for name, _ in model.named_parameters()}
+    adapted = wrap(model, IA3Config(target_modules=["key", "value"], feedforward_modules=[]))
+    assert len(frozen(adapted)) == len(before)
+    assert all("ia3_" in name for name, _ in adapted.named_parameters() if name not in frozen(adapted))
+
+
+def test_what_peft_cannot_attach_is_told() -> None:
+    from peft import LNTuningConfig
+
+    with pytest.raises(InputError, match=r"ln_tuning cannot be attached to BertForSequenceClassification .*Use lora"):
+        wrap(build(), LNTuningConfig())
+
+
+@pytest.mark.parametrize(("family", "kind"), [("bert", "SEQ_CLS"), ("gpt2", "SEQ_CLS")])
+def test_what_a_model_is_for(family: str, kind: str) -> None:
+    assert kind_of(build(family)) == kind
+    assert kind_of(tiny.base(family)) == "FEATURE_EXTRACTION"
+    assert kind_of(AutoModelForCausalLM.from_config(tiny.configs["gpt2"]())) == "CAUSAL_LM"
+    assert kind_of(nn.Linear(1, 1)) is None

@@ -1,0 +1,52 @@
+"""Prompt tuning: vectors before the text, and nothing else, learn."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoModelForImageClassification
+
+import tiny
+from training import tiny_fit, weights
+from tunesmith.core.errors import InputError
+from tunesmith.strategies.prompt import Prompt
+
+IDS = torch.tensor([[2, 10, 11, 3]])
+
+
+def test_the_model_reads_the_vectors_before_the_text() -> None:
+    torch.manual_seed(0)
+    model = tiny.bert().eval()
+    table = model.get_input_embeddings().weight.detach().clone()
+    adapted = Prompt(tokens=3).adapt(model).eval()
+    with torch.no_grad():
+        prompt = adapted.prompt_encoder["default"].embedding.weight
+        given = torch.cat([prompt, table[IDS[0]]])[None]
+        ours = adapted(input_ids=IDS, attention_mask=torch.ones_like(IDS)).logits
+        torch.testing.assert_close(ours, adapted.base_model(inputs_embeds=given).logits)
+
+
+def test_it_may_start_as_items_of_the_vocabulary() -> None:
+    model = tiny.bert()
+    table = model.get_input_embeddings().weight.detach().clone()
+    prompt = Prompt(tokens=3, vocabulary=True).adapt(model).prompt_encoder["default"].embedding.weight
+    assert all((table == vector).all(dim=1).any() for vector in prompt)
+
+
+def test_the_vectors_and_the_head_learn_and_the_base_does_not() -> None:
+    before, after = weights(tiny_fit(None, [Prompt(tokens=2)], steps=1, learning_rate=1e-30)), weights(tiny_fit(None, [Prompt(tokens=2)]))
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert any("prompt_encoder" in name for name in changed)
+    assert any("classifier" in name for name in changed)
+    assert all("prompt_encoder" in name or "modules_to_save" in name for name in changed)
+
+
+def test_a_text_too_long_for_the_vectors_is_told() -> None:
+    with pytest.raises(InputError, match=r"70 learned tokens and \d+ of the longest text are more than 72 positions"):
+        tiny_fit(None, [Prompt(tokens=70)])
+
+
+def test_a_family_that_cannot_is_refused() -> None:
+    vision = AutoModelForImageClassification.from_config(tiny.configs["vit"]())
+    with pytest.raises(InputError, match="learned tokens cannot be put before the text of ViTForImageClassification"):
+        Prompt(tokens=2).adapt(vision)
