@@ -20,9 +20,7 @@ def rows(split: str, most: int | None = None) -> list[dict[str, Any]]:
     return found[:: max(1, len(found) // most)][:most] if most else found
 
 
-def by_tunesmith(
-    num_rows: int, epochs: int, batch_size: int, rate: float, frozen: int, seed: int, trunk: str = "auto", folder: str = ""
-) -> Result:
+def by_tunesmith(num_rows: int, epochs: int, batch_size: int, rate: float, frozen: int, seed: int, trunk: str = "auto") -> Result:
     """Full tuning, or with the lowest ``frozen`` layers frozen; judged on the test rows."""
     import tunesmith
 
@@ -35,7 +33,7 @@ def by_tunesmith(
             training={"epochs": epochs, "learning_rate": rate, "batch_size": batch_size, "warmup": "0st", "trunk": trunk},
             baselines=False,
             seed=seed,
-            runs=folder or scratch,
+            runs=scratch,
         )
         scores = report.scores
     return {"score": scores["tuned"]["accuracy"], "seconds": scores["seconds"]["train"], "tokens_per_second": scores["tokens_per_second"]}

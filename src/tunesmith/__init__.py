@@ -9,7 +9,13 @@ tunesmith.load(report.folder).predict(["Not bad at all."])
 from __future__ import annotations
 
 from importlib import import_module
+from os import environ as _environ
 from typing import Any
+
+# Threads that wait for one another spin for a while before they sleep: a millisecond by default, in which another program on the same
+# processor cannot run, so that beside a busy neighbour training took up to five times as long. Read when torch is first imported.
+if "OMP_WAIT_POLICY" not in _environ:
+    _environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # Where each public name lives. Importing tunesmith imports none of them, so that it takes no time.
 _HOMES = {
