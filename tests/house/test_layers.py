@@ -81,7 +81,8 @@ def test_a_circle_is_caught(text: str) -> None:
 def undeclared(file: Source, always: Collection[str], sometimes: Collection[str]) -> list[str]:
     """Imports of packages that an installation lacks; what it has only ``sometimes`` may be imported in functions."""
     packages = packages_distributions()
-    ours = {"tunesmith", *(path.stem for path in (ROOT / "tests").rglob("*") if path.suffix in ("", ".py"))}
+    files = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*") if path.suffix in ("", ".py")]
+    ours = {"tunesmith", *(path.stem for path in files)}
     faults = []
     for found in layers.imports(file):
         names = {plain(name) for name in packages.get(found.top, [found.top])}
