@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tunesmith.core.loss import Loss
+from tunesmith.core.loss import Loss, average
 
 
 def test_the_mean_is_over_what_counts() -> None:
@@ -53,3 +53,12 @@ def test_sums_and_counts_of_ragged_pieces_make_the_mean_of_the_whole_and_means_o
     together = sum(piece.sum.item() for piece in pieces) / sum(piece.count for piece in pieces)
     assert together == pytest.approx(losses.mean().item())
     assert sum(piece.mean.item() for piece in pieces) / 2 != pytest.approx(losses.mean().item())
+
+
+def test_the_average_of_passes_has_the_mean_of_every_part() -> None:
+    weight = torch.tensor(2.0, requires_grad=True)
+    passes = [Loss(weight * factor, 4, logits=torch.full((2, 3), factor)).plus("a", torch.tensor(factor)) for factor in (1.0, 2.0, 6.0)]
+    mean = average(passes)
+    assert (mean.sum.item(), mean.count, mean.parts["a"].item()) == (9.0, 4, 3.0)
+    assert mean.logits is passes[0].logits
+    assert torch.autograd.grad(mean.sum, weight)[0].item() == 3.0

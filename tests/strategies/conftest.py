@@ -16,6 +16,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.param import Param
 from tunesmith.core.run import Run
+from tunesmith.core.strategy import Strategy
 
 LAYERS = 3
 
@@ -41,6 +42,9 @@ class Toy(nn.Module):
         self.dropout = nn.Dropout(0.5)
         self.final = nn.LayerNorm(6)
         self.classifier = nn.Linear(6, 4)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.embeddings
 
     def forward(self, ids: Tensor) -> Tensor:
         hidden = self.embeddings(ids)
@@ -72,7 +76,7 @@ def said() -> list[str]:
 def run(toy: Toy, said: list[str]) -> Run:
     """A run of 40 steps, 10 in an epoch, at its start; everything learns."""
     params = {name: param_of(name, w.shape) for name, w in toy.named_parameters()}
-    task = SimpleNamespace(primary="accuracy", higher_is_better=True)
+    task = SimpleNamespace(primary="accuracy", higher_is_better=True, objective=cross_entropy)
     return Run(toy, task, Forward(toy), Clock(0, 40, 10), torch.device("cpu"), 0, said.append, params=params)
 
 
@@ -83,26 +87,26 @@ def batch() -> Batch:
     return Batch({"ids": ids}, {"labels": torch.tensor([0, 3, 1, 2, 3])}, torch.arange(5), tokens=15)
 
 
+def cross_entropy(batch: Batch, forward: Forward) -> Loss:
+    """The objective of the toy model."""
+    logits, labels = forward(batch), batch.targets["labels"]
+    return Loss(F.cross_entropy(logits, labels, reduction="sum"), len(batch), logits, labels)
+
+
 @pytest.fixture
 def objective(run: Run) -> Callable[[Batch], Loss]:
     """The cross-entropy of the toy model, as the innermost ``loss``."""
-
-    def inner(batch: Batch) -> Loss:
-        logits, labels = run.forward(batch), batch.targets["labels"]
-        return Loss(F.cross_entropy(logits, labels, reduction="sum"), len(batch), logits, labels)
-
-    return inner
+    return lambda batch: cross_entropy(batch, run.forward)
 
 
-@pytest.fixture
-def backward(run: Run, objective: Callable[[Batch], Loss]) -> Callable[[Sequence[Batch]], Loss]:
+def mean_gradients(run: Run, objective: Callable[[Batch], Loss]) -> Callable[[Sequence[Batch]], Loss]:
     """Mean gradients of the toy model, as the innermost ``gradient``: the same dropout masks at each call."""
 
     def inner(batches: Sequence[Batch]) -> Loss:
         run.model.zero_grad()
         torch.manual_seed(7)
         total = Loss(torch.zeros(()), 0)
-        for batch in batches:
+        for run.micro, batch in enumerate(batches):
             loss = objective(batch)
             loss.sum.backward()
             total = Loss(total.sum + loss.sum.detach(), total.count + loss.count)
@@ -112,3 +116,28 @@ def backward(run: Run, objective: Callable[[Batch], Loss]) -> Callable[[Sequence
         return total
 
     return inner
+
+
+@pytest.fixture
+def backward(run: Run, objective: Callable[[Batch], Loss]) -> Callable[[Sequence[Batch]], Loss]:
+    """The innermost ``gradient``."""
+    return mean_gradients(run, objective)
+
+
+@pytest.fixture
+def around(run: Run, objective: Callable[[Batch], Loss]) -> Callable[[Strategy], Callable[[Sequence[Batch]], Loss]]:
+    """The innermost ``gradient`` with the ``loss`` of a strategy around the objective."""
+    return lambda strategy: mean_gradients(run, lambda batch: strategy.loss(batch, run, objective))
+
+
+@pytest.fixture
+def above(toy: Toy) -> Callable[[Tensor], Tensor]:
+    """Embeddings to logits: the toy model above its embeddings, in evaluation mode from here on."""
+    toy.eval()
+
+    def logits(embedded: Tensor) -> Tensor:
+        for layer in toy.layers:
+            embedded = layer(embedded)
+        return toy.classifier(toy.final(embedded.mean(dim=1)))
+
+    return logits

@@ -1,47 +1,18 @@
-"""R-Drop: divergences against torch.distributions, the composed loss, and what happens without dropout."""
+"""R-Drop: the composed loss, and what happens without dropout."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 import torch
-from torch.distributions import Bernoulli, Categorical, Normal, kl_divergence
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
-from tunesmith.strategies.r_drop import RDrop, divergence, symmetric_bernoulli_kl, symmetric_kl
+from tunesmith.model.divergence import symmetric_kl
+from tunesmith.strategies.r_drop import RDrop
 
 Inner = Callable[[Batch], Loss]
-
-
-def symmetric(p: torch.distributions.Distribution, q: torch.distributions.Distribution) -> torch.Tensor:
-    return (kl_divergence(p, q) + kl_divergence(q, p)) / 2
-
-
-def test_the_divergence_of_classes() -> None:
-    p, q = torch.randn(7, 5), torch.randn(7, 5)
-    torch.testing.assert_close(symmetric_kl(p, q), symmetric(Categorical(logits=p), Categorical(logits=q)))
-
-
-def test_the_divergence_of_labels() -> None:
-    p, q = torch.randn(7, 5), torch.randn(7, 5)
-    torch.testing.assert_close(symmetric_bernoulli_kl(p, q), symmetric(Bernoulli(logits=p), Bernoulli(logits=q)).mean(dim=1))
-
-
-def test_the_divergence_of_numbers_is_that_of_the_normal_distribution_behind_the_squared_error() -> None:
-    p, q = torch.randn(7, 1), torch.randn(7, 1)
-    losses = [Loss(torch.zeros(()), 7, logits, torch.zeros(7)) for logits in (p, q)]
-    # -log N(y; mean, variance 1/2) is the squared error and a constant.
-    torch.testing.assert_close(divergence(*losses), symmetric(Normal(p[:, 0], 0.5**0.5), Normal(q[:, 0], 0.5**0.5)))
-
-
-@pytest.mark.parametrize("scale", [1e3, 1e4])
-def test_extreme_logits_give_finite_numbers(scale: float) -> None:
-    p, q = torch.randn(7, 5) * scale, torch.randn(7, 5) * scale
-    assert symmetric_kl(p, q).isfinite().all()
-    assert symmetric_bernoulli_kl(p, q).isfinite().all()
 
 
 def test_the_loss_is_the_mean_of_both_passes_and_their_weighted_divergence(run: Run) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 
@@ -38,3 +39,10 @@ class Loss:
     def penalty(self, name: str, value: Tensor) -> Loss:
         """The loss with ``value`` added to its mean: a quantity of the model, not of the items, like a squared norm."""
         return self.plus(name, value * self.count)
+
+
+def average(passes: Sequence[Loss]) -> Loss:
+    """The mean of several passes over the same items. Logits, targets and weights are those of the first."""
+    share = 1 / len(passes)
+    parts = {name: torch.stack([other.parts[name] for other in passes]).sum() * share for name in passes[0].parts}
+    return replace(passes[0], sum=torch.stack([other.sum for other in passes]).sum() * share, parts=parts)

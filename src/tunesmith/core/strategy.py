@@ -71,7 +71,7 @@ class Strategy(Memory):
         return rule
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
-        """Change the stream of encoded rows; each item makes one optimizer step."""
+        """Change the stream of encoded rows; each item makes one optimizer step. ``run.train`` holds all of them."""
         return batches
 
     # onions: wrap an inner call

@@ -27,6 +27,8 @@ class Column:
     ``truth``     whether it holds the answer, and so may be absent when predicting
     ``separator`` what parts several values in one cell, empty where a cell holds one
     ``file``      whether a text in it is the path of a file, from the folder of the data file
+    ``blank``     whether an empty cell says something: that a question has no answer, for example
+    ``group``     whether rows with the same value belong together, so that a part that is held out gets all of them or none
     """
 
     role: str
@@ -35,6 +37,8 @@ class Column:
     truth: bool = False
     separator: str = ""
     file: bool = False
+    blank: bool = False
+    group: bool = False
 
 
 @dataclass(frozen=True)

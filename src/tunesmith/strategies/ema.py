@@ -13,6 +13,7 @@ from torch import Tensor
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.model.substitute import swapped
 
 
 @dataclass
@@ -49,13 +50,8 @@ class EMA(Strategy):
 
     @contextmanager
     def finished(self, run: Run) -> Iterator[None]:
-        weights = {name: w for name, w in run.model.named_parameters() if name in self.average}
-        kept = {name: w.detach().clone() for name, w in weights.items()}
-        copy_into(weights, self.average)
-        try:
+        with swapped(run.model, self.average):
             yield
-        finally:
-            copy_into(weights, kept)
 
 
 def warmed_up(decay: float, updates: int) -> float:
@@ -68,10 +64,3 @@ def ema_update(average: Mapping[str, Tensor], weights: Mapping[str, Tensor], dec
     """Move each tensor of ``average``, in place, by the share 1 - ``decay`` of the way to the tensor of that name in ``weights``."""
     for name, tensor in average.items():
         tensor.lerp_(weights[name], 1 - decay)
-
-
-@torch.no_grad()
-def copy_into(weights: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Copy ``values`` by name into ``weights``, in place."""
-    for name, w in weights.items():
-        w.copy_(values[name])

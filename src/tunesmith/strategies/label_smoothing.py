@@ -9,11 +9,12 @@ from typing import ClassVar
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError, Problem, TunesmithError
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.model.divergence import kind_of, scores, weighted
 
 
 @dataclass
@@ -37,14 +38,10 @@ class LabelSmoothing(Strategy):
         loss = inner(batch)
         if not self.strength:
             return loss
-        if loss.logits is None or loss.targets is None:
-            raise TunesmithError("label_smoothing: the task offers logits, but its loss came without logits or targets")
-        if loss.targets.is_floating_point() and loss.targets.dim() == 1:
+        logits, targets = scores(loss, "label_smoothing")
+        if kind_of(targets) == "numbers":
             raise InputError(Problem("label_smoothing: the targets are numbers, not labels", "Take label_smoothing out of strategies"))
-        smoothing = smoothing_term(loss.logits, loss.targets)  # (items,)
-        if loss.weights is not None:
-            smoothing = smoothing * loss.weights
-        return loss.plus("label_smoothing", self.strength * smoothing.sum())
+        return loss.plus("label_smoothing", self.strength * weighted(smoothing_term(logits, targets), loss))
 
 
 def smoothing_term(logits: Tensor, targets: Tensor) -> Tensor:
