@@ -36,6 +36,10 @@ class Collector:
         self._lines = array("q")
         self._chunks: dict[str, list[Values]] = {}
 
+    def __len__(self) -> int:
+        """The rows so far."""
+        return len(self._lines) + len(self._pending)
+
     def add(self, row: Row, line: int) -> None:
         """Keep one row; keys that other rows have and it has not are ``None``."""
         if not row:

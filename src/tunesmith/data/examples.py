@@ -79,7 +79,8 @@ def read_roles(
     rows, bad = read(spec, skip_bad=True, base=base)
     headers = find(task.columns(), rows.columns, columns, rows.place(0)[0], truth)
     rows = located(parted(rows.renamed(headers), task), task, base or Path())
-    needed = [column.role for column in task.columns() if column.required and column.role in headers and (truth or not column.truth)]
+    wanted = [column for column in task.columns() if column.required and not column.blank and (truth or not column.truth)]
+    needed = [column.role for column in wanted if column.role in headers]
     empty = [(index, role) for index, row in enumerate(rows) for role in needed if _is_empty(row[role])]
     if empty:
         bad += [Problem("the cell is empty", "Fill it, or leave the row out", *rows.place(index), headers[role]) for index, role in empty]

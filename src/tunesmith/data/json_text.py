@@ -1,4 +1,4 @@
-"""JSON Lines, and JSON as a whole: a list of objects, such a list under ``data``, or an object of lists."""
+"""JSON Lines, and JSON as a whole: a list of objects, such a list under ``data``, or an object of lists; SQuAD's nested articles too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from tunesmith.core.errors import InputError
 from tunesmith.data.collect import Collector
 from tunesmith.data.lines import lines
+from tunesmith.data.squad import questions
 
 _DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\r\n]*")
@@ -119,7 +120,11 @@ def _skip(text: str, position: int) -> int:
 
 
 def _keep(row: Any, line: int, collector: Collector) -> None:
-    if isinstance(row, dict):
+    """Add a row, or those that are nested in it: the place of each of these is its number, since it has no line of its own."""
+    if isinstance(row, dict) and (nested := questions(row)) is not None:
+        for inner in nested:
+            collector.add(inner, len(collector) + 1)
+    elif isinstance(row, dict):
         collector.add(row, line)
     else:
         collector.bad(f"a {type(row).__name__} stands where an object should", _SHAPE, line)

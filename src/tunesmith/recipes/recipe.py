@@ -15,6 +15,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.setting import setting
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
+from tunesmith.model.parts import as_spec, known, parts_of
 from tunesmith.recipes import yaml
 from tunesmith.recipes.aliases import spellings, translate
 from tunesmith.recipes.document import Document, Keys, Place
@@ -33,6 +34,7 @@ _FOLDER_NAME = re.compile(r"\w[\w .+-]*")
 class Recipe:
     """Everything that a run depends on.
 
+    ``model``        where the weights come from; a pair of models is one text, ``encoder=SPEC,decoder=SPEC``
     ``strategies``   outermost first
     ``watch``        observers among the strategies of the recipe, early stop for example
     ``name``         what the run is called, unless the command line says otherwise
@@ -57,15 +59,21 @@ class Recipe:
     @property
     def model_spec(self) -> str:
         """The model as it can be looked up from anywhere: a path in the recipe's folder where there is one, else as it is written."""
-        here = self.base_folder / self.model
-        return str(here) if here.exists() else self.model
+        parts = {role: self._placed(spec) for role, spec in parts_of(self.model).items()}
+        return as_spec(parts) if parts else self._placed(self.model)
+
+    def _placed(self, spec: str) -> str:
+        here = self.base_folder / spec
+        return str(here) if here.exists() else spec
 
 
 @dataclass
 class _Written:
     """The keys at the top of a recipe."""
 
-    model: str = setting(text="a hub id, a folder, a .gguf file, package:module/path or sample:minilm")
+    model: str | dict[str, str] = setting(
+        text="a hub id, a folder, a .gguf file, package:module/path or sample:minilm; or two of these: {encoder: ..., decoder: ...}"
+    )
     task: Any = setting(text="text_classification, for example")
     data: Any = setting(text="{train: FILE}")
     strategies: Any = setting(None, "a list of names, or of {name: {settings}}, outermost first")
@@ -119,7 +127,7 @@ def _tree(recipe: Recipe, changed_only: bool = False) -> dict[str, Any]:
     training.pop("seed", None)
     return {
         "name": recipe.name,
-        "model": recipe.model,
+        "model": parts_of(recipe.model) or recipe.model,
         "task": {name_of(recipe.task): as_plain(recipe.task, changed_only)},
         "data": as_plain(recipe.data, changed_only),
         "strategies": [{name_of(part): as_plain(part, changed_only)} for part in (*recipe.strategies, *recipe.watch)],
@@ -139,6 +147,7 @@ def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: st
     written = build(_Written, value, document, (), _home("at the top", levels))
     if written and written.name and not _FOLDER_NAME.fullmatch(written.name):
         document.refuse(("name",), f"'{written.name}' cannot be the name of a folder", "Use letters, digits and - _ .")
+    model = _model(written.model, document) if written else ""
     task = _part("tasks", value["task"], document, ("task",), levels) if "task" in value else None
     data = build(DataSettings, value["data"], document, ("data",), _home("under data", levels)) if "data" in value else None
     training = _training(value, document, _home("under training", levels))
@@ -146,11 +155,22 @@ def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: st
     document.finish()
     assert written and task and data and training  # noqa: PT018 (what is None has left a problem)
     return Recipe(
-        written.model, task, data, strategies, watch, training,
+        model, task, data, strategies, watch, training,
         name=written.name or name or name_of(task).rpartition(":")[2],
         baselines=written.baselines,
         base_folder=(folder / written.base_folder).resolve(),
     )  # fmt: skip
+
+
+def _model(written: str | dict[str, str], document: Document) -> str:
+    """A model, or two by role, as one text."""
+    if isinstance(written, dict):
+        try:
+            return as_spec(written)
+        except ValueError as error:
+            document.refuse(("model",), f"model: {error}", f"Write one model, or {known()}")
+            return ""
+    return written
 
 
 def _override(document: Document, text: str) -> None:
