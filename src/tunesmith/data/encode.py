@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.core.task import Row, Task
-from tunesmith.data.examples import Examples
 
 
 class Encoded(Sequence[Row]):
@@ -61,7 +60,7 @@ class Encoded(Sequence[Row]):
         return np.unique(np.concatenate([np.unique(values) for values in flat] or [np.zeros(0)])).astype(np.int64)
 
 
-def encode(examples: Examples, task: Task, tokenizer: Any, chunk: int = 1000) -> Encoded:
+def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 1000) -> Encoded:
     """Let the task encode all examples, ``chunk`` at a time."""
     rows = iter(examples)
     return Encoded(task.encode(part, tokenizer) for part in iter(lambda: list(islice(rows, chunk)), []))

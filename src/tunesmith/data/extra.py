@@ -1,0 +1,62 @@
+"""Rows beside those that a run trains on: of the past, of another domain, without labels."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.task import Row, Task
+from tunesmith.data.encode import Encoded, encode
+from tunesmith.data.examples import checked, in_order, inputs, read_examples, read_roles
+from tunesmith.data.load import load
+from tunesmith.data.settings import DataSettings
+
+RESOLVED = "recipe.resolved.yaml"  # in the folder of a finished run
+
+
+def extra(spec: Any, task: Task, tokenizer: Any, base: Path | None = None, labelled: bool = True) -> Encoded:
+    """The rows that ``spec`` names, encoded by the task of a run. See ``extra_rows``."""
+    return encode(extra_rows(spec, task, base, labelled), task, tokenizer)
+
+
+def extra_rows(spec: Any, task: Task, base: Path | None = None, labelled: bool = True) -> Sequence[Row]:
+    """The rows that ``spec`` names, as ``task.read`` returns them; the task has learned what it must know, label names above all.
+
+    ``spec`` is the folder of a run, which means its training rows, or whatever ``data.train`` of a recipe can be; paths start from
+    ``base``. Columns of files are found by their names. Without ``labelled`` the truth is not looked at, and is in no row.
+    Raises ``InputError`` with every row that the task cannot use: one with a label that it does not know, for example.
+    """
+    if isinstance(spec, str | Path) and (found := (base or Path()) / Path(spec).expanduser() / RESOLVED).is_file():
+        rows = _of_run(found, task)
+        return rows if labelled else [{role: row[role] for role in row if role in unanswered(task)} for row in rows]
+    if labelled:
+        return read_examples(spec, task, base=base)[0]
+    raw, headers, bad = read_roles(spec, task, None, truth=False, base=base)
+    examples, unreadable = checked(raw.renamed({role: role for role in inputs(raw, task)}), task, headers)
+    if bad := in_order(bad + unreadable):
+        raise InputError(*bad)
+    return examples
+
+
+def unanswered(task: Task) -> set[str]:
+    """The roles of a task's columns that do not hold the answer."""
+    return {column.role for column in task.columns() if not column.truth}
+
+
+def _of_run(recipe: Path, task: Task) -> list[Row]:
+    """The training rows of a run, or of all its stages: what it held out to judge by is left out here too."""
+    from ruamel.yaml import YAML
+
+    written = YAML(typ="safe", pure=True).load(recipe.read_text(encoding="utf-8"))
+    rows: list[Row] = []
+    for part in written.get("stages") or written.get("sequence") or [written]:
+        settings = DataSettings(**part["data"])
+        try:
+            rows += load(settings, copy.deepcopy(task), written["seed"], Path(written["base_folder"])).train
+        except InputError as error:
+            remedy = "Name the file of the rows instead"
+            raise InputError(Problem("the training rows of this run cannot be used", remedy, str(recipe.parent)), *error.problems) from None
+    return rows
