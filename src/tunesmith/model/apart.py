@@ -1,0 +1,41 @@
+"""Whether a model can read several texts in one row as if each stood there alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+TOLERANCE = 1e-3  # of the largest logit, in float32; number formats that are less exact get what they round to
+
+
+@torch.no_grad()
+def keeps_apart(module: nn.Module, row: Mapping[str, Tensor], texts: Sequence[Sequence[int]]) -> bool:
+    """Whether ``row``, the inputs of one row that holds some texts one after the other, gives the logits that each gives alone.
+
+    It is measured, since families differ: some have positions or states of their own, that go on from one text to the next.
+    """
+    was, device = module.training, next(module.parameters()).device
+    module.eval()
+    try:
+        together = _logits(module, {name: tensor.to(device) for name, tensor in row.items()})
+        alone = torch.cat([_logits(module, {"input_ids": torch.tensor([list(text)], device=device)}) for text in texts])
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):  # what a family that takes no such inputs raises
+        return False
+    finally:
+        module.train(was)
+    allowed = max(TOLERANCE, 4 * torch.finfo(next(module.parameters()).dtype).eps)
+    return bool((together - alone).abs().max() <= allowed * alone.abs().max())
+
+
+def window(module: Any) -> int:
+    """How many tokens back a position sees, 0 for all. A mask that is given from outside does not say so to a layer."""
+    config = module.config.get_text_config()
+    used = getattr(config, "use_sliding_window", True)
+    return (getattr(config, "sliding_window", None) or 0) if used else 0
+
+
+def _logits(module: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
+    return module(**inputs).logits[0].float()  # type: ignore[no-any-return]

@@ -1,0 +1,49 @@
+"""Families that keep the texts of a row apart, and those that do not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import transformers
+
+import tiny
+from tunesmith.model.apart import keeps_apart, window
+
+TEXTS = [[5, 6, 7], [8, 9]]
+LOWEST = torch.finfo(torch.float32).min
+SEEN = torch.tensor([[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 1, 1]])
+ROW = {
+    "input_ids": torch.tensor([[5, 6, 7, 8, 9]]),
+    "position_ids": torch.tensor([[0, 1, 2, 0, 1]]),
+    "attention_mask": (1.0 - SEEN)[None, None] * LOWEST,
+}
+
+
+def made(family: str) -> transformers.PreTrainedModel:
+    torch.manual_seed(0)
+    return transformers.AutoModelForCausalLM.from_config(tiny.configs[family](initializer_range=0.1)).train()
+
+
+@pytest.mark.parametrize("family", ["gpt2", "gptneox", "llama", "qwen2"])
+def test_decoders_that_take_positions_and_a_mask_keep_texts_apart(family: str) -> None:
+    module = made(family)
+    assert keeps_apart(module, ROW, TEXTS)
+    assert module.training
+    assert not keeps_apart(module, {"input_ids": ROW["input_ids"], "position_ids": ROW["position_ids"]}, TEXTS)
+
+
+def test_learned_positions_must_begin_anew() -> None:
+    assert not keeps_apart(made("gpt2"), {"input_ids": ROW["input_ids"], "attention_mask": ROW["attention_mask"]}, TEXTS)
+
+
+def test_a_family_with_states_does_not() -> None:
+    torch.manual_seed(0)
+    config = transformers.RwkvConfig(vocab_size=90, hidden_size=32, num_hidden_layers=2, attention_hidden_size=32, context_length=32)
+    assert not keeps_apart(transformers.RwkvForCausalLM(config), ROW, TEXTS)
+
+
+def test_how_far_back_a_position_sees() -> None:
+    assert window(made("llama")) == 0
+    assert window(made("qwen2")) == 0  # which has a window, and does not use it
+    config = transformers.MistralConfig(vocab_size=90, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, sliding_window=16)
+    assert window(transformers.MistralForCausalLM(config)) == 16
