@@ -79,7 +79,9 @@ def explain(recipe: Recipe, say: Callable[[str], None]) -> Explanation:
         seams={seam: acting(recipe, seam) for seam in MEANINGS},
         phases=[phase(run.params, stretch) for stretch in timeline(stack, run)],
         total=run.clock.total,
-        learning_rate=recipe.training.learning_rate or default_rate(run, stack.learning(run)),
+        learning_rate=recipe.training.learning_rate
+        or stack.natural_rate
+        or default_rate(run, stack.learning(run), recipe.training.optimizer),
         foresees=all(strategy.foresees for strategy in recipe.strategies),
     )
 

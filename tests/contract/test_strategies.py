@@ -24,6 +24,18 @@ SAMPLE = 24  # pairs in the quick run; which ones changes with the commit, so th
 
 # The setting at which a strategy must leave training as it is, to the last bit.
 NEUTRAL: dict[str, dict[str, Any]] = {
+    "augment": {"share": 0.0},
+    "balance": {"power": 1.0},
+    "consistency": {"strength": 0.0},
+    "coral": {"strength": 0.0},
+    "cutoff": {"rate": 0.0},
+    "domain_adversarial": {"strength": 0.0},
+    "importance_weighting": {"flatten": 0.0},
+    "mask_augment": {"share": 0.0},
+    "mixup": {"alpha": 0.0},
+    "mmd": {"strength": 0.0},
+    "self_training": {"ratio": 0.0},
+    "auto_freeze": {"percentile": 0.0},
     "class_balanced": {"beta": 0.0},
     "clip": {"norm": 1e9},
     "curriculum": {"start": 1.0},
@@ -44,6 +56,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "mixout": {"rate": 0.0},
     "neftune": {"alpha": 0.0},
     "pretrain_loss": {"strength": 0.0},
+    "probe": {"until": Span(0, "st")},
     "r_drop": {"strength": 0.0},
     "re_init": {"layers": 0, "pooler": False},
     "sam": {"rho": 0.0},
@@ -51,7 +64,10 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "swa": {"start": Span(100, "%")},
     "ema": {"decay": 0.0},
 }
-CHANGES_BY_BEING_THERE = {"bitfit", "layer_norm", "lora", "p_tuning", "peft", "prefix", "prompt", "unfreeze", "early_stop"}
+CHANGES_BY_BEING_THERE = {
+    *("adapter", "adaptive", "bitfit", "chain_thaw", "early_stop", "layer_norm", "lora", "p_tuning"),
+    *("peft", "prefix", "prompt", "schedule_free", "surgical", "thaw", "unfreeze"),
+}
 
 
 def example(name: str) -> Any:

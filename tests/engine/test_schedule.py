@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+import tiny
 from training import tiny_fit
 from tunesmith.core.clock import Clock, Span
+from tunesmith.core.observer import Observer, Record
+from tunesmith.core.param import Param
+from tunesmith.core.run import Run
+from tunesmith.core.strategy import Strategy
+from tunesmith.engine import optimizer as optimizers
 from tunesmith.engine import schedule
 from tunesmith.engine.settings import Training
+from tunesmith.model.backbone import describe
 
 
 class AtStep:
@@ -65,6 +74,33 @@ def test_slanted_triangular_follows_the_paper() -> None:
     assert factors(total, schedule="slanted_triangular", warmup=Span(10, "%")) == pytest.approx(expected)
 
 
+def test_one_cycle_equals_torch() -> None:
+    total = 50
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
+    reference = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.0, total_steps=total, pct_start=0.3, cycle_momentum=False)
+    expected = []
+    for _ in range(total):
+        expected.append(reference.get_last_lr()[0])
+        optimizer.step()
+        if len(expected) < total:
+            reference.step()
+    assert factors(total, schedule="one_cycle", warmup=Span(30, "%")) == pytest.approx(expected)
+
+
+def test_cosine_restarts_equals_transformers() -> None:
+    from transformers import get_cosine_with_hard_restarts_schedule_with_warmup
+
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
+    reference = get_cosine_with_hard_restarts_schedule_with_warmup(optimizer, 0, 40, num_cycles=3)
+    expected = []
+    for _ in range(40):
+        expected.append(reference.get_last_lr()[0])
+        optimizer.step()
+        reference.step()
+    assert factors(40, schedule="cosine_restarts", cycles=3, warmup=Span(0, "st")) == pytest.approx(expected)
+    assert schedule.cosine_restarts(1.0, 3) == 0
+
+
 @pytest.mark.parametrize(
     ("scores", "expected"), [([], 1), ([0.5, 0.6], 1), ([0.6, 0.5], 1), ([0.6, 0.5, 0.5], 0.5), ([0.6, 0.5, 0.5, 0.5, 0.5], 0.25)]
 )
@@ -78,3 +114,55 @@ def test_every_optimizer_learns(optimizer: str) -> None:
     rates = {"adamw": 1e-2, "sgd": 0.3, "adafactor": 0.1}
     settings: dict[str, Any] = {"optimizer": optimizer, "learning_rate": rates[optimizer], "dropout": 0.0, "batch_size": 12}
     assert tiny_fit(None, steps=60, **settings).run.loss < tiny_fit(None, steps=1, **settings).run.loss
+
+
+@pytest.mark.parametrize(
+    ("family", "names", "optimizer", "rate"),
+    [
+        ("bert", "all", "adamw", 5e-5),
+        ("bert", "all", "adafactor", 1e-3),
+        ("bert", "classifier", "adamw", 1e-3),
+        ("t5", "all", "adamw", 1e-4),
+        ("marian", "all", "adamw", 3e-5),
+        ("gpt2", "all", "adamw", 5e-5),
+        ("bert", "layer.0.attention.self.query.bias", "adamw", 4e-4),
+    ],
+)
+def test_the_rate_that_nobody_names_has_a_source(family: str, names: str, optimizer: str, rate: float) -> None:
+    model = tiny.bert() if family == "bert" else tiny.base(family)
+    run = SimpleNamespace(model=model, params=describe(model))
+    chosen = {name for name in run.params if names == "all" or names in name}
+    assert optimizers.default_rate(run, chosen, optimizer) == rate  # type: ignore[arg-type]
+    assert all(source for _, source in optimizers.DEFAULT_RATES.values())
+
+
+def test_a_large_decoder_and_an_adapter_have_rates_of_their_own() -> None:
+    inner = Param("layers.0.mlp.weight", (20_000, 30_000), 1, 2, "mlp")
+    run = SimpleNamespace(model=type("LlamaForCausalLM", (), {})(), params={inner.name: inner})
+    assert optimizers.default_rate(run, {inner.name}) == 2e-5  # type: ignore[arg-type]
+    run.params = {inner.name: replace(inner, added=True)}
+    assert optimizers.default_rate(run, {inner.name}) == 5e-4  # type: ignore[arg-type]
+
+
+WANTED = (0.25, "a source")
+
+
+@pytest.mark.parametrize(("given", "wanted", "used"), [(None, WANTED, 0.25), (None, None, 5e-5), (0.5, WANTED, 0.5)])
+def test_a_strategy_may_want_a_rate_and_the_recipe_decides(given: float | None, wanted: tuple[float, str] | None, used: float) -> None:
+    class Wanting(Strategy):
+        natural_rate = wanted
+
+        def settings(self) -> dict[str, Any]:
+            return {}
+
+        def memory(self) -> dict[str, Any]:
+            return {}
+
+    class Watching(Observer):
+        def step(self, run: Run, record: Record) -> None:
+            assert record.rate == pytest.approx(used)
+
+        def memory(self) -> dict[str, Any]:
+            return {}
+
+    tiny_fit(None, [Wanting(), Watching()], steps=1, learning_rate=given, schedule="constant", warmup=Span(0, "st"))

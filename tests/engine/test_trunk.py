@@ -16,6 +16,7 @@ from tunesmith.engine import trunk as trunks
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
 from tunesmith.samples.fetch import cache
+from tunesmith.strategies.adaptive import Adaptive
 from tunesmith.strategies.freeze import Freeze
 from tunesmith.strategies.lora import LoRA
 from tunesmith.strategies.unfreeze import Unfreeze
@@ -77,6 +78,18 @@ def test_it_resumes_to_the_last_bit_with_the_cache_gone(tmp_path: Path) -> None:
     resumed = tiny_fit(tmp_path / "resumed", [Freeze(layers=2)], steps=8)
     assert same(weights(resumed), weights(through))
     assert list((cache() / "trunk").glob("*.bin"))
+
+
+def test_a_decision_taken_at_the_checkpoint_itself_is_resumed_to_the_last_bit(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"steps": 14, "evaluate_every": Span(4, "st")}
+    through = tiny_fit(tmp_path / "through", [Adaptive(start=0, layers=1)], **settings)
+    at = "checkpoints/step-00000004"  # where the first evaluation lets another layer learn, which was kept until then
+    shutil.copytree(tmp_path / "through" / at, tmp_path / "resumed" / at)
+    shutil.copy(tmp_path / "through" / "events.jsonl", tmp_path / "resumed" / "events.jsonl")
+    resumed = tiny_fit(tmp_path / "resumed", [Adaptive(start=0, layers=1)], **settings)
+    assert same(weights(resumed), weights(through))
+    assert said(tmp_path / "resumed") == said(tmp_path / "through")
+    assert len(said(tmp_path / "through")) > 1
 
 
 def test_one_pass_over_the_rows_is_not_worth_it(tmp_path: Path) -> None:

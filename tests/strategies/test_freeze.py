@@ -56,6 +56,12 @@ def test_it_says_how_much_is_frozen_and_when_nothing_is(run: Run, said: list[str
     assert "nothing is frozen" in said[1]
 
 
+def test_norms_can_be_frozen_at_any_depth(run: Run) -> None:
+    norms = {name for name, param in run.params.items() if param.kind == "norm"}
+    assert "layers.2.norm.weight" in norms
+    assert frozen(Freeze(norms=True), run) == norms
+
+
 @pytest.mark.parametrize(
     ("strategy", "message"),
     [

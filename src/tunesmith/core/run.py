@@ -35,6 +35,7 @@ class Run:
     ``touched``      the names of parameters that learned at any time so far
     ``evaluations``  the scores of every evaluation so far, oldest first, each with its ``step``
     ``loss``         mean training loss of the last optimizer step
+    ``stop``         why the run is to end after this step, where a strategy wants that
     ``micro``        the index of the micro-batch that is being computed, over all ranks
     ``say``          write a line for the user and into ``events.jsonl``
     ``snapshot``     everything that a resume needs, as nested dictionaries of tensors and JSON values
@@ -59,6 +60,7 @@ class Run:
     touched: set[str] = field(default_factory=set)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     loss: float = float("nan")
+    stop: str = ""
     micro: int = 0
 
     def learning(self) -> dict[str, nn.Parameter]:

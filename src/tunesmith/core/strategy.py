@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from torch import nn
@@ -40,6 +40,18 @@ class Memory:
         vars(self).update(memory)
 
 
+@dataclass(frozen=True)
+class Past:
+    """What earlier stages left to a strategy of this one.
+
+    ``rows``    the training rows of each earlier stage of the same task, as ``Task.read`` returned them, the oldest stage first
+    ``memory``  what the same strategy held when the stage before ended; empty where it was not there
+    """
+
+    rows: Sequence[Sequence[dict[str, Any]]] = ()
+    memory: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Strategy(Memory):
     """One way of fine-tuning, as a dataclass whose fields are its settings. See ``docs/tour.md`` for when each seam runs.
 
@@ -47,6 +59,8 @@ class Strategy(Memory):
     ``owns``       capabilities claimed for this run; two strategies that claim the same are refused
     ``needs``      capabilities that something in the run must own or the task must offer
     ``foresees``   whether ``plan`` can be asked about the future
+    ``natural_rate``  the learning rate that it wants where the recipe gives none, and the source of that
+    ``inherits``   whether it takes up what it held at the end of the stage before, in a run of several
     ``perturbs``   whether it changes what the layers are given: noise on embeddings, for example; nothing below the frontier is kept then
     """
 
@@ -54,7 +68,10 @@ class Strategy(Memory):
     owns: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     foresees: ClassVar[bool] = True
+    inherits: ClassVar[bool] = False
     perturbs: ClassVar[bool] = False
+    natural_rate: ClassVar[tuple[float, str] | None] = None
+    _past: Past | None = None
 
     @classmethod
     def example(cls) -> Strategy:
@@ -88,6 +105,10 @@ class Strategy(Memory):
         inner()
 
     # brackets
+    def inherit(self, past: Past) -> None:
+        """A run of several stages tells what its earlier ones left, before ``begin``; ``_past`` stays None in a run of one."""
+        self._past = past
+
     def begin(self, run: Run) -> None:
         """The model is built and nothing is trained yet: take snapshots here."""
 

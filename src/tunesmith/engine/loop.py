@@ -51,20 +51,25 @@ def fit(
     for observer in reversed(watch):
         observer.begin(run)
     rows_of_step = parts.stack.feed(parts.source, run)
-    reason = next((observer.ended for observer in watch if observer.ended), "all steps done" if run.clock.finished else "")
+    reason = next((observer.ended for observer in watch if observer.ended), ending(run))
     try:
         while not reason:
             done = take_step(next(rows_of_step), parts)
             scores = evaluate(parts, score, watch) if score and run.clock.due(training.evaluate_every) else None
             record = replace(done, scores=scores, save=run.clock.due(training.save_every or training.evaluate_every))
             reasons = [text for observer in watch if (text := observer.step(run, record))]
-            reason = (reasons or ["all steps done" if run.clock.finished else ""])[0]
+            reason = (reasons or [ending(run)])[0]
         load_weights(run, finished_weights(run, parts.stack))
         make_whole(run)
     finally:
         for observer in watch:
             observer.end(run, reason or "failed")
     return Fitted(model, run, reason)
+
+
+def ending(run: Run) -> str:
+    """Why no further step follows; empty where one does."""
+    return run.stop or ("all steps done" if run.clock.finished else "")
 
 
 def take_step(rows: Rows, parts: Parts) -> Record:

@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import DivergedError, ResourceError
+from tunesmith.core.errors import DivergedError, InputError, Problem, ResourceError
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Rows
@@ -23,6 +23,9 @@ from tunesmith.engine.settings import Training
 # values (Korthikanti et al. 2022, "Reducing Activation Recomputation", section 4.1), doubled because residuals stay in float32.
 ACTIVATION_BYTES = 34 * 2 * 2
 
+# Times the first loss of a run, or 1 where that is less: from there on its weights are worth nothing, finite as they may be.
+RUNAWAY = 1e3
+
 
 class MicroBatches:
     """Splits the rows of a step into micro-batches for this rank, and tries again with half of them when memory runs out.
@@ -34,13 +37,17 @@ class MicroBatches:
         self.task, self.tokenizer, self.run = task, tokenizer, run
         most = math.ceil(training.batch_size / distributed.world())
         self.rows = min(most, training.micro_batch or most)
+        self.first: float | None = None  # mean loss of the run's first step
         self.positions = None if training.micro_batch else positions_that_fit(run)
+        if task.compares and self.rows < 2:
+            remedy = "Raise training.batch_size and training.micro_batch: 32 or more do well"
+            raise InputError(Problem("The task compares the rows of a micro-batch with each other, and there is one in each", remedy))
 
-    def state(self) -> dict[str, int | None]:
+    def state(self) -> dict[str, float | None]:
         """What a checkpoint keeps, so that a resumed run splits its steps in the same way."""
-        return {"rows": self.rows, "positions": self.positions}
+        return {"rows": self.rows, "positions": self.positions, "first": self.first}
 
-    def load(self, state: dict[str, int | None]) -> None:
+    def load(self, state: dict[str, float | None]) -> None:
         vars(self).update(state)
 
     def split(self, rows: Rows) -> list[Batch]:
@@ -52,7 +59,8 @@ class MicroBatches:
     def compute(self, rows: Rows, gradient: Callable[[Sequence[Batch]], Loss]) -> tuple[list[Batch], Loss]:
         """The micro-batches of a step and the loss that ``gradient`` finds for them.
 
-        The micro-batch is halved for the rest of the run when memory runs out. Raises ``DivergedError`` when the loss is not finite.
+        The micro-batch is halved for the rest of the run when memory runs out. Raises ``DivergedError`` when the loss is not finite, or
+        has run away.
         """
         while True:
             try:
@@ -62,7 +70,7 @@ class MicroBatches:
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
-                if self.rows == 1:
+                if self.rows <= 1 + self.task.compares:
                     raise ResourceError(
                         "One row does not fit into memory", remedy="Lower task.max_length, freeze layers, or use lora"
                     ) from error
@@ -70,9 +78,11 @@ class MicroBatches:
             self.run.say(f"memory ran out: going on with micro-batches of {self.rows} rows; batch_size stays what it is")
             if self.run.device.type == "cuda":
                 torch.cuda.empty_cache()
-        if not math.isfinite(float(loss.sum)):
+        mean = float(loss.sum) / (loss.count or 1.0)
+        self.first = mean if self.first is None else self.first
+        if not math.isfinite(mean) or abs(mean) > RUNAWAY * max(1.0, abs(self.first)):
             raise DivergedError(
-                f"The loss is {float(loss.sum)} at step {self.run.clock.step + 1}, on rows {sorted(row['row'] for row in rows)}",
+                f"The loss is {mean:.4g} at step {self.run.clock.step + 1}, on rows {sorted(row['row'] for row in rows)}",
                 remedy="Lower training.learning_rate (a third is a good try), or look at these rows; the last good checkpoint is kept",
             )
         return batches, loss

@@ -17,37 +17,55 @@ from tunesmith.engine.schedule import schedule
 from tunesmith.engine.settings import Training
 from tunesmith.model.embedding import LARGE
 
-# The highest rate when the recipe names none, by what learns: (rate, source).
+# The highest rate when neither the recipe nor a strategy names one, by what learns: (rate, source). The first that fits is taken.
 DEFAULT_RATES = {
-    "everything": (5e-5, "Devlin et al. 2019, appendix A.3: 2e-5 to 5e-5"),
-    "added": (5e-4, "Hu et al. 2021, table 9: 4e-4 to 5e-4 for LoRA"),
     "head": (1e-3, "a linear model on fixed features"),
+    "added": (5e-4, "Hu et al. 2021, table 9: 4e-4 to 5e-4 for LoRA"),
     "few": (4e-4, "Ben Zaken et al. 2022, section 4: 1e-4 to 1e-3 for biases"),
+    "adafactor": (1e-3, "Raffel et al. 2020, T5, section 3.1.2: a constant 1e-3"),
+    "t5": (1e-4, "transformers' page on T5: 1e-4 and 3e-4 with AdamW"),
+    "bart": (3e-5, "Lewis et al. 2020, BART, fairseq's examples: 1e-5 to 3e-5"),
+    "whisper": (1e-5, "Gandhi 2022, Fine-Tune Whisper with transformers"),
+    "clip": (1e-5, "Goyal et al. 2023, Finetune Like You Pretrain: 1e-6 to 1e-5 for all of CLIP"),
+    "causal": (2e-5, "Touvron et al. 2023, Llama 2, section 3.1"),
+    "everything": (5e-5, "Devlin et al. 2019, appendix A.3: 2e-5 to 5e-5"),
 }
+FAMILIES = {"mt5": "t5", "umt5": "t5", "mbart": "bart", "pegasus": "bart", "marian": "bart"}  # that are tuned as others are
+LARGE_DECODER = 5e8  # weights from which a decoder takes the rate of those of its kind; GPT-2 is tuned as BERT is
 FP16_SCALE = 2.0**14
 
 
-def default_rate(run: Run, names: Set[str]) -> float:
-    """The highest learning rate when ``names`` learn at any time: all layers, an adapter, the head, or a few per cent of the weights."""
+def default_rate(run: Run, names: Set[str], optimizer: str = "adamw") -> float:
+    """The highest learning rate when ``names`` learn at any time: by how much learns, then by optimizer and family of the model."""
     learning = [run.params[name] for name in sorted(names)]
-    weights = sum(param.size for param in learning)
-    share = weights / max(1, sum(param.size for param in run.params.values()))
+    weights, whole = sum(param.size for param in learning), sum(param.size for param in run.params.values())
     inside = [param for param in learning if not param.head]
-    kind = "head" if not inside else "added" if any(p.added for p in inside) else "few" if share < 0.02 else "everything"
-    return DEFAULT_RATES[kind][0]
+    config = getattr(run.model, "config", None)
+    family = str(getattr(config, "model_type", ""))
+    decodes = any("CausalLM" in name for name in getattr(config, "architectures", None) or [type(run.model).__name__])
+    kinds = {
+        "head": not inside,
+        "added": any(param.added for param in inside),
+        "few": weights < 0.02 * whole,
+        optimizer: optimizer in DEFAULT_RATES,
+        FAMILIES.get(family, family): FAMILIES.get(family, family) in DEFAULT_RATES,
+        "causal": decodes and whole >= LARGE_DECODER,
+    }
+    return DEFAULT_RATES[next((kind for kind, fits in kinds.items() if fits), "everything")][0]
 
 
 class Optimizer:
     """An optimizer of torch whose groups are the distinct rules of the plan.
 
-    ``names`` are the parameters that learn at any time; ``rate`` is the learning rate of the last update before any rule's multiple.
+    ``names`` are the parameters that learn at any time; ``natural_rate`` is what a strategy wants where the recipe gives none;
+    ``rate`` is the learning rate of the last update before any rule's multiple.
     """
 
-    def __init__(self, run: Run, training: Training, names: Set[str]) -> None:
+    def __init__(self, run: Run, training: Training, names: Set[str], natural_rate: float | None = None) -> None:
         self.run = run
         if not names:
             raise InputError("Nothing would learn: the strategies freeze every parameter", remedy="Freeze less, or add lora")
-        self.peak = training.learning_rate or default_rate(run, names)
+        self.peak = training.learning_rate or natural_rate or default_rate(run, names, training.optimizer)
         self.decay = training.weight_decay
         self.parameters: dict[str, nn.Parameter] = dict(run.model.named_parameters())
         self.inner = build(training, list(self.parameters.values()), run.device)

@@ -19,6 +19,22 @@ def cosine(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
+def cosine_restarts(progress: float, cycles: int) -> float:
+    """Half a cosine down to 0, ``cycles`` times, each beginning at 1 again (Loshchilov and Hutter 2017, "SGDR", equation 5)."""
+    return 0.0 if progress >= 1 else cosine(progress * cycles % 1)
+
+
+def one_cycle(step: int, total: int, peak: int, start: float = 25, end: float = 1e4) -> float:
+    """From 1 / ``start`` up in half a cosine until ``peak``, then down to 1 / (``start`` * ``end``) at the last step.
+
+    Smith and Topin 2019, "Super-Convergence", section 3, with the cosine and the ends of torch's OneCycleLR; momentum stays.
+    """
+    low, lowest = 1 / start, 1 / (start * end)
+    if step < peak:
+        return 1 + (low - 1) * cosine(step / peak)
+    return lowest + (1 - lowest) * cosine(min(1.0, (step - peak) / max(1, total - 1 - peak)))
+
+
 def polynomial(progress: float, power: float) -> float:
     """Down to 0 as a power of what is left."""
     return float((1 - progress) ** power)
@@ -56,6 +72,7 @@ def schedule(training: Training, run: Run) -> Callable[[], float]:
     shapes: dict[str, Callable[[float], float]] = {
         "linear": linear,
         "cosine": cosine,
+        "cosine_restarts": lambda progress: cosine_restarts(progress, training.cycles),
         "constant": lambda progress: 1.0,
         "polynomial": lambda progress: polynomial(progress, training.power),
         "warmup_stable_decay": lambda progress: warmup_stable_decay(progress, cooldown),
@@ -64,10 +81,15 @@ def schedule(training: Training, run: Run) -> Callable[[], float]:
         ),
     }
 
+    with_rise: dict[str, Callable[[int], float]] = {  # whose rise is no warm-up
+        "slanted_triangular": lambda step: slanted_triangular(step, total, max(1, warmup)),
+        "one_cycle": lambda step: one_cycle(step, total, max(1, warmup - 1)),
+    }
+
     def factor() -> float:
         step = run.clock.step
-        if training.schedule == "slanted_triangular":
-            return slanted_triangular(step, total, max(1, warmup))
+        if training.schedule in with_rise:
+            return with_rise[training.schedule](step)
         if step < warmup:
             return (step + 1) / (warmup + 1)
         value = shapes[training.schedule](min(1.0, (step - warmup) / max(1, total - warmup)))

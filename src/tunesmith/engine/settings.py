@@ -35,10 +35,14 @@ class Training:
     schedule: str = setting(
         "linear",
         "the learning rate over time, after the warm-up",
-        choices=("linear", "cosine", "constant", "polynomial", "slanted_triangular", "warmup_stable_decay", "reduce_on_plateau"),
+        choices=(
+            *("linear", "cosine", "cosine_restarts", "one_cycle", "constant", "polynomial"),
+            *("slanted_triangular", "warmup_stable_decay", "reduce_on_plateau"),
+        ),
     )
     warmup: Annotated[Span, "st"] = setting(Span(6, "%"), "time in which the rate rises from 0")
     final_rate: float = setting(0.0, "share of the learning rate that is left at the end", low=0, high=1)
+    cycles: int = setting(3, "cosine_restarts: how often the rate falls", low=1)
     power: float = setting(2.0, "polynomial: exponent of the fall", above=0)
     cooldown: Annotated[Span, "st"] = setting(Span(20, "%"), "warmup_stable_decay: time of the fall at the end")
     patience: int = setting(1, "reduce_on_plateau: evaluations without a better score before the rate falls", low=1)
@@ -60,7 +64,8 @@ class Training:
         "beta2": ("optimizer", ("adamw",)),
         "epsilon": ("optimizer", ("adamw",)),
         "momentum": ("optimizer", ("sgd",)),
-        "final_rate": ("schedule", ("linear", "cosine", "polynomial", "warmup_stable_decay")),
+        "final_rate": ("schedule", ("linear", "cosine", "cosine_restarts", "polynomial", "warmup_stable_decay")),
+        "cycles": ("schedule", ("cosine_restarts",)),
         "power": ("schedule", ("polynomial",)),
         "cooldown": ("schedule", ("warmup_stable_decay",)),
         "patience": ("schedule", ("reduce_on_plateau",)),

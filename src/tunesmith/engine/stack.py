@@ -37,6 +37,7 @@ class Stack:
         if problems:
             raise InputError(*problems)
         self.perturbs = any(strategy.perturbs for strategy in self.strategies)
+        self.natural_rate = next((strategy.natural_rate[0] for strategy in self.strategies if strategy.natural_rate), None)
         owner = next((s for s in self.strategies if s.objective is not None), None)
         self.objective: Objective = task.objective if owner is None else owner.objective
 
@@ -45,20 +46,24 @@ class Stack:
             module = strategy.adapt(module)
         return module
 
-    def plan(self, run: Run, clock: Clock | None = None) -> dict[str, Rule]:
-        """The rule of every parameter now, or at another time. Biases and norms are not decayed, unless a strategy says so."""
+    def plan(self, run: Run, clock: Clock | None = None, foreseen: bool = False) -> dict[str, Rule]:
+        """The rule of every parameter now, or at another time. Biases and norms are not decayed, unless a strategy says so.
+
+        With ``foreseen``, strategies that decide as they go are left out: whatever the others allow, they may come to allow.
+        """
         rules = {}
         for name, param in run.params.items():
             rule = Rule(learns=name not in run.fixed, decay=0.0 if param.bias or param.kind == "norm" else 1.0)
             for strategy in self.strategies:
-                rule = strategy.plan(param, rule, clock or run.clock)
+                if strategy.foresees or not foreseen:
+                    rule = strategy.plan(param, rule, clock or run.clock)
             rules[name] = rule
         return rules
 
     def learning(self, run: Run) -> set[str]:
-        """The parameters that learn at any time, as far as can be foreseen."""
+        """The parameters that may learn at any time."""
         moments = {int(run.clock.total * share / MOMENTS) for share in range(MOMENTS)}
-        return {name for step in moments for name, rule in self.plan(run, run.clock.at(step)).items() if rule.learns}
+        return {name for step in moments for name, rule in self.plan(run, run.clock.at(step), foreseen=True).items() if rule.learns}
 
     def feed(self, source: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for strategy in reversed(self.strategies):

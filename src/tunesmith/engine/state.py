@@ -55,7 +55,7 @@ def assemble(
     if run.device.type == "cpu":
         learn_rows(run.model, stack.learning(run), used_tokens(train, model.tokenizer))
     stack.begin(run)
-    optimizer = Optimizer(run, training, stack.learning(run))
+    optimizer = Optimizer(run, training, stack.learning(run), stack.natural_rate)
     optimizer.follow(stack.plan(run))
     source = Source(train, training.batch_size, training.seed)
     trunk = Trunk(run, stack, train, model.tokenizer, cache() / "trunk" if training.trunk == "auto" else None)
@@ -113,6 +113,7 @@ def connect(parts: Parts, watch: Sequence[Observer]) -> None:
                 "evaluations": run.evaluations,
                 "trunk": parts.trunk.state(),
                 "loss": run.loss,
+                "stop": run.stop,
             },
         }
 
@@ -129,7 +130,7 @@ def connect(parts: Parts, watch: Sequence[Observer]) -> None:
         parts.trunk.load(own["trunk"])
         run.touched.update(own["touched"])
         run.evaluations[:] = own["evaluations"]
-        run.loss = own["loss"]
+        run.loss, run.stop = own["loss"], own["stop"]
         optimizer.follow(stack.plan(run))
 
     run.snapshot, run.restore = snapshot, restore

@@ -51,7 +51,7 @@ class Trunk:
     def __post_init__(self) -> None:
         self.towers = towers(self.run.model, self.run.params)
         self._rules: object = None
-        self._resumed: dict[str, int] | None = None
+        self._resumed: Mapping[str, Any] | None = None
         self._frozen: dict[str, int] = {}
 
     def follow(self) -> None:
@@ -64,24 +64,30 @@ class Trunk:
         if self.folder is None or self.stack.perturbs:
             return
         before, self._resumed = self._resumed, None
-        clock = self.run.clock
-        changed = before is None or self.stack.plan(self.run, clock.at(clock.step - 1)) != self.run.rules
+        changed = before is None or before["rules"] != self._told()
         for tower in self.towers:
-            held = (self.state() if before is None else before).get(tower.path, 0)
+            held = (self._layers() if before is None else before["layers"]).get(tower.path, 0)
             layers = self._worth_keeping(tower, held) if changed else held  # a resumed run goes on with what was kept
-            if layers != self.state().get(tower.path, 0):
+            if layers != self._layers().get(tower.path, 0):
                 self.kept.pop(tower.path, None)
                 if layers:
                     message = self._fill(tower, layers)
                     if layers != held:
                         self.run.say(message)
 
-    def state(self) -> dict[str, int]:
-        """How many layers of each tower are kept: a resumed run must keep the same, to compute the same."""
+    def state(self) -> dict[str, Any]:
+        """How many layers of each tower are kept, and under which plan: a resumed run must keep the same, to compute the same."""
+        return {"layers": self._layers(), "rules": self._told()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self._rules, self._resumed = None, state
+
+    def _layers(self) -> dict[str, int]:
         return {path: layers for path, (layers, _) in self.kept.items()}
 
-    def load(self, state: Mapping[str, int]) -> None:
-        self._rules, self._resumed = None, dict(state)
+    def _told(self) -> str:
+        """A digest of the plan in force: a strategy that decides as it goes may have another one when the run is resumed."""
+        return hashlib.sha256(repr(sorted(self.run.rules.items())).encode()).hexdigest()[:16]
 
     def learning_mode(self) -> None:
         """Training mode for what learns."""

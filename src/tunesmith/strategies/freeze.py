@@ -22,13 +22,15 @@ class Freeze(Strategy):
     Use when: data are few, or time is: with the lower half frozen most tasks lose little, and early layers hold general knowledge.
     Cost: memory x0.3 to x1 (no gradient and no optimizer state for what is frozen, no activations below the frontier), time x0.4 to x1.
     Source: Lee, Tang and Lin 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning" (arXiv 1911.03090).
-    Differs: the paper freezes embeddings and the first k layers; here the embeddings are a setting, and names can be given too.
+    Differs: the paper freezes embeddings and the first k layers; here the embeddings are a setting; norms and names can be given too.
     """
 
     layers: int = setting(0, "how many layers do not learn, counted from the bottom", low=0)
     fraction: float = setting(0.0, "the same as a share of all layers, 0 to 1", low=0, high=1)
     patterns: list[str] = setting(factory=list, text="names of parameters that do not learn: a part of the name, or a pattern with * and ?")
     embeddings: bool | None = setting(None, "whether the embeddings are frozen; when not said: if any layer is")
+
+    norms: bool = setting(False, "whether the normalisation layers do not learn, at any depth")
 
     applies: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {"fraction": ("layers", (0,))}
 
@@ -50,12 +52,13 @@ class Freeze(Strategy):
             )
         self._named = frozenset(matching(run.params, self.patterns)) if self.patterns else frozenset()
         frozen = [param for param in run.params.values() if self._covers(param)]
-        run.say(f"freeze: {summary(frozen)} do not learn" if frozen else "freeze: nothing is frozen; give layers, fraction or patterns")
+        nothing = "freeze: nothing is frozen; give layers, fraction, norms or patterns"
+        run.say(f"freeze: {summary(frozen)} do not learn" if frozen else nothing)
 
     def _covers(self, param: Param) -> bool:
         layers = self.layers or share_of_layers(self.fraction, param.layers)
         embeddings = layers > 0 if self.embeddings is None else self.embeddings
-        return below(param.depth, layers, embeddings) or param.name in self._named
+        return below(param.depth, layers, embeddings) or param.name in self._named or (self.norms and param.kind == "norm")
 
 
 def below(depth: int, layers: int, embeddings: bool) -> bool:

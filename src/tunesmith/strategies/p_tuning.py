@@ -32,6 +32,7 @@ class PTuning(Strategy):
     network: str = setting("mlp", "what makes the vectors", choices=("mlp", "lstm"))
 
     owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})
+    natural_rate: ClassVar[tuple[float, str] | None] = (1e-3, "peft's guide to p-tuning: 1e-3")
 
     @classmethod
     def example(cls) -> PTuning:

@@ -31,6 +31,7 @@ class Prefix(Strategy):
     projection: bool = setting(False, "whether a perceptron makes the prefix")
 
     owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})
+    natural_rate: ClassVar[tuple[float, str] | None] = (5e-3, "Liu et al. 2022, P-Tuning v2, authors' scripts: 5e-3 to 1e-2")
 
     @classmethod
     def example(cls) -> Prefix:

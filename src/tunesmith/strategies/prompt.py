@@ -32,6 +32,7 @@ class Prompt(Strategy):
     vocabulary: bool = setting(False, "whether the vectors start as the embeddings of random items of the vocabulary")
 
     owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})
+    natural_rate: ClassVar[tuple[float, str] | None] = (1e-2, "peft's guides to soft prompts: 3e-3 to 3e-2 with AdamW")
 
     @classmethod
     def example(cls) -> Prompt:

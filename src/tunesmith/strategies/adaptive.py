@@ -1,0 +1,112 @@
+"""Adaptive: the run itself decides how deep, how fast, how regularised and how long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.clock import Clock
+from tunesmith.core.loss import Loss
+from tunesmith.core.param import Param, Rule
+from tunesmith.core.run import Run
+from tunesmith.core.setting import setting
+from tunesmith.core.strategy import Strategy
+
+VALIDATION_LOSSES = ("log_loss", "loss", "mse")  # scores that are of the kind of a training loss, the first that there is
+STRONGEST = 64.0  # multiple of the weight decay
+
+
+@dataclass
+class Adaptive(Strategy):
+    """Begins with the head and the top layers, and after each evaluation goes deeper, slower, more regularised, or ends the run.
+
+    Formula: better than ever: depth f - ``layers`` learns too; ``patience`` evaluations that are not: rate * factor, after ``falls`` falls
+    the end; validation loss > (1 + gap) * training loss: weight decay * 2, and / 2 where it is less, but never below its setting.
+    Use when: nobody can say how many epochs, layers or how high a rate; give many epochs and evaluate often (evaluate_every: 0.25ep).
+    Cost: memory x0.4 rising to x1, time x0.4 to x1, and that of the evaluations.
+    Source: how long and how fast: Prechelt 1998, "Early Stopping - But When?" (patience); depth: Howard and Ruder 2018, ULMFiT, section
+    3.3; regularisation: Krogh and Hertz 1992, "A Simple Weight Decay Can Improve Generalization"; the rules are our own.
+    Differs: ULMFiT goes deeper each epoch, here only while that pays. Every decision is written into events.jsonl with its reason.
+    """
+
+    patience: int = setting(2, "evaluations without a better one after which the rate falls, or the run ends", low=1)
+    start: int = setting(2, "layers that learn from the beginning, beside the head", low=0)
+    layers: int = setting(2, "layers that join after each evaluation that is better than all before; the embeddings come last", low=0)
+    factor: float = setting(0.5, "what the rate is multiplied with when it falls", above=0, high=1)
+    falls: int = setting(2, "falls of the rate before the run ends", low=0)
+    gap: float = setting(0.5, "by how much validation may exceed training loss, as a share of it, before weight decay doubles", low=0)
+
+    foresees: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        self.deeper, self.rate, self.decay = 0, 1.0, 1.0  # layers below the first ones; multiples of rate and weight decay
+        self.fallen, self.waited, self.judged = 0, 0, 0
+        self.losses: list[float] = []  # sum and number of the training losses since the last evaluation
+        self.ended = ""
+
+    @classmethod
+    def example(cls) -> Adaptive:
+        return cls(start=1, layers=1)
+
+    def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
+        learns = param.depth > param.layers - self.start - self.deeper
+        return replace(rule, learns=rule.learns and learns, rate=rule.rate * self.rate, decay=rule.decay * self.decay)
+
+    def begin(self, run: Run) -> None:
+        self.__post_init__()  # a strategy that was used before begins anew
+
+    def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
+        loss = inner(batches)
+        self.losses = [sum(self.losses[:1]) + float(loss.mean), sum(self.losses[1:]) + 1]
+        return loss
+
+    @contextmanager
+    def finished(self, run: Run) -> Iterator[None]:
+        yield
+        if len(run.evaluations) > self.judged:
+            self.judged = len(run.evaluations)
+            self._go_on(run)
+            self._regularise(run, run.evaluations[-1])
+            self.losses = []
+        elif not run.evaluations:
+            run.say("adaptive: there was no evaluation to decide by, so nothing was adapted; give data.validation")
+        run.stop = self.ended or run.stop
+
+    def _go_on(self, run: Run) -> None:
+        """Deeper, slower, or no further."""
+        metric = run.task.primary
+        self.waited = 0 if run.improved(1) else self.waited + 1
+        layers = next(iter(run.params.values())).layers
+        frontier = layers - self.start - self.deeper  # the highest depth that does not learn
+        if not self.waited and frontier >= 0 and self.layers:
+            self.deeper += min(self.layers, frontier + 1)
+            reached = frontier - min(self.layers, frontier + 1) + 1
+            where = "everything" if reached == 0 else f"all from layer {reached} up"
+            run.say(f"adaptive: {metric} is {run.evaluations[-1][metric]:.4g}, better than before: {where} learns now")
+        elif self.waited >= self.patience and self.fallen < self.falls:
+            self.fallen, self.waited, self.rate = self.fallen + 1, 0, self.rate * self.factor
+            run.say(f"adaptive: no better {metric} in {self.patience} evaluations: the rate falls to {self.rate:.3g} of what it was")
+        elif self.waited >= self.patience:
+            self.ended = f"adaptive: no better {metric} in {self.waited} evaluations after {self.fallen} falls of the rate"
+
+    def _regularise(self, run: Run, scores: dict[str, Any]) -> None:
+        """More weight decay where the gap to validation is wide, less where it is not."""
+        found = next((float(scores[name]) for name in VALIDATION_LOSSES if name in scores), None)
+        if found is None or not self.losses:
+            return
+        training = self.losses[0] / self.losses[1]
+        wanted = decay_for(self.decay, training, found, self.gap)
+        if wanted != self.decay:
+            change = "doubles" if wanted > self.decay else "is halved"
+            self.decay = wanted
+            run.say(
+                f"adaptive: loss {training:.3g} in training, {found:.3g} in validation: weight decay {change}, to {wanted:g} of its setting"
+            )
+
+
+def decay_for(decay: float, training: float, validation: float, gap: float) -> float:
+    """The next multiple of the weight decay: doubled where the validation loss is more than ``gap`` above, halved down to 1 else."""
+    return min(STRONGEST, decay * 2) if validation > training * (1 + gap) else max(1.0, decay / 2)

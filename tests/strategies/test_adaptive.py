@@ -1,0 +1,79 @@
+"""Adaptive: each of its decisions, when it is taken, why, and that it ends the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from training import tiny_fit
+from tunesmith.core.clock import Span
+from tunesmith.core.param import Rule
+from tunesmith.core.run import Run
+from tunesmith.engine.events import read_events
+from tunesmith.strategies.adaptive import STRONGEST, Adaptive, decay_for
+
+
+def judge(strategy: Adaptive, run: Run, **scores: float) -> None:
+    with strategy.finished(run):
+        run.evaluations.append({"step": len(run.evaluations), **scores})
+
+
+def learning(strategy: Adaptive, run: Run) -> list[int]:
+    return sorted({param.depth for param in run.params.values() if strategy.plan(param, Rule(), run.clock).learns})
+
+
+def test_it_goes_deeper_only_while_that_pays(run: Run, said: list[str]) -> None:
+    strategy = Adaptive(start=1, layers=1)
+    strategy.begin(run)
+    found = [learning(strategy, run)]
+    for accuracy in (0.5, 0.4, 0.6, 0.7, 0.8):
+        judge(strategy, run, accuracy=accuracy)
+        found.append(learning(strategy, run))
+    assert found == [[3, 4], [2, 3, 4], [2, 3, 4], [1, 2, 3, 4], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
+    assert said[0] == "adaptive: accuracy is 0.5, better than before: all from layer 2 up learns now"
+    assert said[-1].endswith("everything learns now")
+
+
+def test_the_rate_falls_and_then_the_run_ends(run: Run, said: list[str]) -> None:
+    strategy = Adaptive(patience=2, falls=1, factor=0.1, layers=0)
+    strategy.begin(run)
+    rates = []
+    for accuracy in (0.5, 0.5, 0.5, 0.4, 0.5):
+        assert run.stop == ""
+        judge(strategy, run, accuracy=accuracy)
+        rates.append(strategy.plan(run.params["classifier.weight"], Rule(rate=2.0), run.clock).rate)
+    assert rates == pytest.approx([2.0, 2.0, 0.2, 0.2, 0.2])
+    assert run.stop == "adaptive: no better accuracy in 2 evaluations after 1 falls of the rate"
+    assert said == ["adaptive: no better accuracy in 2 evaluations: the rate falls to 0.1 of what it was"]
+
+
+def test_weight_decay_follows_the_gap(run: Run, said: list[str]) -> None:
+    strategy = Adaptive(layers=0, gap=0.5)
+    strategy.begin(run)
+    decays = []
+    for validation in (0.9, 1.6, 1.6, 1.0):
+        strategy.losses = [4.0, 4]  # a mean of 1
+        judge(strategy, run, accuracy=0.5, log_loss=validation)
+        decays.append(strategy.plan(run.params["classifier.weight"], Rule(), run.clock).decay)
+    assert decays == [1.0, 2.0, 4.0, 2.0]
+    assert "loss 1 in training, 1.6 in validation: weight decay doubles, to 2 of its setting" in said[0]
+    assert decay_for(STRONGEST, 1.0, 9.0, 0.5) == STRONGEST
+
+
+def test_without_evaluations_it_says_that_it_did_nothing(run: Run, said: list[str]) -> None:
+    strategy = Adaptive()
+    with strategy.finished(run):
+        pass
+    assert "no evaluation to decide by" in said[0]
+
+
+def test_a_run_ends_early_and_its_events_say_why(tmp_path: Path) -> None:
+    strategy = Adaptive(patience=1, falls=0, start=1)
+    fitted = tiny_fit(tmp_path, [strategy], steps=30, evaluate_every=Span(1, "st"), learning_rate=1e-9)
+    assert fitted.run.clock.step < 30
+    assert fitted.reason.startswith("adaptive: no better accuracy")
+    texts = [event["text"] for event in read_events(tmp_path / "events.jsonl") if event["event"] == "say"]
+    assert any("better than before" in text for text in texts)
+    again = tiny_fit(tmp_path, [Adaptive(patience=1, falls=0, start=1)], steps=30, evaluate_every=Span(1, "st"), learning_rate=1e-9)
+    assert again.run.clock.step == fitted.run.clock.step, "a run that was ended trains no further"
