@@ -44,6 +44,7 @@ def pages() -> dict[str, str]:
         "strategies/README.md": index_page("Strategies", "They compose in the order of the recipe, the first outermost.", strategies),
         "tasks/README.md": index_page("Tasks", "What rows look like, how they are encoded, trained on and judged.", tasks),
         "papers.md": papers_page(strategies, tasks),
+        "compatibility.md": compatibility_page(strategies, tasks),
         "settings.md": settings_page(),
     }
 
@@ -118,6 +119,40 @@ def papers_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, type[An
         for source in sources(described(cls).parts.get("Source", ""))
     ]
     return page("Papers", "What the strategies and tasks follow, oldest first.", table(("source", "where"), sorted(found, key=by_year)))
+
+
+def compatibility_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, type[Any]]) -> str:
+    """Which strategies exclude each other, and what each needs of the task: from what they declare."""
+    found = {name: cls for name, cls in strategies.items() if issubclass(cls, Strategy)}
+    claims = {name: cls.owns | ({"objective"} if cls.objective is not None else set()) for name, cls in found.items()}
+    claimed = {what: [name for name in found if what in claims[name]] for what in sorted(set().union(*claims.values()))}
+    needed = sorted(set().union(*(cls.needs for cls in found.values())))
+    offers = {name: cls.example()[0].offers for name, cls in tasks.items()}
+    return page(
+        "What goes together",
+        "Strategies compose in any order and number, but for what stands here. The contract battery trains, repeats and resumes every "
+        "ordered pair of them (`make test-slow`; `make test` takes a sample that changes with the commit), and expects a refusal, by "
+        "name and before any work, where two claim the same.",
+        "## At most one of each line",
+        table(("what they decide on", "strategies"), ((what, linked(names)) for what, names in claimed.items() if len(names) > 1)),
+        "## What a strategy needs",
+        table(
+            ("it needs", "strategies", "given by the tasks", "or by the strategies"),
+            (
+                (
+                    what,
+                    linked(name for name, cls in found.items() if what in cls.needs),
+                    linked((name for name in tasks if what in offers[name]), "tasks"),
+                    linked(claimed.get(what, ())),
+                )
+                for what in needed
+            ),
+        ),
+    )
+
+
+def linked(names: Iterable[str], folder: str = "strategies") -> str:
+    return ", ".join(f"[{name}]({folder}/{name}.md)" for name in names)
 
 
 def settings_page() -> str:
