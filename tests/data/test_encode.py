@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunesmith.core.errors import InputError
+from tunesmith.core.task import RowError
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.examples import Examples
 from tunesmith.data.source import read
@@ -53,3 +55,23 @@ def test_chunks_may_differ_in_features() -> None:
 def test_features_that_are_no_numbers_are_refused(value: object) -> None:
     with pytest.raises(TypeError, match="feature 'odd'"):
         Encoded([[{"length": 1, "odd": value}]])
+
+
+def test_rows_that_cannot_be_encoded_are_named(task, write, monkeypatch) -> None:
+    task.labels = ["good"]
+    path = write("rows.jsonl", [{"text": text, "label": "good"} for text in ("a", "b bad", "c", "d", "bad")])
+    as_ever = task.encode
+
+    def refusing(rows, tokenizer):
+        if any("bad" in row["text"] for row in rows):
+            raise RowError("nothing to learn", "Leave it out", "text")
+        return as_ever(rows, tokenizer)
+
+    monkeypatch.setattr(task, "encode", refusing)
+    with pytest.raises(InputError) as caught:
+        encode(Examples(read(path)[0], task), task, None, chunk=3)
+    assert [(problem.file, problem.line, problem.message) for problem in caught.value.problems] == [
+        (str(path), line, "nothing to learn") for line in (2, 5)
+    ]
+    with pytest.raises(InputError, match="nothing to learn"):
+        encode([{"text": "bad", "label": 0}], task, None)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tunesmith.core.errors import InputError
+from tunesmith.core.task import RowError
 from tunesmith.data.examples import read_examples
 
 ROWS = [{"review": "fine", "stars": 5}, {"review": "dull", "stars": 1}]
@@ -45,3 +46,15 @@ def test_bad_rows_stop_or_are_returned(task) -> None:
     assert [(problem.line, problem.column) for problem in bad] == [(3, "review"), (4, "review"), (5, "stars")]
     with pytest.raises(InputError):
         read_examples(rows[2:], task, skip_bad=True)
+
+
+def test_a_row_that_teaches_nothing_can_be_asked(task, monkeypatch) -> None:
+    def teaches(row) -> None:
+        if row["text"] == "dull":
+            raise RowError("there is nothing to learn", "Leave it out", "text")
+
+    monkeypatch.setattr(task, "teaches", teaches)
+    task.labels = ["1", "5"]
+    assert len(read_examples(ROWS, task, truth=False)[0]) == 2
+    with pytest.raises(InputError, match="<rows>:2 review: there is nothing to learn"):
+        read_examples(ROWS, task)

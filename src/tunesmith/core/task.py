@@ -100,6 +100,13 @@ class Task(ABC):
     def read(self, row: Row) -> Row:
         """One row by role, checked and converted: texts stripped of nothing, labels as ids. Raises ``RowError``."""
 
+    def teaches(self, row: Row) -> None:
+        """Raise ``RowError`` for a row that ``read`` returned without the truth in it, where no column says so: a chat without answer."""
+
+    def asked(self, row: Row) -> Row:
+        """A row that ``read`` returned, without its truth where that stands among what is asked: the last answer of a conversation."""
+        return row
+
     def meet(self, module: nn.Module, tokenizer: Any) -> None:
         """See the model before any row is encoded: whether it is an encoder-decoder, or how large its images are.
 
@@ -112,7 +119,8 @@ class Task(ABC):
 
         A feature ``length`` is the number of positions it takes; ``truncated`` how many were cut. A row that is too long for one
         item may become several, one after the other: each then says in ``example`` which of ``rows`` it is a part of, and every row
-        has at least one. ``tokenizer`` is a processor where the model reads images or sound.
+        has at least one. ``tokenizer`` is a processor where the model reads images or sound. Raises ``RowError`` for a row that
+        cannot be encoded.
         """
 
     @abstractmethod
@@ -157,6 +165,14 @@ class Task(ABC):
     @abstractmethod
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         """A row that ``read`` returned and its prediction for people: ``text``, ``predicted``, ``truth`` and ``confidence`` where known."""
+
+    def preview(self, item: Row, tokenizer: Any) -> list[tuple[str, bool]]:
+        """The text of one item of ``encode`` in pieces, and whether each is learned; empty where that is not the question."""
+        return []
+
+    def files(self, module: nn.Module) -> Mapping[str, Any]:
+        """JSON values that the saved model gets beside its own files, by their paths: what other libraries look for there."""
+        return {}
 
     def settings(self) -> dict[str, Any]:
         """The dataclass fields by name."""

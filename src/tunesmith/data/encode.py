@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.core.task import Row, Task
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.task import Row, RowError, Task
+from tunesmith.data.examples import Examples
 
 
 class Encoded(Sequence[Row]):
@@ -61,9 +63,28 @@ class Encoded(Sequence[Row]):
 
 
 def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 1000) -> Encoded:
-    """Let the task encode all examples, ``chunk`` at a time."""
-    rows = iter(examples)
-    return Encoded(task.encode(part, tokenizer) for part in iter(lambda: list(islice(rows, chunk)), []))
+    """Let the task encode all examples, ``chunk`` at a time. Raises ``InputError`` with all rows that it cannot encode."""
+    bad: list[Problem] = []
+    found = Encoded(_chunks(examples, task, tokenizer, chunk, bad))
+    if bad:
+        raise InputError(*bad)
+    return found
+
+
+def _chunks(examples: Iterable[Row], task: Task, tokenizer: Any, size: int, bad: list[Problem]) -> Iterator[list[Row]]:
+    """The features of examples; where some cannot be encoded, what is wrong with them goes to ``bad``, and their chunk is left out."""
+    rows, start = iter(examples), 0
+    while part := list(islice(rows, size)):
+        try:
+            yield task.encode(part, tokenizer)
+        except RowError:
+            for number, row in enumerate(part, start):
+                try:
+                    task.encode([row], tokenizer)
+                except RowError as error:
+                    place = examples.place(number) if isinstance(examples, Examples) else ("", 0)
+                    bad.append(Problem(error.message, error.remedy, *place, error.column))
+        start += len(part)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def read_examples(
     Returns the examples and what is wrong with the rows that were left out. Raises ``InputError`` like ``read`` and ``find``.
     """
     rows, headers, bad = read_roles(spec, task, columns, truth, base)
-    examples, unreadable = checked(relabelled(rows, task, labels or {}), task, headers)
+    examples, unreadable = checked(relabelled(rows, task, labels or {}), task, headers, truth)
     bad = in_order(bad + unreadable)
     if bad and not (skip_bad and examples):
         raise InputError(*bad)
@@ -95,12 +95,14 @@ def in_order(problems: Sequence[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
-def checked(rows: Rows, task: Task, headers: Mapping[str, str]) -> tuple[Examples, list[Problem]]:
-    """The rows that the task can read, and what is wrong with the others."""
+def checked(rows: Rows, task: Task, headers: Mapping[str, str], truth: bool = True) -> tuple[Examples, list[Problem]]:
+    """The rows that the task can read, and learn from where ``truth`` is to be there, and what is wrong with the others."""
     problems, kept = [], []
     for index, row in enumerate(rows):
         try:
-            task.read(row)
+            found = task.read(row)
+            if truth:
+                task.teaches(found)
             kept.append(index)
         except RowError as error:
             problems.append(Problem(error.message, error.remedy, *rows.place(index), headers.get(error.column, error.column)))

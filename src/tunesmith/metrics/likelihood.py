@@ -1,0 +1,19 @@
+"""How well a language model foresees texts, from sums over their tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+_MOST = 700.0  # above it, a perplexity is no number any more
+
+
+def likelihood(losses: Sequence[float], rights: Sequence[int], tokens: Sequence[int]) -> dict[str, float]:
+    """``loss``, ``perplexity`` and ``token_accuracy`` over the tokens of all texts.
+
+    For each text: ``losses`` is the sum of -log P of its tokens, in nats; ``rights`` how many of them were the likeliest ones;
+    ``tokens`` how many there are. Perplexity is exp(loss) (Jelinek et al. 1977).
+    """
+    count = max(1, sum(tokens))
+    loss = math.fsum(losses) / count
+    return {"loss": loss, "perplexity": math.exp(min(loss, _MOST)), "token_accuracy": sum(rights) / count}
