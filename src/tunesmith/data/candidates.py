@@ -50,8 +50,8 @@ def candidates_of(row: Row) -> Candidates:
     return Candidates(form, [text for text, *_ in found], [_relevance(relevance) for _, relevance, _ in found] if known else [])
 
 
-def learn_candidates(rows: Iterable[Row]) -> tuple[list[Candidates], str]:
-    """The candidates of training rows, and what they are in a line for the user. Raises ``InputError`` where nothing can be compared."""
+def learn_candidates(rows: Iterable[Row]) -> tuple[list[Candidates], list[str]]:
+    """The candidates of training rows, and what they are in lines for the user. Raises ``InputError`` where nothing can be compared."""
     found: list[Candidates] = []
     queries: dict[str, list[float]] = {}
     for row in rows:
@@ -64,8 +64,14 @@ def learn_candidates(rows: Iterable[Row]) -> tuple[list[Candidates], str]:
         message = "no query has two candidates of different relevance, so there is nothing to rank"
         raise InputError(Problem(message, "Add candidates, or take text_classification with kind: regression", column="relevance"))
     relevances = [relevance for of_query in queries.values() for relevance in of_query] or [0.0]
-    told = f"task: {len(queries):,} queries with {len(relevances) / max(1, len(queries)):.1f} candidates each"
-    return found, f"{told}, relevance {min(relevances):g} to {max(relevances):g}"
+    each = f"{len(relevances) / max(1, len(queries)):.1f}"
+    told = [f"task: {len(queries):,} queries with {each} candidates each, relevance {min(relevances):g} to {max(relevances):g}"]
+    flat = [max(of_query, default=0.0) for of_query in queries.values() if len(set(of_query)) < 2]
+    if flat:
+        none = sum(relevance == 0 for relevance in flat)
+        consequence = "a ranking cannot be learned from them, nor judged"
+        told.append(f"task: {none:,} queries have no relevant candidate, and {len(flat) - none:,} no other: {consequence}")
+    return found, told
 
 
 def by_query(rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> tuple[list[list[float]], list[list[float]], list[int]]:

@@ -45,8 +45,7 @@ def encode_continuations(rows: Sequence[Row], template: str, tokenizer: Any, max
         said = [ids[: most // 2] for ids in whole]
         room = most - max(map(len, said))
         if len(prompt) > room:
-            [prompt], [over] = prompts(template, [text], plain(tokenizer), room)
-            lost += over
+            [prompt], [lost] = prompts(template, [text], plain(tokenizer), room)
         lost += sum(map(len, whole)) - sum(map(len, said))
         sequences = [{"input_ids": [*prompt, *ids], "length": len(prompt) + len(ids), "truncated": 0} for ids in said]
         divisors = {"tokens": list(map(len, said)), "characters": list(map(len, row["choices"]))}

@@ -14,8 +14,9 @@ from tunesmith.core.task import Column, Row, RowError
 
 LETTERS = "ABCDEFGH"
 _KEYS = ("choice", "option", "answer", "ending", "op", "sol")  # how columns of single choices begin
-_SAID = rf"(?:{'|'.join(_KEYS)})?[\W_]*{{}}[\W_]*"  # an answer: (C), option_3
+_SAID = rf"(?:(?:{'|'.join(_KEYS)})[\W_]*|[^\w-]*){{}}[\W_]*"  # an answer: (C), option_3, but not -1
 _LETTER, _NUMBER = (re.compile(_SAID.format(mark), re.IGNORECASE) for mark in ("([A-Z])", r"(\d+)(?:\.0+)?"))
+_LIST = "Give a list of choices, or say in task.separator what parts them in a cell"
 _SHOWN = 60  # characters of a text in a message
 
 # A file has one column for each choice: from 0 (ending0, ending1), from 1 (option1, option2) or by letters (A, B).
@@ -44,7 +45,7 @@ def choices_of(row: Row) -> tuple[list[str], list[str]]:
     else:
         found = [("choices", text) for text in (value if isinstance(value, list) else [value])]
     if len(found) < 2:
-        raise RowError(f"a question needs two choices at least, and has {len(found)}", "Give a list of choices", "choices")
+        raise RowError(f"a question needs two choices at least, and has {len(found)}", _LIST, "choices")
     for number, (role, text) in enumerate(found, 1):
         if _is_empty(text):
             raise RowError(f"choice {number} of {len(found)} is empty", "Give it a text, or take it out", role)
@@ -75,18 +76,19 @@ def position(answer: Any, texts: Sequence[str], labels: Sequence[str], kind: str
     return number
 
 
-def learn_answers(rows: Iterable[Row], kind: str, first: int | None) -> tuple[str, int | None, list[int]]:
+def learn_answers(rows: Iterable[Row], kind: str, first: int | None) -> tuple[str, int | None, list[int], list[str]]:
     """How the answers of training rows are given, the number of the first choice where they are numbers, and how many choices there are.
 
-    ``kind`` is ``auto`` or a key of ``KINDS``; the last are different numbers, in order. Raises ``InputError`` where numbers may be
-    counted from 0 or from 1.
+    ``kind`` is ``auto`` or a key of ``KINDS``; the third are different numbers, in order; the last is all of it in lines for the user.
+    Raises ``InputError`` where numbers may be counted from 0 or from 1.
     """
     read: list[tuple[Any, list[str]]] = []
-    sizes = set()
+    sizes, repeating = set(), 0
     for row in rows:
         with suppress(RowError):  # it is said later, with its place
             texts, labels = choices_of(row)
             sizes.add(len(texts))
+            repeating += len(set(texts)) < len(texts)
             read += [] if str(row["answer"]).strip() in labels else [(row["answer"], texts)]
     if kind == "auto":
         kind = max(KINDS, key=lambda name: sum(KINDS[name](answer, texts) is not None for answer, texts in read))
@@ -94,7 +96,11 @@ def learn_answers(rows: Iterable[Row], kind: str, first: int | None) -> tuple[st
         first = _counted_from([(found, len(texts)) for answer, texts in read if (found := _by_number(answer, texts)) is not None])
     elif kind != "number" and first is not None:
         raise InputError(Problem(f"task.first is not read: answers are given by {kind}", "Take it out, or set task.answers: number"))
-    return kind, first, sorted(sizes)
+    numbers, counted = " or ".join(map(str, sorted(sizes))), "" if first is None else f" from {first}"
+    told = [f"task: one of {numbers} choices, given by {kind}{counted}"]
+    if repeating:
+        told.append(f"task: {repeating:,} rows have the same choice twice: at most one of the two can be right")
+    return kind, first, sorted(sizes), told
 
 
 def _counted_from(numbers: Sequence[tuple[int, int]]) -> int:

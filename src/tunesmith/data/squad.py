@@ -118,7 +118,7 @@ def _as_written(value: Any) -> Any:
 def _pairs(value: Any, start: Any = None) -> list[tuple[Any, Any]]:
     """Texts with their places, None where no place is given."""
     if isinstance(value, list):
-        return [pair for item in value for pair in _pairs(item, start if len(value) == 1 else None)]
+        return [pair for item in value for pair in _pairs(item, start if len(value) == 1 else None) or [("", None)]]
     if isinstance(value, dict):
         if "text" not in value:
             raise RowError(f"an answer has the keys {', '.join(map(str, value))}, and no text", "Write text and answer_start", "answers")

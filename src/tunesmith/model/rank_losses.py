@@ -34,6 +34,7 @@ def softmax(scores: Tensor, relevances: Tensor, there: Tensor) -> Tensor:
 
     Source: Bruch et al. 2019, doi:10.1145/3341981.3344221, equation 3.
     """
+    relevances = relevances.masked_fill(~there, 0.0)
     total = relevances.sum(dim=1, keepdim=True)
     return _cross_entropy(scores, relevances / total.masked_fill(total == 0, 1.0), there)
 

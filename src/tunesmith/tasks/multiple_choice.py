@@ -39,9 +39,7 @@ class MultipleChoice(Task):
     """
 
     answers: str = setting("auto", "how right choices are given; auto: as fits most rows", choices=("auto", "text", "letter", "number"))
-    first: int | None = setting(
-        None, "answers as numbers: that of the first choice; when not said: found in the training rows", low=0, high=1
-    )
+    first: int | None = setting(None, "answers as numbers: that of the first choice; found in the rows when not said", low=0, high=1)
     separator: str = setting("|", "what parts the choices in one cell, as in a|b; a list is several choices too")
     max_length: int = setting(256, "longest question with a choice in tokens, or what the model takes if less; longer ones are cut", low=16)
     template: str = setting("", "decoders: what stands before a choice; when not said: 'Question: {question}\\nAnswer:' behind {context}")
@@ -70,7 +68,7 @@ class MultipleChoice(Task):
         return cls(max_length=16), [{"question": f"{n} was the film", "choices": pair, "answer": n % 2} for n, pair in asked]
 
     def columns(self) -> tuple[Column, ...]:
-        asked = ("query", "stem", "prompt", "problem", "goal", "startphrase", "ctx", "text")
+        asked = ("query", "stem", "prompt", "problem", "goal", "startphrase", "ctx", "sentence", "text")
         right = ("label", "answer_key", "correct", "correct_answer", "correct_option", "right", "gold", "target", "cop")
         return (
             Column("question", asked),
@@ -81,10 +79,9 @@ class MultipleChoice(Task):
         )
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
-        self.answers, self.first, sizes = learn_answers(rows, self.answers, self.first)
+        self.answers, self.first, sizes, told = learn_answers(rows, self.answers, self.first)
         self._ragged = len(sizes) > 1
-        counted = "" if self.first is None else f" from {self.first}"
-        return [f"task: one of {' or '.join(map(str, sizes))} choices, given by {self.answers}{counted}"]
+        return told
 
     def read(self, row: Row) -> Row:
         check_text(row["question"], "question")
@@ -118,10 +115,7 @@ class MultipleChoice(Task):
 
     def _scores(self, batch: Batch, forward: Forward) -> Tensor:
         """The scores of all choices, (batch, most choices); -inf where a row has fewer."""
-        if self._decodes:
-            scores = likelihoods(*labelled_logits(batch, forward), batch.targets)
-        else:
-            scores = forward(batch).logits.float().flatten()
+        scores = likelihoods(*labelled_logits(batch, forward), batch.targets) if self._decodes else forward(batch).logits.float().flatten()
         return in_rows(scores, [len(texts) for texts in batch.notes["choices"]])
 
     def answer(self, batch: Batch, forward: Forward, tokenizer: Any) -> list[Prediction]:

@@ -75,7 +75,7 @@ class Ranking(Task):
         if (single and self.loss not in POINTWISE) or (self.loss == "bce" and not shares):
             why = "compares the texts of a row, and each has one" if single else "takes relevances from 0 to 1, and there are higher ones"
             raise InputError(Problem(f"task.loss: {self.loss} {why}", "Leave it out, or take mse"))
-        return [f"{told}; loss {self.loss}"]
+        return [*told, f"task: loss {self.loss}"]
 
     def read(self, row: Row) -> Row:
         check_text(row["query"], "query")
