@@ -68,7 +68,7 @@ class SequenceToSequence(Task):
     def example(cls) -> tuple[Self, list[Row]]:
         told = {"film": "good", "music": "sad", "plot": "dull", "cat": "slow"}
         rows = [{"source": f"{i} the {name} was {word} , yes", "target": f"{word} {name}"} for i in range(3) for name, word in told.items()]
-        return cls(max_source_length=16, max_target_length=8), rows
+        return cls(max_source_length=16, max_target_length=4), rows
 
     def columns(self) -> tuple[Column, ...]:
         source = ("document", "article", "dialogue", "text", "question", "input", "src", "prompt", "instruction", "english", "en")
