@@ -23,6 +23,7 @@ from tunesmith.data.readers import format_of
 from tunesmith.data.source import SAMPLE
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
+from tunesmith.model.bottleneck import bottlenecks
 from tunesmith.proof import Proof
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe, shortened
@@ -50,7 +51,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         licences={source.base_model: source.licence, **{name: SAMPLES[name].licence for name in datasets if name in SAMPLES}},
         datasets=datasets,
         languages=sorted({SAMPLES[name].language for name in datasets if name in SAMPLES}),
-        auto=recipe.task.head().auto,
+        auto="" if bottlenecks(fitted.model.module) else recipe.task.head().auto,
         adapter=hasattr(fitted.model.module, "peft_config"),
         events=events,
         errors=proof.errors(WORST),

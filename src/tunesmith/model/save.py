@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from tunesmith.core.errors import Problem, ResourceError
+from tunesmith.model import bottleneck
 from tunesmith.model.build import Model
 from tunesmith.model.quiet import quiet
 
@@ -22,8 +23,7 @@ def save(model: Model, folder: Path) -> None:
     """Write a plain Hugging Face folder into ``folder``, which is empty or absent: configuration, safetensors and tokenizer.
 
     A ``PeftModel`` becomes a plain PEFT folder: its adapter alone, with the name of its base model; around a pair of models, which no
-    folder holds, it is merged. Raises ``ResourceError`` when the
-    disk is full.
+    folder holds, it is merged. Bottlenecks get files of their own. Raises ``ResourceError`` when the disk is full.
     """
     from peft import PeftModel
 
@@ -36,7 +36,9 @@ def save(model: Model, folder: Path) -> None:
             module.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub
             (folder / "README.md").unlink(missing_ok=True)  # peft's card says nothing yet of what was tuned
         else:
-            module.save_pretrained(folder)
+            with bottleneck.without(module):
+                module.save_pretrained(folder)
+            bottleneck.write(module, folder)
         if model.tokenizer is not None:
             model.tokenizer.save_pretrained(folder)
 

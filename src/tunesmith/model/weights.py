@@ -13,6 +13,7 @@ import torch
 
 from tunesmith.core.errors import InputError, Problem, ResourceError
 from tunesmith.core.task import Head
+from tunesmith.model import bottleneck
 from tunesmith.model.backbone import describe
 from tunesmith.model.files import CONFIG, read_json
 from tunesmith.model.gguf import trainable
@@ -69,6 +70,7 @@ def load(source: ModelSource, head: Head, tokenizer: Any, dtype: torch.dtype) ->
         lost.update(follow(module, described["id2label"], head.config["id2label"]))
     loaded = Loaded(module, tuple(name for name, _ in module.named_parameters() if name in lost), frozenset(info["unexpected_keys"]))
     _check_backbone(loaded, source.path, head)
+    bottleneck.read(module, folder)
     return _adapted(loaded, source.adapter) if source.adapter else loaded
 
 

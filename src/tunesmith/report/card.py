@@ -43,9 +43,11 @@ HUB_LICENCES |= {
     "odc-by",
 }
 # the names of the Hub where they differ from ours with '-' for '_'
-PIPELINES = {"question_answering": "question-answering", "language_model": "text-generation", "chat": "text-generation"}
+PIPELINES = {"speech_recognition": "automatic-speech-recognition", "image_text": "zero-shot-image-classification"}
+PIPELINES |= {"question_answering": "question-answering", "language_model": "text-generation", "chat": "text-generation"}
 KNOWN_PIPELINES = {"text-classification", "token-classification", "question-answering", "text-generation", "summarization", "translation"}
 KNOWN_PIPELINES |= {"fill-mask", "sentence-similarity", "text-ranking", "image-classification", "automatic-speech-recognition"}
+KNOWN_PIPELINES |= {"audio-classification", "zero-shot-image-classification"}
 EXAMPLE = 200  # characters of the text in the code examples
 
 
@@ -149,7 +151,7 @@ def _use(facts: Facts) -> str:
         name = facts.auto.replace("AutoModel", "AutoPeftModel")
         code = [f"from peft import {name}", "from transformers import AutoTokenizer", "", f'model = {name}.from_pretrained("model"{count})']
         blocks += ["With peft:", _fenced("\n".join([*code, 'tokenizer = AutoTokenizer.from_pretrained("model")']), "python")]
-    elif pipeline:
+    elif pipeline and facts.auto:
         code = [
             "from transformers import pipeline",
             "",

@@ -38,7 +38,7 @@ class Facts:
     ``command``     the command line that repeats the run
     ``licences``    licence by name, of the base model and of the data sets
     ``languages``   ISO 639 codes of the texts
-    ``auto``        the class of transformers that loads the model: ``AutoModelForSequenceClassification``
+    ``auto``        the class of transformers that loads the model: ``AutoModelForSequenceClassification``; empty where none does
     ``adapter``     whether the model folder holds a PEFT adapter and not whole weights
     ``events``      the lines of ``events.jsonl``: ``step`` (step, epoch, loss, rate), ``evaluation`` (step, scores), ``say`` (text)
     ``errors``      wrong predictions, worst first: text, truth, predicted, confidence
