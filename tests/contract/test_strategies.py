@@ -65,7 +65,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "ema": {"decay": 0.0},
 }
 CHANGES_BY_BEING_THERE = {
-    *("adapter", "adaptive", "bitfit", "chain_thaw", "early_stop", "layer_norm", "lora", "p_tuning"),
+    *("adapter", "adaptive", "bitfit", "chain_thaw", "dataset_map", "early_stop", "layer_norm", "lora", "p_tuning"),
     *("peft", "prefix", "prompt", "schedule_free", "surgical", "thaw", "unfreeze"),
 }
 
@@ -153,5 +153,6 @@ def test_example_is_not_the_baseline(name: str) -> None:
     """A strategy that changes nothing would pass every other test."""
     with_it, without = tiny_fit(None, [example(name)], steps=6), tiny_fit(None, steps=6)
     stopped = with_it.run.clock.step < without.run.clock.step
-    without_effect = {"early_stop", "class_balanced"}  # here: nothing stops a run of 6 steps, and the two classes are of one size
+    # Here nothing stops a run of 6 steps, and the two classes are of one size.
+    without_effect = {"early_stop", "dataset_map", "class_balanced"}
     assert stopped or not same(weights(with_it), weights(without)) or name in without_effect

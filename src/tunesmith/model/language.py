@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.task import Head
-from tunesmith.model.backbone import describe
+from tunesmith.model.beside import learn_beside
 from tunesmith.model.body import body, replayed, whole
 from tunesmith.model.build import build
 
@@ -46,21 +46,11 @@ class Language:
         return F.cross_entropy(logits.float(), tokens, reduction="none")
 
     def attach(self, run: Run) -> None:
-        """Let the head learn with the model of the run: as a module below it that is no part of what is saved.
-
-        It comes after every ``adapt``, so that no adapter takes it for the head of the task.
-        """
+        """Let the head learn with the model of the run: as a module below it that is no part of what is saved."""
         if self.model is whole(run.model):
             return
         head = {name: part for name, part in self.model.named_children() if part is not self.body}
-        run.model.add_module(PRETRAINING, nn.ModuleDict(head).to(run.device).train())
-        run.model.register_state_dict_post_hook(_leave_out)  # type: ignore[no-untyped-call]
-        run.params = {**describe(run.model, set(run.params)), **run.params}
-
-
-def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, about: Any) -> None:
-    for name in [name for name in state if name.startswith(f"{prefix}{PRETRAINING}.")]:
-        del state[name]
+        learn_beside(run, PRETRAINING, nn.ModuleDict(head))
 
 
 def language_of(run: Run) -> Language:

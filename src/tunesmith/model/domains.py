@@ -1,0 +1,109 @@
+"""Features of two domains, and how far they are apart: what brings a model tuned on one to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from math import exp
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.loss import Loss
+from tunesmith.core.run import Run
+from tunesmith.model.body import body, recorded
+
+BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # multiples of the mean squared distance
+
+
+def check_features(module: nn.Module, strategy: str) -> None:
+    """Raise ``InputError`` where a model has no body whose states could be compared."""
+    if body(module) is None:
+        raise InputError(Problem(f"{strategy}: the model has no body below its head", f"Take {strategy} out of strategies"))
+
+
+def both(batch: Batch, other: Batch, run: Run, inner: Callable[[Batch], Loss]) -> tuple[Loss, Tensor, Tensor]:
+    """The loss of a batch, and the features, (rows, hidden), of its rows and of the rows of another, with gradient."""
+    part = body(run.model)
+    assert part is not None
+    with recorded(part) as outputs:
+        loss = inner(batch)
+    with recorded(part) as others:
+        run.forward(other)
+    return loss, pooled(outputs[0], batch.inputs), pooled(others[0], other.inputs)
+
+
+def pooled(output: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The mean of a body's last hidden states over real positions: (batch, hidden) in float32. Of an encoder-decoder, its encoder's."""
+    encoded = output.get("encoder_last_hidden_state")
+    states: Tensor = (output[0] if encoded is None else encoded).float()  # (batch, length, hidden)
+    mask = inputs.get("attention_mask")
+    if mask is None or mask.shape != states.shape[:2]:
+        return states.flatten(1, -2).mean(dim=1)
+    real = mask[..., None].to(states)
+    return (states * real).sum(dim=1) / real.sum(dim=1)
+
+
+@contextmanager
+def judging(module: nn.Module) -> Iterator[None]:
+    """Within, the module is in evaluation mode; afterwards each of its parts is in its own again."""
+    before = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in before:
+            part.training = mode
+
+
+def classifier(width: int) -> nn.Module:
+    """Features (rows, ``width``) to how likely they are of the other domain: (rows, 1) logits."""
+    return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+
+
+def annealed(progress: float) -> float:
+    """How much of the reversed gradient passes at a share of the run: 2 / (1 + exp(-10 p)) - 1, from 0 to 1."""
+    return 2 / (1 + exp(-10 * progress)) - 1
+
+
+class _Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, strength: float) -> Tensor:
+        ctx.strength = strength
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return -ctx.strength * gradients[0], None
+
+
+def reversed_gradient(values: Tensor, strength: float) -> Tensor:
+    """``values`` themselves, whose gradient comes back with its sign turned, times ``strength``."""
+    return _Reversed.apply(values, strength)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def mean_discrepancy(one: Tensor, other: Tensor) -> Tensor:
+    """The squared maximum mean discrepancy of two sets of features, (rows, hidden) and (others, hidden): a scalar, 0 where they are equal.
+
+    The kernel is the mean of Gaussians exp(-|x - y|^2 / b), b being ``BANDWIDTHS`` times the mean squared distance of all pairs.
+    """
+    joined = torch.cat([one, other])
+    distances = (joined[:, None] - joined[None]).square().sum(dim=2)
+    bandwidth = distances.detach().sum() / max(1, len(joined) * (len(joined) - 1))
+    kernel = torch.stack([(-distances / (times * bandwidth).clamp_min(1e-12)).exp() for times in BANDWIDTHS]).mean(dim=0)
+    n = len(one)
+    return kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
+
+
+def correlation_distance(one: Tensor, other: Tensor) -> Tensor:
+    """|C - C'|^2 / (4 d^2) of the covariances of two sets of features, (rows, d) and (others, d): a scalar."""
+    return (covariance(one) - covariance(other)).square().sum() / (4 * one.shape[1] ** 2)
+
+
+def covariance(features: Tensor) -> Tensor:
+    """The covariances of features (rows, d): (d, d), without bias; zeros for a row alone."""
+    centred = features - features.mean(dim=0)
+    return centred.T @ centred / max(1, len(features) - 1)

@@ -1,0 +1,71 @@
+"""Balance: rows of rare classes come more often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.run import Run, seed_of
+from tunesmith.core.setting import setting
+from tunesmith.core.strategy import Rows, Strategy
+
+
+@dataclass
+class Balance(Strategy):
+    """Draws rows by class: how often a class comes is a power of how many rows it has.
+
+    Formula: p(c) = n(c)^power / sum n(k)^power, and a row evenly within its class; 1 is as the rows are, 0.5 by square roots, 0 all alike.
+    Use when: classes differ much in size, and rare ones matter; class_balanced weighs rows instead, and repeats none.
+    Cost: memory x1, time x1.
+    Source: Kang et al. 2020, "Decoupling Representation and Classifier for Long-Tailed Recognition", equation 1; square roots: Mahajan
+    et al. 2018, "Exploring the Limits of Weakly Supervised Pretraining".
+    Differs: rows are drawn with repetition, so that an epoch is a number of rows, not each of them once.
+    """
+
+    power: float = setting(0.5, "q, the power of the size of a class, 0 to 1", low=0, high=1)
+
+    owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
+
+    @classmethod
+    def example(cls) -> Balance:
+        return cls(power=0.0)
+
+    def begin(self, run: Run) -> None:
+        if run.train and self.power < 1:
+            classes = classes_of(run.train)
+            rates, sizes = chances(classes, self.power), np.bincount(classes)
+            few = int(np.argmin(np.where(sizes, sizes, len(classes))))
+            now, before = rates[few], sizes[few] / len(classes)
+            run.say(f"balance: the rarest of {np.count_nonzero(sizes)} classes is {now:.1%} of what is drawn, not {before:.1%}")
+
+    def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
+        if self.power == 1:
+            yield from batches
+            return
+        classes = classes_of(run.train)
+        rates = chances(classes, self.power)
+        members = [np.flatnonzero(classes == number) for number in range(len(rates))]
+        for given in batches:
+            draw = np.random.default_rng(seed_of(run.seed, "balance", run.clock.step))
+            chosen = draw.choice(len(rates), len(given), p=rates)
+            yield [run.train[int(draw.choice(members[number]))] for number in chosen]
+
+
+def classes_of(rows: Sequence[Any]) -> npt.NDArray[np.int64]:
+    """The class of each encoded row, (rows,). Raises ``InputError`` where they have none."""
+    labels = [row.get("label") for row in rows]
+    if not all(isinstance(label, int) for label in labels):
+        raise InputError(Problem("balance: the rows have no class each", "Take balance out of strategies"))
+    return np.array(labels, np.int64)
+
+
+def chances(classes: npt.NDArray[np.int64], power: float) -> npt.NDArray[np.float64]:
+    """How often each class is to come, (classes,), sum 1; a class without rows never."""
+    sizes = np.bincount(classes).astype(float)
+    found = np.where(sizes > 0, sizes**power, 0.0)
+    return np.asarray(found / found.sum())

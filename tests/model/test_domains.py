@@ -1,0 +1,98 @@
+"""Distances of features against plain arithmetic, the reversed gradient, and pooling that padding does not change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import tiny
+from tunesmith.core.errors import InputError
+from tunesmith.model.domains import (
+    BANDWIDTHS,
+    annealed,
+    check_features,
+    correlation_distance,
+    covariance,
+    judging,
+    mean_discrepancy,
+    pooled,
+    reversed_gradient,
+)
+
+
+@pytest.fixture
+def sets() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(5, 3, generator=generator), torch.randn(4, 3, generator=generator) + 1
+
+
+def test_the_discrepancy_is_gretton_s_sum_over_pairs(sets: tuple[torch.Tensor, torch.Tensor]) -> None:
+    source, target = (features.double().numpy() for features in sets)
+    joined = np.concatenate([source, target])
+    distances = [((x - y) ** 2).sum() for x in joined for y in joined]
+    bandwidth = sum(distances) / (9 * 8)
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> float:
+        return float(np.mean([np.exp(-((x - y) ** 2).sum() / (times * bandwidth)) for times in BANDWIDTHS]))
+
+    def mean(one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.mean([kernel(x, y) for x in one for y in other]))
+
+    expected = mean(source, source) + mean(target, target) - 2 * mean(source, target)
+    assert float(mean_discrepancy(*sets)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_equal_sets_have_no_discrepancy_and_farther_ones_more(sets: tuple[torch.Tensor, torch.Tensor]) -> None:
+    source, target = sets
+    assert float(mean_discrepancy(source, source)) == pytest.approx(0, abs=1e-6)
+    assert 0 < float(mean_discrepancy(source, target)) < float(mean_discrepancy(source, target + 5)) <= 2
+    assert torch.isfinite(mean_discrepancy(source[:1], source[:1]))
+
+
+def test_the_distance_of_covariances_is_that_of_numpy(sets: tuple[torch.Tensor, torch.Tensor]) -> None:
+    source, target = sets
+    np.testing.assert_allclose(covariance(source).numpy(), np.cov(source.numpy(), rowvar=False), rtol=1e-5)
+    expected = ((np.cov(source.numpy(), rowvar=False) - np.cov(target.numpy(), rowvar=False)) ** 2).sum() / (4 * 9)
+    assert float(correlation_distance(source, target)) == pytest.approx(expected, rel=1e-5)
+    assert float(correlation_distance(source, source + 7)) == pytest.approx(0, abs=1e-6)  # means do not count
+    assert torch.isfinite(correlation_distance(source[:1], target))
+
+
+def test_the_gradient_comes_back_reversed() -> None:
+    values = torch.tensor([1.0, 2.0], requires_grad=True)
+    out = reversed_gradient(values, 0.5)
+    assert torch.equal(out, values)
+    (out * torch.tensor([3.0, 4.0])).sum().backward()
+    assert torch.equal(values.grad, torch.tensor([-1.5, -2.0]))  # type: ignore[arg-type]
+
+
+def test_the_schedule_is_the_paper_s() -> None:
+    assert [annealed(share) for share in (0.0, 0.1, 1.0)] == pytest.approx([0.0, 0.4621, 0.9999], abs=1e-4)
+
+
+def test_pooled_features_do_not_see_padding() -> None:
+    model = tiny.base("bert").eval()
+    alone = {"input_ids": torch.tensor([[2, 9, 10, 3]])}
+    padded = {"input_ids": torch.tensor([[2, 9, 10, 3, 0, 0]]), "attention_mask": torch.tensor([[1, 1, 1, 1, 0, 0]])}
+    torch.testing.assert_close(pooled(model(**padded), padded), pooled(model(**alone), alone))
+
+
+def test_an_encoder_decoder_gives_the_states_of_its_encoder() -> None:
+    model = tiny.base("bart").eval()
+    inputs = {"input_ids": torch.tensor([[2, 9, 10, 3]])}
+    torch.testing.assert_close(pooled(model(**inputs), inputs), model.encoder(**inputs).last_hidden_state.mean(dim=1))
+
+
+def test_judging_gives_each_part_its_mode_again() -> None:
+    module = nn.Sequential(nn.Dropout(), nn.Linear(2, 2)).train()
+    module[0].eval()
+    with judging(module):
+        assert not module[1].training
+    assert [part.training for part in module.modules()] == [True, False, True]
+
+
+def test_a_model_without_a_body_is_refused() -> None:
+    with pytest.raises(InputError, match="mmd: the model has no body"):
+        check_features(nn.Linear(2, 2), "mmd")
