@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
-from tunesmith.core.task import Prediction, Task
+from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.encode import encode
 from tunesmith.data.examples import Examples, read_examples
 from tunesmith.engine.precision import choose, device
@@ -55,7 +55,7 @@ class Tuned:
         """The predictions of ``predict``, as they are made: all rows are checked before the first."""
         examples, forward = self._examples(rows, truth=False), self._forward()
         for start in range(0, len(examples), CHUNK):
-            yield from self._predictions(examples[start : start + CHUNK], forward)
+            yield from self._predictions([self.task.asked(row) for row in examples[start : start + CHUNK]], forward)
 
     def evaluate(self, rows: Any) -> dict[str, Any]:
         """The task's metrics on rows with the truth."""
@@ -72,7 +72,7 @@ class Tuned:
                 found_columns = any(problem.line for problem in by_name.problems)
                 raise (by_name if found_columns else error) from None
 
-    def _predictions(self, examples: Examples, forward: Forward) -> list[Prediction]:
+    def _predictions(self, examples: Sequence[Row], forward: Forward) -> list[Prediction]:
         return predict(forward, encode(examples, self.task, self.model.tokenizer), self.task, self.model.tokenizer)
 
     def _forward(self) -> Forward:
@@ -86,18 +86,24 @@ def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
 
     Raises ``InputError`` for a run that is not finished, and for a model without a head that can answer.
     """
-    if _is_model(str(which), Path(runs)):
+    if is_model(str(which), Path(runs)):
         return _classifier(str(which))
-    folder = folders.find(Path(runs), str(which))
-    if not (folder / "scores.json").exists():
-        raise InputError(Problem("the run is not finished", folders.resuming(folder), str(folder)))
+    folder = finished_run(which, runs)
     recipe = read_recipe(folder / RESOLVED, ["strategies=[]"])  # they may be code of the user's own, and have done their work
     torch.manual_seed(0)
     model = build_for(recipe.task, str(folder / "model"))
     return Tuned(model, recipe.task, recipe.data.columns, recipe.data.labels, recipe.training.precision)
 
 
-def _is_model(which: str, runs: Path) -> bool:
+def finished_run(which: str | Path, runs: str | Path) -> Path:
+    """The folder of a run. Raises ``InputError`` where there is none, and for one that is not finished."""
+    folder = folders.find(Path(runs), str(which))
+    if not (folder / "scores.json").exists():
+        raise InputError(Problem("the run is not finished", folders.resuming(folder), str(folder)))
+    return folder
+
+
+def is_model(which: str, runs: Path) -> bool:
     """Whether a model is meant and no run: a folder without a recipe, ``sample:name``, ``package:module/path`` or ``org/name``."""
     path = Path(which).expanduser()
     folder = next((place for place in (runs / which, path) if place.is_dir()), None)

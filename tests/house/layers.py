@@ -15,7 +15,8 @@ MATERIAL = frozenset({"data", "model", "metrics"})
 KINDS = frozenset({"tasks", "strategies"})
 MACHINERY = frozenset({"engine", "evaluate", "report"})
 STAGES = VOCABULARY | MATERIAL | KINDS | MACHINERY | {"recipes"}
-WHOLE_RUNS = frozenset({"run", "proof", "evidence", "checking", "explaining", "tuned"})  # what is done with a recipe, from end to end
+# what is done with a recipe, from end to end
+WHOLE_RUNS = frozenset({"run", "proof", "evidence", "checking", "explaining", "tuned", "conversing"})
 
 # part -> the other parts that it may import
 MAY_IMPORT: dict[str, Collection[str]] = {
