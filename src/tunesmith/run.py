@@ -161,6 +161,9 @@ def write(recipe: Recipe, fitted: Fitted, proof: Proof, facts: Facts, folder: Pa
     folders.write_text(folder / RESOLVED, resolved(recipe))
     folders.write_json(folder / "data.json", {"rows": facts.rows, "notes": facts.notes, "warnings": facts.warnings})
     save(fitted.model, folder / "model")
+    for path, content in recipe.task.files(fitted.model.module).items():
+        (folder / "model" / path).parent.mkdir(exist_ok=True)
+        folders.write_json(folder / "model" / path, content)
     proof.write(folder)
     folders.write_text(folder / "README.md", card(facts))
     folders.write_text(folder / "report.html", page(facts))

@@ -112,11 +112,11 @@ def test_it_resumes_to_the_last_bit(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_losses_add_up(bench: Bench) -> None:
-    """A loss is a sum over what counts: that of a batch is that of its rows."""
+    """A loss is a sum over what counts: that of a batch is that of its rows, unless they are compared with each other."""
     model = bench.model()
     whole, parts = bench.loss(model, bench.rows), [bench.loss(model, [row]) for row in bench.rows]
     assert whole.count == pytest.approx(sum(part.count for part in parts))
-    assert float(whole.sum) == pytest.approx(sum(float(part.sum) for part in parts), rel=1e-4)
+    assert (float(whole.sum) == pytest.approx(sum(float(part.sum) for part in parts), rel=1e-4)) is not bench.task.compares
     assert whole.sum.dtype == torch.float32
     if "logits" in bench.task.offers:
         assert whole.logits is not None

@@ -68,9 +68,12 @@ class Task(ABC):
     ``primary``           the metric that decides, among those that ``metrics`` returns
     ``higher_is_better``  its direction
     ``offers``            capabilities that strategies may need, ``logits`` (``Loss.logits`` is set) for example
+    ``compares``          whether its loss compares the rows of a micro-batch with each other: it is no sum over rows then, and changes with
+                          ``training.micro_batch``
     """
 
     offers: ClassVar[frozenset[str]] = frozenset()
+    compares: ClassVar[bool] = False
 
     @property
     @abstractmethod
