@@ -58,7 +58,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Checked:
-    """What ``tunesmith check`` shows. ``lengths`` are tokens of a training row at the 50th, 95th and 100th percentile."""
+    """What ``tunesmith check`` shows. ``lengths`` are tokens of a training row at the 50th, 95th and 100th percentile.
+
+    ``preview`` is one training row in pieces, and whether each is learned, where the task can say so.
+    """
 
     model: str
     notes: list[str]
@@ -69,6 +72,7 @@ class Checked:
     said: list[str]
     cost: Cost
     findings: list[Finding]
+    preview: list[tuple[str, bool]]
 
     def plain(self) -> dict[str, Any]:
         """JSON values."""
@@ -132,6 +136,7 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
         said=done.watch.said,
         cost=estimate(recipe.training, done, int(rows.lengths.sum()), judged),
         findings=findings,
+        preview=recipe.task.preview(rows[int(np.argsort(rows.lengths, kind="stable")[len(rows) // 2])], model.tokenizer),
     )
 
 

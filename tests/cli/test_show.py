@@ -64,3 +64,16 @@ def test_duration(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(("number", "text"), [(0, "0 MB"), (119_900_000, "120 MB"), (1.44e9, "1.4 GB")])
 def test_size(number: float, text: str) -> None:
     assert show.size(number) == text
+
+
+def test_what_is_learned_stands_out(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = [("a question ", False), ("an answer", True), (" more", False)]
+    show.learned(pieces)
+    assert capsys.readouterr().out.endswith("a question \u27e6an answer\u27e7 more\n")
+    show.learned(pieces, most=13)
+    assert capsys.readouterr().out.endswith("a question \u27e6an\u27e7 ...\n")
+    show.learned([])
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    show.learned(pieces)
+    assert "\x1b[32man answer\x1b[0m" in capsys.readouterr().out

@@ -100,6 +100,7 @@ def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
         show.document(checked.plain())
         return
     show.rows([line for title, lines in _found(checked).items() for line in zip((title, *[""] * len(lines)), lines, strict=False)])
+    show.learned(checked.preview)
     print(f"\nReady. Next: {shlex.join(['tunesmith', 'train', recipe, *overrides])}")
 
 

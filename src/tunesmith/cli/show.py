@@ -74,6 +74,18 @@ def rows(table: Sequence[Sequence[object]], head: Sequence[str] = ()) -> None:
         print((start + (wrapped(last, margin, width() - margin) if sys.stdout.isatty() else last)).rstrip())
 
 
+def learned(pieces: Sequence[tuple[str, bool]], most: int = 2000) -> None:
+    """A text in pieces, at most so many characters of it; what is learned is coloured on a terminal, else it stands in brackets."""
+    if not pieces:
+        return
+    marks = ("\x1b[32m", "\x1b[0m") if sys.stdout.isatty() else ("\u27e6", "\u27e7")
+    print(f"\nA row as the model reads it; it learns what is {'green' if sys.stdout.isatty() else f'in {marks[0]} {marks[1]}'}:\n")
+    for text, is_learned in pieces:
+        shown, most = text[: max(0, most)], most - len(text)
+        print(f"{marks[0]}{shown}{marks[1]}" if is_learned and shown else shown, end="")
+    print(" ..." if most < 0 else "")
+
+
 def wrapped(text: str, indent: int, room: int) -> str:
     """The text in lines of at most ``room`` columns, where that is enough for words; each but the first is indented."""
     import textwrap
