@@ -28,6 +28,7 @@ MARKED = (
     "{% for m in messages %}{{ m['role'] + ': ' }}{% if m['role'] == 'assistant' %}{% generation %}{{ m['content'] }}{% endgeneration %}"
     "{% else %}{{ m['content'] }}{% endif %}{{ '[SEP]\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
 )
+LOOSE = MARKED.replace("[SEP]", " [SEP]")
 LLAMA = (
     "{% for m in messages %}{% if m['role'] == 'user' %}[I] {{ m['content'] }} [/I]{% else %} {{ m['content'] | trim }} [SEP]{% endif %}"
     "{% endfor %}"
@@ -60,6 +61,7 @@ def learned(which: Turns, messages: list[dict[str, Any]], tools: Any = ()) -> li
         (TURNS, ["a good film[SEP]", " 电影 [SEP]"]),
         (JOINED, ["a good film[SEP]", " 电影 [SEP]"]),
         (MARKED, ["a good film[SEP]", " 电影 [SEP]"]),
+        (LOOSE, ["a good film [SEP]", " 电影  [SEP]"]),
         (LLAMA, [" a good film [SEP]", " 电影 [SEP]"]),
         (THINKING, ["a good film[SEP]", "电影 [SEP]"]),
     ],

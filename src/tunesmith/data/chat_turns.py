@@ -113,7 +113,8 @@ class Turns:
         if not text[last:end].strip():
             end = last
         if not any(text.endswith(end_token, start, end) for end_token in self.ends):  # the markers of some templates leave it out
-            end += max((len(end_token) for end_token in self.ends if text.startswith(end_token, end)), default=0)
+            blank = len(text[end:]) - len(text[end:].lstrip())
+            end += max((blank + len(end_token) for end_token in self.ends if text.startswith(end_token, end + blank)), default=0)
         return start, end
 
 
