@@ -12,7 +12,22 @@ import pytest
 from cli.conftest import Command
 from tunesmith.cli.app import application, run
 
-COMMANDS = ["quickstart", "samples", "init", "check", "explain", "train", "resume", "predict", "eval", "report", "list", "env"]
+COMMANDS = [
+    "quickstart",
+    "samples",
+    "init",
+    "check",
+    "explain",
+    "train",
+    "resume",
+    "predict",
+    "eval",
+    "chat",
+    "report",
+    "list",
+    "cache",
+    "env",
+]
 HEAVY = ("torch", "transformers", "numpy", "pyarrow", "pydantic", "rich", "tunesmith.recipes", "tunesmith.samples")
 
 
