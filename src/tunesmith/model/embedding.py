@@ -96,3 +96,23 @@ def learn_rows(module: nn.Module, names: Container[str], used: Tensor) -> Embedd
 
 def _special(part: nn.Embedding) -> bool:
     return part.sparse or part.scale_grad_by_freq or part.max_norm is not None
+
+
+def to_table(module: nn.Module, name: str, values: Tensor, own: bool = False) -> Tensor:
+    """``values`` in the shape of the parameter ``name``, as those of its whole table.
+
+    Rows that do not learn in this run are zero, or with ``own`` those of the table.
+    """
+    owner = module.get_submodule(name.rpartition(".")[0])
+    if not isinstance(owner, Embedding) or "table" not in owner.__dict__:
+        return values
+    table = owner.__dict__["table"]
+    whole = table.clone() if own else torch.zeros_like(table)
+    whole[owner.used] = values.to(whole.dtype)
+    return whole
+
+
+def of_table(module: nn.Module, name: str, whole: Tensor) -> Tensor:
+    """Of ``whole``, in the shape of a whole table, the part that the parameter ``name`` holds in this run; else all of it."""
+    owner = module.get_submodule(name.rpartition(".")[0])
+    return whole[owner.used] if isinstance(owner, Embedding) and "table" in owner.__dict__ else whole
