@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -194,5 +194,5 @@ def read(module: nn.Module, folder: Path) -> None:
         with safe_open(folder / WEIGHTS, "pt") as file, torch.no_grad():
             for name in names:
                 module.get_parameter(name).copy_(file.get_tensor(name))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(Problem(f"the bottleneck adapters cannot be read ({error})", "Copy the folder again", str(folder))) from error
