@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,11 @@ def test_errors_of_numbers_are_the_largest() -> None:
     predictions = [{"value": 1.0}, {"value": 3.0}, {"value": -4.0}]
     found = Proof(task, "test", truths, predictions, task.correct(predictions, truths), {})
     assert [error["text"] for error in found.errors(9)] == ["c", "b"]
+
+
+def test_what_is_wholly_right_is_no_error_however_it_is_shown() -> None:
+    found = proved([False, False], [0.9, 0.8])
+    assert [error["text"] for error in replace(found, correct=[1.0, 0.5]).errors(9)] == ["row 1"]
 
 
 def test_predictions_are_written_a_line_a_row(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ class Proof:
 
     def errors(self, most: int) -> list[dict[str, Any]]:
         """Wrong predictions: the least right first, and among those equally wrong the most confident."""
-        shown = {row: found for row in range(len(self.truths)) if (found := self.shown(row)).get("predicted") != found.get("truth")}
+        imperfect = (row for row, correct in enumerate(self.correct) if correct < 1)
+        shown = {row: found for row in imperfect if (found := self.shown(row)).get("predicted") != found.get("truth")}
         worst = sorted(shown, key=lambda row: (self.correct[row], -shown[row].get("confidence", 0.0)))
         return [shown[row] for row in worst[:most]]
 
