@@ -57,6 +57,8 @@ BASE: Flat = {
     "training.batch_size": 8,
     "training.learning_rate": 0.005,
 }
+OTHER_TEXTS = ["the best day of a man", "a poor story of the dog in paris", "hated it", "wonderful , new music"]
+
 # key -> another value, where none follows from the type and the range of the one it has
 VALUES: Flat = {
     "model": "OTHER MODEL",
@@ -69,6 +71,7 @@ VALUES: Flat = {
     "data.columns": {"text": "other"},
     "data.labels": {"good": "fine"},
     "data.max_rows": 9,
+    "data.shots": 2,
     "task.labels": ["good", "bad"],
     "task.separator": ";",
     "task.pairs": False,
@@ -83,6 +86,16 @@ VALUES: Flat = {
     "training.evaluate_every": "2st",
     "training.save_every": "2st",
     "training.log_every": 2,
+    "strategies.augment.operations": ["punctuate"],
+    "strategies.consistency.operations": ["punctuate"],
+    "strategies.consistency.unlabelled": OTHER_TEXTS,
+    "strategies.coral.target": OTHER_TEXTS,
+    "strategies.domain_adversarial.target": OTHER_TEXTS,
+    "strategies.importance_weighting.target": OTHER_TEXTS,
+    "strategies.mask_augment.model": "/nowhere",
+    "strategies.mmd.target": OTHER_TEXTS,
+    "strategies.self_training.unlabelled": OTHER_TEXTS,
+    "strategies.self_training.every": "3st",
     "strategies.clip.value": 1e-4,
     "strategies.dropout.attention": 0.0,
     "strategies.early_stop.minimum_gain": 1e6,
@@ -97,6 +110,7 @@ VALUES: Flat = {
 # key -> what else the recipe needs, so that the key can matter
 CONTEXTS: Mapping[str, Flat] = {
     "base_folder": {"data.train": "rows.jsonl"},
+    "data.deduplicate": {"data.train": [*ROWS, *ROWS]},
     "data.on_bad_row": {"data.train": [*ROWS, {**ROWS[0], "text": ""}]},
     "task.kind": labelled("0", "1"),
     "task.separator": labelled("a|b;c", "c"),
@@ -114,7 +128,7 @@ BY_PARTS = ["task", "data", "training", "strategies"]  # their own keys are trie
 # what auto finds here, under its own name
 SAME = [("task.kind", "single"), ("training.precision", "float32"), ("training.precision", "bfloat16")]
 # what these rows, or a processor, cannot do, so that the run is refused, as it is for a row that is bad
-REFUSED = [("task.kind", "multi"), ("training.precision", "float16")]
+REFUSED = [("task.kind", "multi"), ("training.precision", "float16"), ("strategies.mask_augment.model", "/nowhere")]
 
 
 @dataclass(frozen=True)

@@ -135,3 +135,33 @@ def test_the_fingerprint_is_of_what_is_used(task, rows, write, tmp_path: Path) -
 def test_shares_that_cannot_be(task, rows, settings: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         load(DataSettings(**{"train": rows(10), **settings}), task, 0)
+
+
+def test_shots_are_rows_of_each_label_and_fewer_are_among_more(task, rows) -> None:
+    eight, two = (load(DataSettings(rows(100), shots=shots), task, 0) for shots in (8, 2))
+    assert sorted(example["label"] for example in eight.train) == [0] * 8 + [1] * 8
+    assert "shots: 16 of 90 training rows are used, 8 of each of 2 labels" in eight.notes
+    assert texts(two)["train"] < texts(eight)["train"]
+    assert len(eight.validation) == 10
+    assert texts(load(DataSettings(rows(100), shots=2), task, 1))["train"] != texts(two)["train"]
+
+
+def test_labels_with_fewer_rows_than_shots_are_told(task) -> None:
+    given = [{"text": f"text {i}", "label": "good" if i < 3 else "bad"} for i in range(40)]
+    data = load(DataSettings(given, None, shots=5), task, 0)
+    assert len(data.train) == 8
+    assert "shots: fewer rows have good (3)" in data.notes
+
+
+@pytest.mark.parametrize(("how", "left"), [("exact", {"a good film of the year", "a dull film"}), ("near", {"a dull film"})])
+def test_rows_that_repeat_others_are_left_out(task, how: str, left: set[str]) -> None:
+    train = ["A good film of the year!", "a good film of the year", "a dull film", "A dull  film"]
+    given = [{"text": text, "label": "good" if "good" in text else "bad"} for text in train]
+    judged = [{"text": "a good film of the year!", "label": "good"}, {"text": "no", "label": "bad"}]
+    if how == "near":
+        given += [{"text": "nothing like it", "label": "good"}]
+        left = left | {"nothing like it"}
+    data = load(DataSettings(given, judged, deduplicate=how), task, 0)
+    assert texts(data)["train"] == left
+    assert len(data.validation) == 2
+    assert any(note.startswith("deduplicate: ") for note in data.notes)

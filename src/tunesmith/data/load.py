@@ -15,12 +15,13 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Task
 from tunesmith.data.collect import collecting
 from tunesmith.data.columns import describe, meant
+from tunesmith.data.duplicates import repeated
 from tunesmith.data.examples import Examples, checked, in_order, inputs, read_roles, relabelled, truths
 from tunesmith.data.labels import names_of
 from tunesmith.data.rows import Rows
 from tunesmith.data.settings import AUTO, HELD_OUT, DataSettings, share
 from tunesmith.data.source import beside
-from tunesmith.data.split import digests, hold_out, keys_of, strata_of
+from tunesmith.data.split import digests, few, hold_out, keys_of, labels_of, strata_of
 
 __all__ = ["Data", "Examples", "load"]
 
@@ -60,9 +61,11 @@ def load(settings: DataSettings, task: Task, seed: int, base: Path | None = None
         loading.name_labels()
         for split in ("test", "validation"):  # the test rows of a recipe stay what they are when the share for validation changes
             loading.hold_out(split)
+        loading.deduplicate()
         loading.notes += task.learn(loading.rows["train"])
     except InputError as error:  # that rows are bad comes first: it may be why the others are too few
         raise InputError(*in_order(loading.bad), *error.problems) from None
+    loading.pick()
     loading.cut()
     return loading.check()
 
@@ -145,6 +148,39 @@ class _Loading:
         self.headers[split] = self.headers["train"]
         by = f", stratified by {self.headers['train'][roles[0]]}" if strata and of == "text" else ""
         self.notes.append(f"{split}: {held.sum():,} rows ({100 * part:g}% of the training rows), held out by a hash of the {of}{by}")
+
+    def deduplicate(self) -> None:
+        """Leave out training rows that repeat others; rows to judge by stay, whatever the training rows are."""
+        if self.settings.deduplicate == "none":
+            return
+        train = self.rows["train"]
+        roles = inputs(train, self.task)
+        judged = [text for split in ("validation", "test") if split in self.rows for text in keys_of(self.rows[split], roles)]
+        texts = list(keys_of(train, roles))
+        alone, anywhere = (repeated(texts, others, self.settings.deduplicate) for others in ([], judged))
+        if anywhere.all():
+            raise InputError(Problem("every training row repeats one of validation or test", "Give other rows", *train.place(0)[:1]))
+        self.rows["train"] = train.select(np.flatnonzero(~anywhere))
+        kind = {"exact": "repeat", "near": "repeat, or nearly,"}[self.settings.deduplicate]
+        self.notes.append(
+            f"deduplicate: {alone.sum():,} training rows {kind} an earlier one, {(anywhere & ~alone).sum():,} one of another split"
+        )
+
+    def pick(self) -> None:
+        """Use so many training rows of each label as ``shots`` says: those whose text hashes lowest."""
+        train, shots = self.rows["train"], self.settings.shots
+        if shots is None:
+            return
+        roles = truths(train, self.task)
+        labels = labels_of(train.column(roles[0])) if roles else None
+        if labels is None:
+            raise InputError(Problem("shots are rows of a label, and the rows have none", "Write max_rows", column="data.shots"))
+        order = np.argsort(digests(keys_of(train, inputs(train, self.task)), self.seed), kind="stable")
+        chosen, counts = few(labels, order.tolist(), shots)
+        self.rows["train"] = train.select(np.array(sorted(chosen), np.int64))
+        self.notes.append(f"shots: {len(chosen):,} of {len(train):,} training rows are used, {shots} of each of {len(counts):,} labels")
+        if short := {label: count for label, count in sorted(counts.items()) if count < shots}:
+            self.notes.append("shots: fewer rows have " + ", ".join(f"{label} ({count})" for label, count in short.items()))
 
     def cut(self) -> None:
         """Use at most ``max_rows`` training rows: those whose text hashes lowest, so that fewer are always among more."""

@@ -26,6 +26,12 @@ class DataSettings:
     labels: dict[str, str] = setting(factory=dict, text="names for the values of the label column: {0: negative, 1: positive}")
     on_bad_row: str = setting("stop", "what a row that cannot be used does; skipped rows are counted and listed", choices=("stop", "skip"))
     max_rows: int | None = setting(None, "use at most so many training rows, chosen by a hash of their text", low=1)
+    shots: int | None = setting(None, "use so many training rows of each label (few-shot), chosen by a hash of their text", low=1)
+    deduplicate: str = setting(
+        "none",
+        "training rows that are left out: exact: those that repeat an earlier one, or one of validation or test; near: alike ones too",
+        choices=("none", "exact", "near"),
+    )
 
 
 def share(value: Any, key: str) -> float | None:

@@ -81,6 +81,20 @@ def strata_of(values: Sequence[Any]) -> list[str] | None:
     return [min(row, key=lambda label: (counts[label], label), default="") for row in labels]
 
 
+def few(labels: Sequence[Sequence[str]], order: Sequence[int], shots: int) -> tuple[list[int], Counter[str]]:
+    """The first rows in ``order`` so that each label has ``shots`` of them, as far as there are so many, and how many each has.
+
+    A row of several labels is taken for any that has too few.
+    """
+    counts: Counter[str] = Counter({label: 0 for of_row in labels for label in of_row})
+    chosen = []
+    for row in order:
+        if any(counts[label] < shots for label in labels[row]):
+            chosen.append(row)
+            counts.update(labels[row])
+    return chosen, counts
+
+
 def _measures(labels: Iterable[str]) -> bool:
     try:
         numbers = [float(label) for label in labels]

@@ -90,7 +90,7 @@ def importance(source: Numbers, target: Numbers, flatten: float, largest: float,
     chances = cross_val_predict(judge, np.concatenate([source, target]), known, cv=folds, method="predict_proba")[: len(source), 1]
     ratio = chances / (1 - chances).clip(1e-9) * len(source) / len(target)
     weights: Numbers = np.minimum(ratio**flatten, largest)
-    return weights / weights.mean()
+    return np.asarray(weights / weights.mean())
 
 
 def features_of(rows: Encoded | Any, run: Run) -> Numbers:
