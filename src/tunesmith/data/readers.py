@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.data.collect import Collector
+from tunesmith.data.conll import read_conll, read_conllu
 from tunesmith.data.delimited import read_csv, read_tsv
 from tunesmith.data.json_text import read_json, read_json_lines
 from tunesmith.data.lines import PACKED, lines, opened
@@ -77,5 +78,7 @@ FORMATS: dict[str, Reader] = {
     ".ndjson": _by_rows(read_json_lines),
     ".json": _by_rows(read_json),
     ".txt": _by_rows(_read_text),
+    **dict.fromkeys((".conll", ".bio", ".iob", ".iob2", ".bioes"), _by_rows(read_conll)),
+    ".conllu": _by_rows(read_conllu),
     ".parquet": _read_parquet,
 }
