@@ -144,6 +144,7 @@ def parts_of(layer: nn.Module) -> list[tuple[str, list[str]]]:
 
 
 def is_linear(part: nn.Module) -> bool:
+    """Whether a module is a matrix product, GPT-2's own kind among them."""
     from transformers.pytorch_utils import Conv1D
 
     return isinstance(part, nn.Linear | Conv1D)
