@@ -48,13 +48,14 @@ def packs(lengths: Sequence[int], size: int) -> list[list[int]]:
     return sorted((sorted(row) for row in rows), key=lambda row: row[0])
 
 
-def pack(texts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], pad: int, size: int = 0) -> Packed:
+def pack(texts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], pad: int, size: int | None = 0) -> Packed:
     """Token ids of texts, and for each of their positions the token that is to come next, in rows of at most ``size`` tokens.
 
-    A row is never shorter than the longest text: with ``size`` 0 rows are as long as without packing, and fewer. No position sees
-    another text, so that a text has the same loss in any company.
+    A row is never shorter than the longest text: with ``size`` 0 rows are as long as without packing, and fewer; with None, each text
+    has a row of its own. No position sees another text, so that a text has the same loss in any company.
     """
-    rows = packs([len(text) for text in texts], max(size, *map(len, texts)))
+    lengths = [len(text) for text in texts]
+    rows = [[text] for text in range(len(texts))] if size is None else packs(lengths, max(size, *lengths))
     length = max(sum(len(texts[text]) for text in row) for row in rows)
     ids, positions = torch.full((len(rows), length), pad), torch.zeros(len(rows), length, dtype=torch.int64)
     known, owners = torch.full_like(ids, IGNORED), torch.full_like(ids, -1)

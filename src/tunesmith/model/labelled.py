@@ -53,7 +53,7 @@ def labelled_losses(batch: Batch, forward: Forward, most: int = LOGITS) -> tuple
         return F.cross_entropy(logits, right, reduction="none"), logits.argmax(dim=-1) == right
 
     size = max(1, most // model.config.get_text_config().vocab_size)
-    parts = list(zip(hidden.split(size), tokens.split(size), strict=True))
+    parts = list(zip(torch.split(hidden, size), torch.split(tokens, size), strict=True))
     if len(parts) == 1:
         return of_some(*parts[0])
     found = [checkpoint(of_some, *part, use_reentrant=False) for part in parts]
