@@ -48,11 +48,11 @@ class Ranking(Task):
 
     @classmethod
     def example(cls) -> tuple[Self, list[Row]]:
-        texts = {"film": "a good movie", "music": "a sad song", "story": "the plot was dull", "cat": "the dog and the cat"}
+        texts = {"a good movie": 2, "the music was great": 1, "a sad song": 0, "the plot was dull": 0}
         rows = [
-            {"query": f"{number} {query}", "candidates": list(texts.values()), "relevance": [int(other == query) for other in texts]}
-            for number in range(3)
-            for query in texts
+            {"query": f"{number} best {query}", "candidates": list(texts)[number:], "relevance": list(texts.values())[number:]}
+            for number in range(2)
+            for query in ("film", "music", "story", "day", "song", "plot")
         ]
         return cls(max_length=16), rows
 

@@ -1,0 +1,25 @@
+"""The files of sentence-transformers: what its own ``save`` writes for the same model, as far as it reads them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tunesmith.data.sentence_folder import beside_the_model
+
+
+@pytest.mark.parametrize(("pooling", "mode"), [("mean", "mean_tokens"), ("cls", "cls_token"), ("last", "lasttoken")])
+def test_one_pooling_is_on(pooling: str, mode: str) -> None:
+    found = beside_the_model(pooling, 384, 128)["1_Pooling/config.json"]
+    assert found["word_embedding_dimension"] == 384
+    assert [name for name, value in found.items() if value is True] == [f"pooling_mode_{mode}"]
+
+
+def test_modules_stand_in_order_with_their_places() -> None:
+    files = beside_the_model("mean", 384, 128)
+    assert [(module["idx"], module["path"], module["type"].rpartition(".")[2]) for module in files["modules.json"]] == [
+        (0, "", "Transformer"),
+        (1, "1_Pooling", "Pooling"),
+        (2, "2_Normalize", "Normalize"),
+    ]
+    assert files["sentence_bert_config.json"]["max_seq_length"] == 128
+    assert files["config_sentence_transformers.json"]["similarity_fn_name"] == "cosine"
