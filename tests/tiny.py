@@ -5,6 +5,7 @@ Nothing is downloaded. Weights are a function of ``torch.manual_seed``, which th
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -100,9 +101,21 @@ def base(family: str = "bert", seed: int = 0, **config: Any) -> PreTrainedModel:
     return AutoModel.from_config(configs[family](**config))
 
 
+_SEEN = {"size": {"height": 16, "width": 16}, "do_center_crop": False}
+# family -> what its image processor or feature extractor is told: 16 x 16 pixels, a second of sound in 32 frames
+_READERS: dict[str, dict[str, Any]] = {
+    "vit": {"image_processor_type": "ViTImageProcessor"} | _SEEN,
+    "clip": {"image_processor_type": "CLIPImageProcessor"} | _SEEN,
+    "whisper": {"feature_extractor_type": "WhisperFeatureExtractor", "feature_size": 8, "hop_length": 500, "chunk_length": 1},
+}
+
+
 def folder(path: Path, family: str = "bert", **config: Any) -> Path:
-    """``path/family``: a Hugging Face folder of the model without head, as safetensors, and the tokenizer."""
+    """``path/family``: a Hugging Face folder of the model without head, as safetensors, and the tokenizer or what else feeds it."""
     target = path / family
     base(family, **config).save_pretrained(target)
-    tokenizer(token_types=family in SEGMENTED).save_pretrained(target)
+    if family in _READERS:
+        (target / "preprocessor_config.json").write_text(json.dumps(_READERS[family]), encoding="utf-8")
+    if family != "vit":
+        tokenizer(token_types=family in SEGMENTED).save_pretrained(target)
     return target

@@ -11,6 +11,7 @@ import torch
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
+from tunesmith.core.label_task import PROBLEM
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.encode import encode
 from tunesmith.data.examples import Examples, read_examples
@@ -21,7 +22,7 @@ from tunesmith.model.files import read_json
 from tunesmith.model.sources import ModelSource, resolve
 from tunesmith.recipes.recipe import read_recipe
 from tunesmith.report import folder as folders
-from tunesmith.tasks.text_classification import PROBLEM, TextClassification
+from tunesmith.tasks.text_classification import TextClassification
 
 RESOLVED = folders.RECIPES[1]
 CHUNK = 2_000  # rows predicted at a time: a large file takes little memory
@@ -89,7 +90,8 @@ def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
     if is_model(str(which), Path(runs)):
         return _classifier(str(which))
     folder = finished_run(which, runs)
-    recipe = read_recipe(folder / RESOLVED, ["strategies=[]"])  # they may be code of the user's own, and have done their work
+    last = max((place.parent for place in folder.glob(f"*-*/{RESOLVED}")), default=folder)  # of several stages, the last answers
+    recipe = read_recipe(last / RESOLVED, ["strategies=[]"])  # they may be code of the user's own, and have done their work
     torch.manual_seed(0)
     model = build_for(recipe.task, str(folder / "model"))
     return Tuned(model, recipe.task, recipe.data.columns, recipe.data.labels, recipe.training.precision)

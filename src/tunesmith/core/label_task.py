@@ -10,13 +10,17 @@ from dataclasses import fields
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.forward import Forward
+from tunesmith.core.loss import Loss
 from tunesmith.core.task import Prediction, Row, Task
 
 ANSWER = {"single": "label", "multi": "labels", "regression": "value"}  # kind -> the key of a prediction that holds the answer
+PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression"}
 PRIMARY = {"single": "accuracy", "multi": "f1_micro", "regression": "pearson"}
 EXAMPLE: dict[str, list[Row]] = {
     "single": [{"label": 0}, {"label": 1}],
@@ -125,6 +129,24 @@ class LabelTask(Task):
         for row, ids in enumerate(truths):
             table[row, list(ids)] = 1.0
         return table
+
+    def told(self) -> dict[str, Any]:
+        """What the configuration of a model with a head for the labels is told."""
+        names = {"id2label": dict(enumerate(self.labels)), "label2id": {label: i for i, label in enumerate(self.labels)}}
+        return {"num_labels": len(self.labels), "problem_type": PROBLEM[self.kind], **names}
+
+    def objective(self, batch: Batch, forward: Forward) -> Loss:
+        """Cross-entropy, binary cross-entropy (the mean over labels) or squared error, each row or label with its weight."""
+        logits, labels = forward(batch).logits.float(), batch.targets["labels"]  # (batch, classes), (batch,) or (batch, classes)
+        weight = torch.tensor(self.class_weights, device=logits.device) if isinstance(self.class_weights, list) else None
+        if self.kind == "regression":
+            return Loss(F.mse_loss(logits[:, 0], labels, reduction="sum"), len(batch), logits, labels)
+        if self.kind == "multi":
+            losses = F.binary_cross_entropy_with_logits(logits, labels, weight, reduction="none").mean(dim=1)
+            return Loss(losses.sum(), len(batch), logits, labels)
+        weights = None if weight is None else weight[labels]
+        total = F.cross_entropy(logits, labels, weight, reduction="sum")
+        return Loss(total, len(batch) if weights is None else float(weights.sum()), logits, labels, weights)
 
     def decode(self, batch: Batch, output: Any) -> list[Prediction]:
         return self.predictions(OUTPUT[self.kind](output.logits.float()))

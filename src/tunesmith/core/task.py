@@ -128,7 +128,11 @@ class Task(ABC):
 
     @abstractmethod
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
-        """Features of some items as padded tensors. Each holds ``row``: the index of the row it is of in the data set."""
+        """Features of some items as padded tensors. Each holds ``row``: the index of the row it is of in the data set.
+
+        In training each holds ``draw`` too, a number that differs from step to step: a random mask is a pure function of it and of the
+        item, so that neither a resume nor the other items of the batch change it.
+        """
 
     @abstractmethod
     def head(self) -> Head:
@@ -149,6 +153,10 @@ class Task(ABC):
     def merge(self, parts: Sequence[Prediction]) -> Prediction:
         """The prediction of a row from those of its items, in their order, where ``encode`` makes several of one row."""
         return parts[0]
+
+    def together(self, predictions: Sequence[Prediction]) -> list[Prediction]:
+        """The predictions of all rows that were asked together: those that are ranked among each other are compared here."""
+        return list(predictions)
 
     def baselines(self, train: Iterable[Row], asked: Sequence[Row]) -> Mapping[str, Sequence[Prediction]]:
         """What the simplest methods answer to ``asked``, by their names: the most frequent tag of a word, the first sentence.

@@ -126,7 +126,8 @@ def located(rows: Rows, task: Task, base: Path) -> Rows:
             values = rows.column(column.role)
             folders = [Path(rows.place(row)[0]) for row in range(len(rows))]
             starts = [place.parent if place.suffix else base for place in folders]
-            found = [str(start / value) if isinstance(value, str) else value for start, value in zip(starts, values, strict=True)]
+            named = [isinstance(value, str) and value.strip() for value in values]
+            found = [str(start / value) if name else value for start, value, name in zip(starts, values, named, strict=True)]
             rows = rows.replaced(column.role, found)
     return rows
 

@@ -32,7 +32,7 @@ def predict(forward: Forward, encoded: Encoded, task: Task, tokenizer: Any, toke
     parts: dict[int, list[Prediction]] = {}
     for item, row in enumerate(encoded.rows.tolist()):
         parts.setdefault(row, []).append(found[item])
-    return [task.merge(of_row) for _, of_row in sorted(parts.items())]
+    return task.together([task.merge(of_row) for _, of_row in sorted(parts.items())])
 
 
 def scorer(task: Task, examples: Sequence[Row], encoded: Encoded, tokenizer: Any) -> Callable[[Forward], dict[str, Any]]:

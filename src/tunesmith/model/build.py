@@ -14,6 +14,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Head, Task
 from tunesmith.model.backbone import describe
 from tunesmith.model.parts import PAIRS, parts_of
+from tunesmith.model.processor import feeder
 from tunesmith.model.quiet import quiet
 from tunesmith.model.sources import ModelSource, Say, resolve
 from tunesmith.model.surgery import amount
@@ -26,7 +27,7 @@ class Model:
     """A module with the tokenizer that feeds it.
 
     ``module``     a model of transformers, or a ``PeftModel`` around one, in evaluation mode
-    ``tokenizer``  a tokenizer of transformers; None for a model that reads no text
+    ``tokenizer``  a tokenizer of transformers; a ``Processor`` around one for a model that sees or hears
     ``about``      one line: name, family, size, number format, source, licence, and what is new
     ``fresh``      names of the parameters that no file held, and that start at random
     """
@@ -58,7 +59,7 @@ def _whole(source: ModelSource, head: Head, dtype: torch.dtype) -> tuple[Loaded,
         bound(tokenizer, loaded.module)
     elif loaded.module.main_input_name == "input_ids":
         raise InputError(Problem("There is no tokenizer beside the weights", "Copy its files there", str(source.path)))
-    return loaded, tokenizer
+    return loaded, feeder(source.path, loaded.module, tokenizer)
 
 
 def _joined(source: ModelSource, head: Head, dtype: torch.dtype) -> tuple[Loaded, Any]:

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import LabelTask
-from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row
 from tunesmith.data.labels import kind_of, label_id, label_ids, labels_of, number, summary, telling, weights_of
@@ -21,7 +18,6 @@ from tunesmith.data.text import check_text, encode_texts, pad_texts
 from tunesmith.metrics.classify import classification, multi_label, regression
 
 READ: dict[str, Callable[[Any, Sequence[str]], Any]] = {"single": label_id, "multi": label_ids, "regression": number}
-PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression"}
 
 
 @dataclass
@@ -101,20 +97,7 @@ class TextClassification(LabelTask):
         return [" ".join(texts_of(row).values()) for row in rows]
 
     def head(self) -> Head:
-        names = {"id2label": dict(enumerate(self.labels)), "label2id": {label: i for i, label in enumerate(self.labels)}}
-        return Head("AutoModelForSequenceClassification", {"num_labels": len(self.labels), "problem_type": PROBLEM[self.kind], **names})
-
-    def objective(self, batch: Batch, forward: Forward) -> Loss:
-        logits, labels = forward(batch).logits.float(), batch.targets["labels"]  # (batch, classes), (batch,) or (batch, classes)
-        weight = torch.tensor(self.class_weights, device=logits.device) if isinstance(self.class_weights, list) else None
-        if self.kind == "regression":
-            return Loss(F.mse_loss(logits[:, 0], labels, reduction="sum"), len(batch), logits, labels)
-        if self.kind == "multi":
-            losses = F.binary_cross_entropy_with_logits(logits, labels, weight, reduction="none").mean(dim=1)
-            return Loss(losses.sum(), len(batch), logits, labels)
-        weights = None if weight is None else weight[labels]
-        total = F.cross_entropy(logits, labels, weight, reduction="sum")
-        return Loss(total, len(batch) if weights is None else float(weights.sum()), logits, labels, weights)
+        return Head("AutoModelForSequenceClassification", self.told())
 
     def label_rows(self) -> list[Row]:
         asked = self.kind == "single" and not self.pairs and telling(self.labels)

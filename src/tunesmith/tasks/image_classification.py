@@ -1,0 +1,94 @@
+"""Image classification: one label, several labels or a number for a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.label_task import LabelTask
+from tunesmith.core.setting import setting
+from tunesmith.core.task import Column, Head, Row
+from tunesmith.data.images import patches, pixels, read_image
+from tunesmith.data.labels import kind_of, label_id, label_ids, labels_of, number, summary, weights_of
+from tunesmith.data.media import as_feature, called
+from tunesmith.metrics.classify import classification, multi_label, regression
+
+READ: dict[str, Callable[[Any, Sequence[str]], Any]] = {"single": label_id, "multi": label_ids, "regression": number}
+
+
+@dataclass
+class ImageClassification(LabelTask):
+    """Gives a picture a label (``single``), any number of labels (``multi``) or a number (``regression``).
+
+    A picture is the path of a file, from the folder of the data file, its bytes, ``{bytes, path}`` or numbers; grey ones, palettes and
+    16 bits are made RGB, and what is transparent white. Size and colours are what the model's image processor says. Losses and class
+    weights are those of text classification.
+    """
+
+    kind: str = setting("auto", "what is predicted; auto looks at the label column", choices=("auto", "single", "multi", "regression"))
+    labels: list[str] = setting(factory=list, text="label names in order; those of the training rows when empty")
+    separator: str = setting("|", "multi: what parts the labels in one cell, as in a|b; a list is several labels too, [] is none")
+    class_weights: str | list[float] | dict[str, float] = setting(
+        "none", "weights of the labels in the loss: none, balanced, one for each label in order, or {label: weight}", above=0
+    )
+    metric: str = setting("auto", "the metric that decides; auto takes accuracy, f1_micro or pearson by kind")
+    threshold: float = setting(0.5, "multi: probability from which a label is given", low=0, high=1)
+
+    offers: ClassVar[frozenset[str]] = frozenset({"logits"})
+    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
+        "separator": ("kind", ("auto", "multi")),
+        "class_weights": ("kind", ("auto", "single", "multi")),
+        "threshold": ("kind", ("auto", "multi")),
+    }
+
+    @classmethod
+    def example(cls) -> tuple[Self, list[Row]]:
+        shades = {"dark": (0, 20, 40, 60, 80, 100), "light": (155, 175, 195, 215, 235, 255)}
+        return cls(), [{"image": [[shade] * 8] * 8, "label": label} for label, several in shades.items() for shade in several]
+
+    def columns(self) -> tuple[Column, ...]:
+        image = ("img", "picture", "photo", "pixels", "image_path", "file", "file_name", "path")
+        label = ("label", "labels", "class", "category", "target", "fine_label", "coarse_label", "digit", "tags", "score")
+        separator = self.separator if self.kind in ("auto", "multi") else ""
+        return Column("image", image, file=True), Column("label", label, truth=True, separator=separator)
+
+    def learn(self, rows: Iterable[Row]) -> list[str]:
+        values = [row["label"] for row in rows if row["label"] not in (None, "")]
+        self.decide(kind_of(values, self.labels) if self.kind == "auto" else self.kind)
+        self.labels = labels_of(values, self.kind, self.labels)
+        self.class_weights = weights_of(values, self.labels, self.class_weights)
+        return [summary(values, self.kind, self.labels)]
+
+    def read(self, row: Row) -> Row:
+        label = {"label": READ[self.kind](row["label"], self.labels)} if "label" in row else {}
+        return {"image": read_image(row["image"]), **label}
+
+    def meet(self, module: Any, tokenizer: Any) -> None:
+        self._positions = patches(tokenizer.reader, module.config)
+
+    def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
+        labels = [{"label": row["label"]} if "label" in row else {} for row in rows]
+        return [{**as_feature(row["image"]), "length": self._positions, **label} for row, label in zip(rows, labels, strict=True)]
+
+    def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
+        inputs = {"pixel_values": pixels(features, tokenizer.reader)}
+        targets = {"labels": self.targets(features)} if "label" in features[0] else {}
+        return Batch(inputs, targets, torch.tensor([f["row"] for f in features]), sum(f["length"] for f in features))
+
+    def texts(self, rows: Sequence[Row]) -> list[str]:
+        return [called(row["image"], "image") for row in rows]
+
+    def head(self) -> Head:
+        return Head("AutoModelForImageClassification", self.told())
+
+    def score(self, table: Tensor, truth: Tensor, ranked: bool = True) -> dict[str, Any]:
+        if self.kind == "regression":
+            return regression(truth, table[:, 0])
+        if self.kind == "multi":
+            return multi_label(truth, table >= self.threshold, table if ranked else None, self.labels)
+        return classification(truth, table.argmax(dim=1), table if ranked else None, self.labels)
