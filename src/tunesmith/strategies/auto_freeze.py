@@ -43,7 +43,7 @@ class AutoFreeze(Strategy):
 
     @classmethod
     def example(cls) -> AutoFreeze:
-        return cls(every=Span(1, "st"))
+        return cls(every=Span(1, "st"), percentile=100.0, keep=0)
 
     def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
         return replace(rule, learns=False) if param.depth < self.frozen else rule
