@@ -128,11 +128,7 @@ class Task(ABC):
 
     @abstractmethod
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
-        """Features of some items as padded tensors. Each holds ``row``: the index of the row it is of in the data set.
-
-        In training each holds ``draw`` too, a number that differs from step to step: a random mask is a pure function of it and of the
-        item, so that neither a resume nor the other items of the batch change it.
-        """
+        """Features of some items as padded tensors. Each holds ``row``: the index of the row it is of in the data set."""
 
     @abstractmethod
     def head(self) -> Head:
