@@ -66,10 +66,15 @@ def test_one_may_be_put_in_the_place_of_another() -> None:
 def test_swapped_weights_come_back_after_a_failure_too() -> None:
     model = tiny.bert()
     before = snapshot(model)
-    with pytest.raises(RuntimeError, match="scoring"), swapped(model, {"classifier.bias": torch.ones(2)}):
-        assert model.classifier.bias.tolist() == [1.0, 1.0]
-        assert dict(model.named_parameters())["classifier.bias"].tolist() == [1.0, 1.0]
-        raise RuntimeError("scoring failed")
+
+    def failing() -> None:
+        with swapped(model, {"classifier.bias": torch.ones(2)}):
+            assert model.classifier.bias.tolist() == [1.0, 1.0]
+            assert dict(model.named_parameters())["classifier.bias"].tolist() == [1.0, 1.0]
+            raise RuntimeError("scoring failed")
+
+    with pytest.raises(RuntimeError, match="scoring"):
+        failing()
     assert equal(snapshot(model), before)
 
 

@@ -64,7 +64,7 @@ def test_loaded_weights_and_the_pooler_start_anew(tmp_path: Path) -> None:
 
 
 def test_more_layers_than_there_are_are_refused() -> None:
-    with pytest.raises(InputError, match="4 layers cannot start anew, the model has 3. Give 0 to 3"):
+    with pytest.raises(InputError, match=r"4 layers cannot start anew, the model has 3\. Give 0 to 3"):
         ReInit(layers=4).adapt(tiny.bert())
 
 

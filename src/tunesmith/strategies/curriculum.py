@@ -31,7 +31,8 @@ class Curriculum(Strategy):
     Formula: batch t is drawn from the rows whose difficulty is among the lowest c(t) of all, c(t) = sqrt(c0^2 + (1 - c0^2) t / T) (root).
     Use when: rows differ much in difficulty and training is short or unstable; on clean, even data it changes little.
     Cost: memory x1, time x1; short rows come first, so the first steps are quick.
-    Source: Platanios et al. 2019, "Competence-based Curriculum Learning for Neural Machine Translation", equations 6 to 8; Bengio et al. 2009.
+    Source: Platanios et al. 2019, "Competence-based Curriculum Learning for Neural Machine Translation", equations 6 to 8;
+            Bengio et al. 2009.
     Differs: difficulty is the number of tokens, or any number that an encoded row holds; no row is twice in a batch.
     """
 
