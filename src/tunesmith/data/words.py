@@ -32,7 +32,8 @@ def likeliest_sentence(question: str, text: str) -> str:
 def bm25(queries: Sequence[str], candidates: Sequence[Sequence[str]], others: Iterable[str] = ()) -> list[list[float]]:
     """The score of each candidate for its query; how rare a word is comes from all candidates and ``others``, each text once.
 
-    ``sum_w idf(w) f (k + 1) / (f + k (1 - b + b length / mean length))`` with k = 1.2, b = 0.75, ``idf = log(1 + (N - n + 0.5) / (n + 0.5))``.
+    ``sum_w idf(w) f (k + 1) / (f + k (1 - b + b length / mean length))`` with k = 1.2, b = 0.75 and
+    ``idf = log(1 + (N - n + 0.5) / (n + 0.5))``.
 
     Source: Robertson & Zaragoza 2009, doi:10.1561/1500000019, with the idf of Lucene, which is never negative.
     """
