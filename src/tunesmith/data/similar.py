@@ -184,5 +184,5 @@ def shown(texts: Sequence[str], similarities: Sequence[float], score: float | No
         return {"text": text, "predicted": f"the halves have the cosine {near[0]}" if near else "a vector"}
     if kind == "scored":
         return {"text": f"{text} | {others[0]}", "predicted": near[0]} | ({} if score is None else {"truth": score})
-    found = others[near.index(max(near))] if kind == "triplets" else f"cosine {near[0]}"
+    found = others[near.index(max(near))] if len(others) > 1 else f"cosine {near[0]}"
     return {"text": text, "predicted": found, "truth": others[0]}
