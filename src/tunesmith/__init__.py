@@ -27,12 +27,12 @@ _HOMES = {
     "Training": "tunesmith.engine.settings",
     "Tuned": "tunesmith.tuned",
     "TunesmithError": "tunesmith.core.errors",
-    "check": "tunesmith.checking",
-    "explain": "tunesmith.explaining",
+    "check": "tunesmith.studies.whole",
+    "explain": "tunesmith.studies.whole",
     "load": "tunesmith.tuned",
     "read_recipe": "tunesmith.recipes.recipe",
-    "resume": "tunesmith.run",
-    "train": "tunesmith.run",
+    "resume": "tunesmith.studies.whole",
+    "train": "tunesmith.studies.whole",
 }
 
 __all__ = sorted(_HOMES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from tunesmith.core.errors import InputError, InterruptedRunError, Problem, Tune
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import seed_of
 from tunesmith.data.encode import encode
-from tunesmith.data.load import load
+from tunesmith.data.load import Data, load
 from tunesmith.engine import distributed
 from tunesmith.engine.checkpoint import INTERRUPTED, Checkpoints, process_exit
 from tunesmith.engine.events import EventLog, read_events, training_time
@@ -44,6 +44,9 @@ class Report:
     facts: Any = field(repr=False)
 
 
+Carry = Callable[[Recipe, Path, Sequence[Observer]], Report]
+
+
 def train(
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     *,
@@ -58,14 +61,26 @@ def train(
     Raises ``InputError`` before any work for what is wrong in the recipe or the data, and for a run that exists already.
     """
     made = recipe_of(recipe, keys)
+    if made.stages:
+        raise InputError("The recipe has several stages", remedy="Give it to tunesmith.train")
+    return begun(made, (Path(runs), run), watch, carry_out)
+
+
+def begun(recipe: Recipe, place: tuple[Path, str], watch: Sequence[Observer], carry: Carry) -> Report:
+    """Make the folder of a new run, and carry the recipe out in it. ``place`` is the folder of runs, and its name or nothing."""
     with distributed.group():
-        folder = reserved(Path(runs), run or made.name)
+        folder = reserved(place[0], place[1] or recipe.name)
         with leaving(folder, new=True):
-            if distributed.first():
-                folders.write_text(folder / RECIPE, shortened(made))
-                folders.write_json(folder / "environment.json", folders.environment())
-            distributed.barrier()
-            return carry_out(made, folder, watch)
+            describe(recipe, folder)
+            return carry(recipe, folder, watch)
+
+
+def describe(recipe: Recipe, folder: Path) -> None:
+    """Write what a run begins with, where that is not there yet."""
+    if distributed.first() and not (folder / RECIPE).exists():
+        folders.write_json(folder / "environment.json", folders.environment())
+        folders.write_text(folder / RECIPE, shortened(recipe))
+    distributed.barrier()
 
 
 def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapping[str, Any]) -> Recipe:
@@ -74,7 +89,8 @@ def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapp
         raise InputError("Give a recipe, or its keys by name: model, task and data")
     if isinstance(recipe, Recipe):  # the caller's own stays as it is, and can be trained again: tasks and strategies learn
         strategies, watch = [copy.copy(part) for part in recipe.strategies], [copy.copy(part) for part in recipe.watch]
-        return replace(recipe, task=copy.copy(recipe.task), strategies=strategies, watch=watch)
+        stages = [recipe_of(stage, {}) for stage in recipe.stages]
+        return replace(recipe, task=copy.copy(recipe.task), strategies=strategies, watch=watch, stages=stages)
     return read_recipe(recipe) if isinstance(recipe, str | Path) else recipe_from(keys if recipe is None else recipe)
 
 
@@ -83,12 +99,21 @@ def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | 
 
     ``recipe`` is wanted again where its file cannot hold all of it: rows in memory, or a strategy of your own.
     """
-    folder = Path(folder)
-    if (folder / "scores.json").exists():
+    return resumed(recipe_of(recipe or unfinished(folder) / RECIPE, {}), Path(folder), watch, carry_out)
+
+
+def resumed(recipe: Recipe, folder: Path, watch: Sequence[Observer], carry: Carry) -> Report:
+    """Carry the recipe out in the folder of a run that has begun."""
+    with distributed.group(), leaving(unfinished(folder), new=False):
+        return carry(recipe, folder, watch)
+
+
+def unfinished(folder: Path | str) -> Path:
+    """The folder of a run. Raises ``InputError`` where it is finished."""
+    if (Path(folder) / "scores.json").exists():
         remedy = "Train it under another name, with more epochs, or look at its report.html"
         raise InputError(Problem("this run is finished", remedy, str(folder)))
-    with distributed.group(), leaving(folder, new=False):
-        return carry_out(recipe_of(recipe or folder / RECIPE, {}), folder, watch)
+    return Path(folder)
 
 
 def reserved(runs: Path, name: str) -> Path:
@@ -110,7 +135,7 @@ def leaving(folder: Path, new: bool) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        stepped = (folder / "checkpoints").exists()
+        stepped = any(folder.glob("checkpoints")) or any(folder.glob("*/checkpoints"))
         if new and not stepped and distributed.first():
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):
@@ -120,15 +145,15 @@ def leaving(folder: Path, new: bool) -> Iterator[None]:
         raise
 
 
-def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:
-    """recipe -> data -> model -> strategies -> fit -> evaluate -> report."""
+def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | None = None) -> Report:
+    """recipe -> data -> model -> strategies -> fit -> evaluate -> report. ``data`` are those of the recipe, where they are read already."""
     task, training = recipe.task, recipe.training
 
     def say(message: str) -> None:
         for observer in watch:
             observer.say(message)
 
-    data = load(recipe.data, task, training.seed, recipe.base_folder)
+    data = data or load(recipe.data, task, training.seed, recipe.base_folder)
     for note in data.notes:
         say(note)
     torch.manual_seed(seed_of(training.seed, "head"))

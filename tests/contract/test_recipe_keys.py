@@ -103,8 +103,15 @@ VALUES: Flat = {
     "strategies.freeze.fraction": 0.4,
     "strategies.freeze.patterns": ["query"],
     "strategies.freeze.embeddings": False,
+    "strategies.ewc.num_rows": 1,
+    "strategies.ewc.past": ROWS[:3],
+    "strategies.gem.memory_rows": 1,
+    "strategies.gem.past": ROWS[:3],
     "strategies.layer_rates.groups": [0.2, 1.0],
     "strategies.lora.targets": "attention",
+    "strategies.replay.num_rows": 1,
+    "strategies.replay.past": ROWS[:3],
+    "strategies.si.every": "1st",
     "strategies.unfreeze.every": "1st",
 }
 # key -> what else the recipe needs, so that the key can matter
@@ -122,11 +129,19 @@ CONTEXTS: Mapping[str, Flat] = {
     "training.factor": {"training.evaluate_every": "1st"},
     "strategies.early_stop.patience": {"training.evaluate_every": "1st"},
     "strategies.early_stop.minimum_gain": {**labelled(9.5, 10.5), "training.evaluate_every": "1st", "task.metric": "mse"},
+    "strategies.replay.choose": {"strategies.replay.num_rows": 3, "strategies.replay.past": ROWS[3:]},
     "strategies.unfreeze.embeddings": {"strategies.unfreeze.every": "1st"},
 }
-BY_PARTS = ["task", "data", "training", "strategies"]  # their own keys are tried
+BY_PARTS = ["task", "data", "training", "strategies", "stages", "sequence"]  # their own keys are tried
 # what auto finds here, under its own name
-SAME = [("task.kind", "single"), ("training.precision", "float32"), ("training.precision", "bfloat16")]
+SAME = [
+    ("strategies.ewc.anchor", "latest"),
+    ("strategies.ewc.decay", 0.5),
+    ("strategies.gem.constraints", "each"),
+    ("task.kind", "single"),
+    ("training.precision", "float32"),
+    ("training.precision", "bfloat16"),
+]
 # what these rows, or a processor, cannot do, so that the run is refused, as it is for a row that is bad
 REFUSED = [("task.kind", "multi"), ("training.precision", "float16"), ("strategies.mask_augment.model", "/nowhere")]
 

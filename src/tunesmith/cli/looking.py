@@ -14,7 +14,7 @@ from tunesmith.cli import show
 
 if TYPE_CHECKING:
     from tunesmith.checking import Checked
-    from tunesmith.explaining import Phase
+    from tunesmith.explaining import Explanation, Phase
     from tunesmith.samples.catalogue import Sample
 
 
@@ -83,25 +83,68 @@ def cache(clear: bool, parts: tuple[str, ...], as_json: bool) -> None:
 @click.command()
 @show.recipe_argument
 @show.overrides_argument
+@click.option("--find-rate", is_flag=True, help="Find a learning rate instead: a short run whose rate rises until the loss does.")
+@click.option("--out", metavar="FILE", help="With --find-rate: a file to draw the losses into, as SVG.")
 @show.json_option
-def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+def check(recipe: str, overrides: tuple[str, ...], find_rate: bool, out: str | None, as_json: bool) -> None:
     """Look before training: data, lengths, what learns, the cost.
 
     Time and memory are estimated from a few steps, done on a copy that is thrown
     away. Nothing is written.
     """
+    if find_rate or out:
+        _find_rate(recipe, overrides, find_rate, out, as_json)
+        return
     show.passing("Reading the recipe and its data, and timing a few steps ...")
-    from tunesmith.checking import check as look
     from tunesmith.recipes.recipe import read_recipe
+    from tunesmith.studies.whole import check as look
 
-    checked = look(read_recipe(recipe, overrides), show.say)
+    stages = look(read_recipe(recipe, overrides), show.say)
     show.passing("")
     if as_json:
-        show.document(checked.plain())
+        _documents({name: checked.plain() for name, checked in stages.items()})
         return
-    show.rows([line for title, lines in _found(checked).items() for line in zip((title, *[""] * len(lines)), lines, strict=False)])
-    show.learned(checked.preview)
+    for name, checked in stages.items():
+        _stage(name, len(stages))
+        show.rows([line for title, lines in _found(checked).items() for line in zip((title, *[""] * len(lines)), lines, strict=False)])
+        show.learned(checked.preview)
     print(f"\nReady. Next: {shlex.join(['tunesmith', 'train', recipe, *overrides])}")
+
+
+def _documents(stages: dict[str, Any]) -> None:
+    """What was found, as one document: of a recipe of several stages by the name of each."""
+    show.document({"stages": stages} if len(stages) > 1 else next(iter(stages.values())))
+
+
+def _stage(name: str, stages: int) -> None:
+    """The heading of one of several stages."""
+    if stages > 1:
+        print(f"\nStage {name}\n")
+
+
+def _find_rate(recipe: str, overrides: tuple[str, ...], asked: bool, out: str | None, as_json: bool) -> None:
+    """The range test, drawn and told."""
+    from tunesmith.core.errors import InputError, Problem
+
+    if not asked:
+        raise InputError(Problem("--out is read with --find-rate alone", "Give both, or take it out"))
+    if out and Path(out).exists():
+        raise InputError(Problem("this file exists and is not overwritten", "Name another with --out FILE", out))
+    show.passing("Reading the recipe and its data, and trying rates ...")
+    from tunesmith import rate_finder
+    from tunesmith.recipes.recipe import read_recipe
+    from tunesmith.report.folder import write_text
+
+    found = rate_finder.find_rate(read_recipe(recipe, overrides), show.say)
+    show.passing("")
+    if out:
+        write_text(Path(out), rate_finder.svg(found))
+    if as_json:
+        show.document(rate_finder.plain(found))
+        return
+    print("Loss over the learning rate:\n\n" + "\n".join(rate_finder.drawn(found)))
+    print(f"\nIt falls fastest at {found.steepest:.1e} and is lowest at {found.lowest:.1e}. A good rate: {found.rate:g}")
+    print(f"Next: {shlex.join(['tunesmith', 'train', recipe, *overrides, f'training.learning_rate={found.rate:g}'])}")
 
 
 def _found(checked: Checked) -> dict[str, list[str]]:
@@ -135,14 +178,23 @@ def explain(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
     Strategies wrap each other in the order of the recipe, the first outermost.
     """
     show.passing("Reading the recipe, its data and its model ...")
-    from tunesmith import explaining
     from tunesmith.recipes.recipe import read_recipe
+    from tunesmith.studies.whole import explain as look
 
-    explained = explaining.explain(read_recipe(recipe, overrides), show.say)
+    stages = look(read_recipe(recipe, overrides), show.say)
     show.passing("")
     if as_json:
-        show.document(asdict(explained))
+        _documents({name: asdict(explained) for name, explained in stages.items()})
         return
+    for name, explained in stages.items():
+        _stage(name, len(stages))
+        _explained(explained)
+
+
+def _explained(explained: Explanation) -> None:
+    """One stage, for people."""
+    from tunesmith import explaining
+
     print("Who acts where, the outermost first:\n")
     show.rows([(f"  {seam}", " > ".join(names) or "-", explaining.MEANINGS[seam]) for seam, names in explained.seams.items()])
     print(f"\nWhat learns when, at a learning rate of at most {explained.learning_rate:g} times the multiples:\n")

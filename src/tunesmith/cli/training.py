@@ -76,11 +76,11 @@ def resume(run: str, runs: str, as_json: bool) -> None:
     The result is that of a run that never stopped.
     """
     show.passing("Getting ready ...")
-    from tunesmith import run as runner
     from tunesmith.cli.progress import observers
     from tunesmith.report.folder import find
+    from tunesmith.studies import whole
 
-    _finish(runner.resume(find(Path(runs), run), observers()), as_json)
+    _finish(whole.resume(find(Path(runs), run), observers()), as_json)
 
 
 def free_name(runs: Path, name: str) -> str:
@@ -93,10 +93,10 @@ def free_name(runs: Path, name: str) -> str:
 
 
 def _train(recipe: Recipe, name: str, runs: str) -> Report:
-    from tunesmith import run as runner
     from tunesmith.cli.progress import observers
+    from tunesmith.studies import whole
 
-    return runner.train(recipe, run=name, runs=runs, watch=observers())
+    return whole.train(recipe, run=name, runs=runs, watch=observers())
 
 
 def _finish(report: Report, as_json: bool) -> None:

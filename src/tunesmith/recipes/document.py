@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from tunesmith.core.errors import InputError, Problem
 
 Keys = tuple[str | int, ...]
+
+_FOLDER_NAME = re.compile(r"\w[\w .+-]*")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Document:
         """Write down that a value cannot be used; every check goes on after it."""
         place = self.place(keys)
         self.problems.append(Problem(message, remedy, place.file, place.line, place.column))
+
+    def check_name(self, name: Any) -> None:
+        """Refuse a name that cannot be that of a run's folder; none at all can."""
+        if name and not (isinstance(name, str) and _FOLDER_NAME.fullmatch(name)):
+            self.refuse(("name",), f"'{name}' cannot be the name of a folder", "Use letters, digits and - _ .")
 
     def finish(self) -> None:
         """Raise ``InputError`` with every problem, in the order of the file, if there is one."""

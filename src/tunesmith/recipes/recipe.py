@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from tunesmith.core.setting import setting
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
 from tunesmith.model.parts import as_spec, known, parts_of
-from tunesmith.recipes import yaml
+from tunesmith.recipes import stages, yaml
 from tunesmith.recipes.aliases import spellings, translate
 from tunesmith.recipes.document import Document, Keys, Place
 from tunesmith.recipes.find import Folder, did_you_mean, find, name_of, names
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from tunesmith.core.observer import Observer
     from tunesmith.core.strategy import Strategy
     from tunesmith.core.task import Task
-
-_FOLDER_NAME = re.compile(r"\w[\w .+-]*")
 
 
 @dataclass
@@ -40,6 +37,8 @@ class Recipe:
     ``name``         what the run is called, unless the command line says otherwise
     ``baselines``    whether majority class, linear probe and TF-IDF are judged beside the model
     ``base_folder``  where relative paths start: the folder of the recipe's file
+    ``stages``       the recipes of its stages, where it has several: everything else is then that of the last one
+    ``sequence``     whether the stages are one task on changing data, and what was learned before is judged after each
     """
 
     model: str
@@ -51,6 +50,8 @@ class Recipe:
     name: str = ""
     baselines: bool = True
     base_folder: Path = field(default_factory=Path.cwd)
+    stages: list[Recipe] = field(default_factory=list)
+    sequence: bool = False
 
     @property
     def seed(self) -> int:
@@ -82,6 +83,8 @@ class _Written:
     name: str = setting("", "what the run is called")
     baselines: bool = setting(True, "whether simple models are judged beside the tuned one")
     base_folder: str = setting("", "where relative paths start; the folder of the recipe when absent")
+    stages: Any = setting(None, "partial recipes, trained in turn, each from where the last ended; what one does not say is as at the top")
+    sequence: Any = setting(None, "stages of one task on changing data, after each of which all of them are judged: lifelong learning")
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -123,30 +126,44 @@ def recipe_hash(recipe: Recipe) -> str:
 
 
 def _tree(recipe: Recipe, changed_only: bool = False) -> dict[str, Any]:
-    training = as_plain(recipe.training, changed_only)
-    training.pop("seed", None)
     return {
         "name": recipe.name,
         "model": parts_of(recipe.model) or recipe.model,
-        "task": {name_of(recipe.task): as_plain(recipe.task, changed_only)},
-        "data": as_plain(recipe.data, changed_only),
-        "strategies": [{name_of(part): as_plain(part, changed_only)} for part in (*recipe.strategies, *recipe.watch)],
-        "training": training,
+        **(_stage_trees(recipe, changed_only) if recipe.stages else _own_tree(recipe, changed_only)),
         "seed": recipe.seed,
         "baselines": recipe.baselines,
         "base_folder": str(recipe.base_folder),
     }
 
 
+def _own_tree(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
+    training = as_plain(recipe.training, changed_only)
+    training.pop("seed", None)
+    return {
+        "task": {name_of(recipe.task): as_plain(recipe.task, changed_only)},
+        "data": as_plain(recipe.data, changed_only),
+        "strategies": [{name_of(part): as_plain(part, changed_only)} for part in (*recipe.strategies, *recipe.watch)],
+        "training": training,
+    }
+
+
+def _stage_trees(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
+    key = "sequence" if recipe.sequence else "stages"
+    parts = [{"name": stage.name, **_own_tree(stage, changed_only)} for stage in recipe.stages]
+    task = {"task": parts[0]["task"]} if recipe.sequence else {}
+    return {**task, key: [{name: part[name] for name in stages.OWN[key]} for part in parts]}
+
+
 def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: str) -> Recipe:
     for text in overrides:
         _override(document, text)
+    if key := stages.listed(document):
+        return _staged(document, key, folder, name)
     translate(document)
     value = document.value
     levels = _levels(value.get("task"))
     written = build(_Written, value, document, (), _home("at the top", levels))
-    if written and written.name and not _FOLDER_NAME.fullmatch(written.name):
-        document.refuse(("name",), f"'{written.name}' cannot be the name of a folder", "Use letters, digits and - _ .")
+    document.check_name(written.name if written else "")
     model = _model(written.model, document) if written else ""
     task = _part("tasks", value["task"], document, ("task",), levels) if "task" in value else None
     data = build(DataSettings, value["data"], document, ("data",), _home("under data", levels)) if "data" in value else None
@@ -154,12 +171,23 @@ def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: st
     strategies, watch = _strategies(value["strategies"], document, levels)
     document.finish()
     assert written and task and data and training  # noqa: PT018 (what is None has left a problem)
-    return Recipe(
-        model, task, data, strategies, watch, training,
-        name=written.name or name or name_of(task).rpartition(":")[2],
-        baselines=written.baselines,
-        base_folder=(folder / written.base_folder).resolve(),
-    )  # fmt: skip
+    name, base_folder = written.name or name or name_of(task).rpartition(":")[2], (folder / written.base_folder).resolve()
+    return Recipe(model, task, data, strategies, watch, training, name, written.baselines, base_folder)
+
+
+def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
+    """A recipe of several stages."""
+    given = document.value.get("name") or name or key
+    document.check_name(given)
+    recipes: list[Recipe] = []
+    for part in stages.split(document, key):
+        try:
+            recipes.append(_recipe(part, (), folder, ""))
+        except InputError as error:
+            document.problems += error.problems
+    document.problems = list(dict.fromkeys(document.problems))  # what is wrong at the top is wrong in each stage
+    document.finish()
+    return replace(recipes[-1], name=given, stages=recipes, sequence=key == "sequence")
 
 
 def _model(written: str | dict[str, str], document: Document) -> str:

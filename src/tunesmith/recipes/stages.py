@@ -1,0 +1,114 @@
+"""Recipes of several stages: each stage as a recipe of its own, from what it says itself and what stands at the top."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tunesmith.engine.settings import Training
+from tunesmith.recipes.document import Document, Keys
+from tunesmith.recipes.find import did_you_mean
+
+LISTS = ("stages", "sequence")  # the keys under which stages are listed
+OWN = {"stages": ("name", "task", "data", "strategies", "training"), "sequence": ("name", "data", "strategies", "training")}
+ELSEWHERE = {"task": "A sequence has one task: write it at the top, or list the parts under stages"}
+TOP = "It holds for all stages: write it at the top"
+MERGED = ("data", "training")  # of which a stage takes over what it does not say
+
+
+def listed(document: Document) -> str:
+    """``stages`` or ``sequence`` where the recipe has one of them, else nothing. Both at once are a problem."""
+    found = [key for key in LISTS if document.value.get(key) is not None]
+    if len(found) > 1:
+        document.refuse((found[1],), "stages and sequence exclude each other", "Keep one: a sequence is stages of one task, each judged")
+    return found[0] if found else ""
+
+
+def split(document: Document, key: str) -> list[Document]:
+    """The recipe of each stage as a document whose values stand where they were written. What is wrong is written into ``document``."""
+    entries = document.value[key]
+    if not isinstance(entries, list | tuple) or not entries:
+        document.refuse((key,), f"{key} must be a list of at least one stage", "Write each on its own line: - data: {train: FILE}")
+        return []
+    parts = [stage for number, entry in enumerate(entries) if (stage := _stage(document, key, number, entry))]
+    for keys in _unread(document, key, [entry for entry in entries if isinstance(entry, Mapping)]):
+        name = document.name(keys)
+        document.refuse(keys, f"{name} is not read: each stage has its own", f"Take it out, or set {key}.0.{'.'.join(map(str, keys))}")
+    return parts
+
+
+def _stage(document: Document, key: str, number: int, entry: Any) -> Document | None:
+    """One stage; None where it is no stage."""
+    if not isinstance(entry, Mapping):
+        document.refuse((key, number), f"{key}.{number} must be a mapping of keys", f"It may have {', '.join(OWN[key])}")
+        return None
+    own = {name: value for name, value in entry.items() if name in OWN[key]}
+    for name in entry:
+        if name not in own:
+            known = {*document.value, "model", "seed", "baselines", "base_folder"}
+            remedy = ELSEWHERE.get(name) or (TOP if name in known else did_you_mean(str(name), OWN[key]))
+            document.refuse((key, number, name), f"There is no setting '{name}' in {key}.{number}", remedy)
+    shared = {name: value for name, value in document.value.items() if name not in (*LISTS, "name")}
+    if "strategies" in own and own["strategies"] is None:
+        own["strategies"] = []
+    merged = {**shared, **own}
+    for name in MERGED:
+        if isinstance(shared.get(name), Mapping) and isinstance(own.get(name), Mapping):
+            merged[name] = {**_left(shared[name], own[name]), **own[name]}
+    merged["name"] = own.get("name") or called(merged, key)
+    part = Document(merged)
+    part.places = {keys: place for keys, place in document.places.items() if keys[:1] not in ((name,) for name in (*LISTS, *_whole(own)))}
+    part.places[()] = document.place((key, number))
+    for keys in _paths(own):
+        part.places[keys] = document.place((key, number, *keys))
+        part.spelled[keys] = ".".join(map(str, (key, number, *keys)))
+    return part
+
+
+def called(part: Mapping[str, Any], key: str) -> str:
+    """What a stage without a name is called: by its data in a sequence, else by its task."""
+    task, data = part.get("task"), part.get("data")
+    train = data.get("train") if isinstance(data, Mapping) else None
+    name = Path(train.partition("/")[2] or train).stem if key == "sequence" and isinstance(train, str) else ""
+    name = name or (str(next(iter(task))) if isinstance(task, Mapping) and task else task if isinstance(task, str) else "")
+    return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "stage"
+
+
+def _left(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """What a stage takes over of a part at the top: not what its own settings take the place of, as steps does of epochs."""
+    gone = {
+        replaced
+        for name, (other, read) in Training.applies.items()
+        for mine, replaced in ((other, name), (name, other))
+        if mine in own and replaced not in own and (own[mine] not in read if mine == other else shared.get(other) not in (*read, None))
+    }
+    return {name: value for name, value in shared.items() if name not in gone}
+
+
+def _whole(own: Mapping[str, Any]) -> list[str]:
+    """The keys of a stage that replace what stands at the top."""
+    return [name for name in own if name not in MERGED]
+
+
+def _paths(value: Any, around: Keys = ()) -> list[Keys]:
+    """The keys of everything within nested mappings and lists of mappings."""
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if around[:1] == ("strategies",) and _is_list(value) else ()
+    return [keys for name, item in inner for keys in ((*around, name), *_paths(item, (*around, name)))]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _unread(document: Document, key: str, entries: list[Mapping[str, Any]]) -> list[Keys]:
+    """What stands at the top and every stage says itself."""
+    whole = [name for name in ("task", "strategies") if document.value.get(name) and all(name in entry for entry in entries)]
+    found: list[Keys] = [(name,) for name in whole if name in OWN[key]]
+    for name in MERGED:
+        top = document.value.get(name)
+        owned = [entry.get(name) for entry in entries]
+        if isinstance(top, Mapping):
+            found += [(name, inner) for inner in top if all(isinstance(own, Mapping) and inner in own for own in owned)]
+    return found

@@ -1,0 +1,1 @@
+"""Studies: functions over whole runs."""

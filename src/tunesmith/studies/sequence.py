@@ -1,0 +1,108 @@
+"""Lifelong learning: after each stage of a sequence, all of them are judged, and what was forgotten is measured."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.forward import Forward
+from tunesmith.core.run import seed_of
+from tunesmith.data.encode import encode
+from tunesmith.data.load import Data
+from tunesmith.engine import distributed
+from tunesmith.engine.precision import choose, device
+from tunesmith.evaluate.score import predict
+from tunesmith.metrics.lifelong import lifelong
+from tunesmith.model.build import build_for
+from tunesmith.model.files import read_json
+from tunesmith.recipes.recipe import Recipe
+from tunesmith.report import folder as folders
+from tunesmith.report import numbers
+
+FILE = "across.json"  # how a stage's model does on the rows of every stage
+MEASURES = {
+    "average": "average of all stages at the end",
+    "forgetting": "forgetting: how much better earlier stages once were",
+    "backward_transfer": "backward transfer: earlier stages at the end, less when each was learned",
+    "forward_transfer": "forward transfer: a stage before it was learned, less the untrained model",
+}
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The primary metric on the rows of every stage (columns): of the untrained model first, then after each stage."""
+
+    rows: list[list[float]] = field(default_factory=list)
+
+    def __add__(self, other: Matrix) -> Matrix:
+        return Matrix([*self.rows, *other.rows])
+
+    def scores(self, recipe: Recipe) -> dict[str, Any]:
+        """What ``scores.json`` says of a sequence."""
+        untrained, *table = self.rows
+        task = recipe.stages[0].task
+        about = {"metric": task.primary, "stages": [stage.name for stage in recipe.stages], "untrained": untrained, "matrix": table}
+        return {**about, **lifelong(table, untrained, task.higher_is_better)}
+
+
+def check_one_head(stages: Sequence[Recipe]) -> None:
+    """Raise ``InputError`` where the stages of a sequence do not share one head: their labels differ, for example."""
+    heads = [stage.task.head() for stage in stages]
+    if all(head == heads[0] for head in heads):
+        return
+    labels = [getattr(stage.task, "labels", []) for stage in stages]
+    union = list(dict.fromkeys(label for each in labels for label in each))
+    named = "; ".join(f"{stage.name} has {', '.join(each[:8])}" for stage, each in zip(stages, labels, strict=True))
+    remedy = f"Name all of them at the top: task: {{...: {{labels: [{', '.join(union)}]}}}}"
+    raise InputError(Problem(f"the stages of the sequence have different labels: {named}", remedy))
+
+
+def across(recipe: Recipe, data: Sequence[Data], model: str, place: Path) -> Matrix:
+    """The scores of a model on the rows of every stage. They are kept in ``place``."""
+    file = place / FILE
+    if not file.exists():
+        scores = [float(score) for score in judged(recipe, data, model)]
+        if distributed.first():
+            folders.write_json(file, {"metric": recipe.stages[0].task.primary, "scores": scores})
+        distributed.barrier()
+    return Matrix([read_json(file)["scores"]])
+
+
+def judged(recipe: Recipe, data: Sequence[Data], model: str) -> list[float]:
+    """The primary metric of a model on the rows by which each stage is judged."""
+    task = recipe.stages[0].task
+    torch.manual_seed(seed_of(recipe.seed, "head"))
+    built = build_for(task, model)
+    where = device()
+    forward = Forward(built.module.to(where).eval(), where, choose(recipe.stages[0].training.precision, where))
+    scores = []
+    for part in data:
+        examples = list(part.splits().values())[-1]
+        predictions = predict(forward, encode(examples, task, built.tokenizer), task, built.tokenizer)
+        scores.append(task.metrics(predictions, list(examples))[task.primary])
+    del built, forward
+    gc.collect()
+    return scores
+
+
+def section(found: dict[str, Any]) -> dict[str, Any]:
+    """The matrix as a section of the report."""
+    metric, names = found["metric"], found["stages"]
+    rows = [["before training", *found["untrained"]]]
+    rows += [[f"after {name}", *row] for name, row in zip(names, found["matrix"], strict=True)]
+    shown = [[row[0], *(numbers.value(metric, value) for value in row[1:])] for row in rows]
+    measures = [f"{text} {numbers.value(metric, found[name])}" for name, text in MEASURES.items() if found[name] is not None]
+    return {
+        "title": f"Learned and kept: {numbers.title(metric)}",
+        "kind": "table",
+        "data": {"columns": [{"name": "judged on"}, *({"name": name, "format": "figure"} for name in names)], "rows": shown},
+        "about": f"{'; '.join(measures)}.",
+        "group": "Stages",
+        "wide": True,
+    }

@@ -1,0 +1,211 @@
+"""A run of several stages: each is a run of its own in a folder inside, and begins with the model that the one before shipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tunesmith.core.errors import InputError, InterruptedRunError, Problem
+from tunesmith.core.observer import Observer
+from tunesmith.core.strategy import Past
+from tunesmith.data.load import Data, load
+from tunesmith.engine import distributed
+from tunesmith.engine.stack import Stack
+from tunesmith.engine.tree import load_tree
+from tunesmith.evidence import command
+from tunesmith.model.build import build_for
+from tunesmith.model.files import ADAPTER_CONFIG, read_json
+from tunesmith.model.save import save
+from tunesmith.model.sources import resolve
+from tunesmith.recipes.find import name_of
+from tunesmith.recipes.recipe import Recipe, resolved, shortened
+from tunesmith.report import folder as folders
+from tunesmith.report.card import card
+from tunesmith.report.facts import Facts
+from tunesmith.report.page import page
+from tunesmith.run import RESOLVED, Report, carry_out, describe
+from tunesmith.studies.sequence import Matrix, across, check_one_head, section
+
+COPIED = ("model", "predictions")  # folders of the last stage that the whole run has too
+SHOWN = ("task", "split", "examples", "primary", "base", "tuned", "seconds")  # what the whole run's scores say of each stage
+
+
+def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:
+    """Train the stages that are not finished yet, and report on all of them."""
+
+    def say(message: str) -> None:
+        for observer in watch:
+            observer.say(message)
+
+    data = prepare(recipe)
+    places = [folder / label(recipe.stages, number) for number in range(len(recipe.stages))]
+    matrix = across(recipe, data, recipe.model_spec, folder) if recipe.sequence else Matrix()
+    model, stages = recipe.model, list[Recipe]()
+    for number, place in enumerate(places):
+        stage = replace(recipe.stages[number], model=model)
+        stages.append(stage)
+        if place == places[-1] or not (place / "scores.json").exists():
+            say(f"stage {number + 1} of {len(places)}: {stage.name}")
+            hand_on(stages, data, places[number - 1] if number else None)
+            report = trained(stage, place, watch, data[number])
+        model = str(passed_on(stage, place).resolve())
+        if recipe.sequence:
+            matrix += across(recipe, data, model, place)
+    if distributed.first():
+        scores = whole_scores(recipe, places, matrix)
+        facts = whole_facts(recipe, folder, report.facts, scores)
+        write(recipe, facts, places[-1], folder)
+    distributed.barrier()
+    scores = read_json(folder / "scores.json")
+    return Report(folder, scores, whole_facts(recipe, folder, report.facts, scores))
+
+
+def prepare(recipe: Recipe) -> list[Data]:
+    """The data of every stage, whose tasks learn what they must know. Raises ``InputError`` with what is wrong in any stage."""
+    problems: list[Problem] = []
+    found: list[Data] = []
+    heads: list[Any] = []
+    for number, stage in enumerate(recipe.stages):
+        try:
+            found.append(load(stage.data, stage.task, stage.seed, stage.base_folder))
+            Stack(stage.strategies, stage.task)
+            if stage.task.head() not in heads:
+                heads.append(stage.task.head())
+                build_for(stage.task, recipe.model_spec)
+        except InputError as error:
+            name = label(recipe.stages, number)
+            problems += [replace(problem, message=f"stage {name}: {problem.message}") for problem in error.problems]
+    if problems:
+        raise InputError(*problems)
+    if recipe.sequence:
+        check_one_head(recipe.stages)
+    return found
+
+
+def label(stages: Sequence[Recipe], number: int) -> str:
+    """What a stage and its folder are called: ``2-reviews``."""
+    return f"{number + 1:0{len(str(len(stages)))}d}-{stages[number].name}"
+
+
+def trained(stage: Recipe, place: Path, watch: Sequence[Observer], data: Data) -> Report:
+    """The report of one stage, from wherever it stands. An interruption names the whole run."""
+    if distributed.first():
+        place.mkdir(exist_ok=True)
+    distributed.barrier()
+    describe(stage, place)
+    try:
+        return carry_out(stage, place, watch, data)
+    except InterruptedRunError as error:
+        message = f"stage {place.name}: {error.problems[0].message}"
+        stopped = InterruptedRunError(message, remedy=folders.resuming(place.parent))
+        stopped.exit_code = error.exit_code
+        raise stopped from error
+
+
+def hand_on(stages: Sequence[Recipe], data: Sequence[Data], before: Path | None) -> None:
+    """Tell the strategies of the last of ``stages`` what the others left; ``before`` is the folder of the one before it."""
+    *earlier, now = stages
+    rows = [data[number].train for number, stage in enumerate(earlier) if stage.task.head() == now.task.head()]
+    memories = list(memories_of(earlier[-1], before)) if earlier and before else []
+    for strategy in now.strategies:
+        found = next((pair for pair in memories if pair[0] == name_of(strategy)), None)
+        if found:
+            memories.remove(found)
+        strategy.inherit(Past(rows, found[1] if found else {}))
+
+
+def memories_of(stage: Recipe, place: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each strategy of a finished stage held at its end, by its name."""
+    newest = max((place / "checkpoints").glob("step-*"), default=None)
+    if newest is not None and any(type(strategy).inherits for strategy in stage.strategies):
+        memories = load_tree(newest / "memory")["strategies"]
+        yield from zip(map(name_of, stage.strategies), memories, strict=True)
+
+
+def passed_on(stage: Recipe, place: Path) -> Path:
+    """The model that the next stage begins with: the one that was shipped, an adapter merged into its base."""
+    if not (place / "model" / ADAPTER_CONFIG).exists():
+        return place
+    merged, aside = place / "merged", place / ".merging"
+    if distributed.first() and not merged.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        model = build_for(stage.task, str(place))
+        model.module = model.module.merge_and_unload()  # type: ignore[operator]
+        save(model, aside)
+        aside.rename(merged)
+    distributed.barrier()
+    return merged
+
+
+def whole_scores(recipe: Recipe, places: Sequence[Path], matrix: Matrix) -> dict[str, Any]:
+    """The scores of the last stage, those of all stages in short, and of a sequence what it forgot."""
+    found = [read_json(place / "scores.json") for place in places]
+    stages = [{"name": place.name, **{key: scores[key] for key in SHOWN}} for place, scores in zip(places, found, strict=True)]
+    before = {"base_is": f"the model after stage {places[-2].name}, {found[-1]['base_is']}"} if len(places) > 1 else {}
+    return {**found[-1], **before, "stages": stages, **({"sequence": matrix.scores(recipe)} if recipe.sequence else {})}
+
+
+def whole_facts(recipe: Recipe, folder: Path, last: Facts, scores: dict[str, Any]) -> Facts:
+    """The facts of the last stage as those of the whole run."""
+    source = resolve(recipe.model_spec)
+    licences = {source.base_model: source.licence, **{name: last.licences[name] for name in last.datasets if name in last.licences}}
+    tables = [summary(scores["stages"]), *([section(scores["sequence"])] if recipe.sequence else [])]
+    return replace(
+        last,
+        name=folder.name,
+        scores=scores,
+        recipe_text=shortened(recipe),
+        command=command(recipe, folder),
+        base_model=source.base_model,
+        licences=licences,
+        sections=[*last.sections, *tables],
+    )
+
+
+def summary(stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The stages as a section of the report."""
+    columns = [{"name": name, "format": "text"} for name in ("stage", "task", "metric")]
+    columns += [{"name": name, "format": "figure"} for name in ("before", "after", "rows", "seconds")]
+
+    def row(stage: dict[str, Any]) -> list[Any]:
+        metric = stage["primary"]
+        figures = [f"{stage[side].get(metric, float('nan')):.4g}" for side in ("base", "tuned")]
+        return [stage["name"], stage["task"], metric, *figures, f"{stage['examples']:,}", f"{stage['seconds']['train']:.0f}"]
+
+    about = "Each stage begins with the model of the one before, which is what it is compared with, on rows of its own."
+    return {
+        "title": "Stages",
+        "kind": "table",
+        "data": {"columns": columns, "rows": [row(stage) for stage in stages]},
+        "about": about,
+        "group": "Stages",
+        "wide": True,
+    }
+
+
+def write(recipe: Recipe, facts: Facts, last: Path, folder: Path) -> None:
+    """The files of the whole run: those of its last stage, and the report of all. ``scores.json`` comes last: the run is finished."""
+    for name in COPIED:
+        aside = folder / f".{name}"
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(last / name, aside, copy_function=linked)
+        shutil.rmtree(folder / name, ignore_errors=True)
+        aside.rename(folder / name)
+    shutil.copyfile(last / "data.json", folder / "data.json")
+    folders.write_text(folder / RESOLVED, resolved(recipe))
+    folders.write_text(folder / "README.md", card(facts))
+    folders.write_text(folder / "report.html", page(facts))
+    folders.write_json(folder / "scores.json", facts.scores)
+
+
+def linked(source: str, target: str) -> None:
+    """One file under two names, which takes no room; a copy where the file system has no such names."""
+    with suppress(OSError):
+        os.link(source, target)
+        return
+    shutil.copyfile(source, target)

@@ -1,0 +1,68 @@
+"""A recipe of one stage or of several: trained, resumed, checked and explained by the same calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tunesmith import checking, explaining
+from tunesmith import run as one
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.observer import Observer
+from tunesmith.recipes.recipe import Recipe
+from tunesmith.report import folder as folders
+from tunesmith.run import Report
+from tunesmith.studies.stages import carry_stages, hand_on, label, prepare
+
+
+def train(
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    *,
+    run: str = "",
+    runs: Path | str = "runs",
+    watch: Sequence[Observer] = (),
+    **keys: Any,
+) -> Report:
+    """Train what a recipe says, in the new folder ``runs/run``, and report how much better than its base the model became.
+
+    ``recipe`` is a ``Recipe``, a file, or its keys as a dictionary; or the keys are given by name: ``train(model=..., data=...)``.
+    The stages of a recipe are trained in turn, each in a folder of its own inside. Raises ``InputError`` before any work for what is
+    wrong in the recipe or the data of any stage, and for a run that exists already.
+    """
+    made = one.recipe_of(recipe, keys)
+    return one.begun(made, (Path(runs), run), watch, carry_stages if made.stages else one.carry_out)
+
+
+def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | Mapping[str, Any] | None = None) -> Report:
+    """Go on with an interrupted run from its newest checkpoint, to the same result. Raises ``InputError`` for a finished run.
+
+    Stages that are finished are not trained again. ``recipe`` is wanted again where its file cannot hold all of it: rows in memory, or
+    a strategy of your own.
+    """
+    folder = one.unfinished(folder)
+    around = folder.resolve().parent
+    if (around / one.RECIPE).is_file():
+        raise InputError(Problem("this is a stage of a run", folders.resuming(around), str(folder)))
+    made = one.recipe_of(recipe or folder / one.RECIPE, {})
+    return one.resumed(made, folder, watch, carry_stages if made.stages else one.carry_out)
+
+
+def check(recipe: Recipe, say: Callable[[str], None]) -> dict[str, checking.Checked]:
+    """What is known before training, for each stage by its name. A later stage is timed on the model that the first one begins with."""
+    return {name: checking.check(stage, say) for name, stage in staged(recipe)}
+
+
+def explain(recipe: Recipe, say: Callable[[str], None]) -> dict[str, explaining.Explanation]:
+    """Which strategy acts where, and what learns when, for each stage by its name."""
+    return {name: explaining.explain(stage, say) for name, stage in staged(recipe)}
+
+
+def staged(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
+    """The stages by their names, or the recipe itself, ready to be looked at: strategies know the rows of the stages before."""
+    data = prepare(recipe) if recipe.stages else []
+    for number, stage in enumerate(recipe.stages):
+        hand_on(recipe.stages[: number + 1], data, None)
+        yield label(recipe.stages, number), stage
+    if not recipe.stages:
+        yield recipe.name, recipe

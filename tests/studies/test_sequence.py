@@ -1,0 +1,45 @@
+"""Lifelong learning: every stage is judged after each, the union of labels has one head, and the report says what was forgotten."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import tunesmith
+from runs import Train, rows
+from tunesmith.core.errors import InputError
+
+PLACES = [{"text": f"the {word} city {number}", "label": "city"} for number in range(8) for word in ("paris", "big")]
+SOUNDS = [{"text": f"a {word} song {number}", "label": "song"} for number in range(8) for word in ("sad", "slow")]
+
+
+def domains() -> list[dict[str, Any]]:
+    other = [{"text": f"it was {row['text']}", "label": row["label"]} for row in rows(24)]
+    return [{"name": "films", "data": {"train": rows(24)}}, {"name": "plays", "data": {"train": other}}]
+
+
+def test_all_stages_are_judged_after_each(train: Train) -> None:
+    report = train("lifelong", sequence=domains())
+    found = report.scores["sequence"]
+    assert found["stages"] == ["films", "plays"]
+    assert [len(row) for row in found["matrix"]] == [2, 2]
+    assert found["average"] == pytest.approx(sum(found["matrix"][1]) / 2)
+    assert found["forgetting"] == pytest.approx(found["matrix"][0][0] - found["matrix"][1][0])
+    own = [stage["tuned"]["accuracy"] for stage in report.scores["stages"]]
+    assert [found["matrix"][0][0], found["matrix"][1][1]] == pytest.approx(own)
+    assert json.loads((report.folder / "across.json").read_text(encoding="utf-8"))["scores"] == found["untrained"]
+    page = (report.folder / "report.html").read_text(encoding="utf-8")
+    assert "after films" in page
+    assert "forgetting" in page
+
+
+def test_other_labels_need_their_union(train: Train) -> None:
+    sequence = [{"name": "films", "data": {"train": rows(24)}}, {"name": "other", "data": {"train": PLACES + SOUNDS}}]
+    with pytest.raises(InputError, match=r"films has bad, good; other has city, song.*labels: \[bad, good, city, song\]"):
+        train("wrong", sequence=sequence)
+    task = {"text_classification": {"labels": ["bad", "good", "city", "song"]}}
+    report = train("union", sequence=sequence, task=task)
+    assert tunesmith.load(report.folder).task.labels == ["bad", "good", "city", "song"]
+    assert len(report.scores["sequence"]["matrix"]) == 2
