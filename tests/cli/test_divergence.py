@@ -1,0 +1,20 @@
+"""A rate that is far too high ends the run with its own exit code, a remedy, and what was good before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Command
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_rate_of_a_thousand_diverges(tunesmith: Command, here: Path, optimizer: str) -> None:
+    changes = ["training.learning_rate=1e3", f"training.optimizer={optimizer}", "training.save_every=1st", "training.warmup=0st"]
+    done = tunesmith("train", "recipe.yaml", "--run", "far", *changes)
+    assert done.code == 4
+    assert "Lower training.learning_rate" in done.err
+    assert "Traceback" not in done.err
+    assert list((here / "runs" / "far" / "checkpoints").glob("step-*")), "what was good before is kept"
+    assert tunesmith("predict", "far", "--text", "a good film").code == 2
