@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from tunesmith.cli import looking, show, talking, training, using
+from tunesmith.cli import looking, selecting, show, talking, training, using
 from tunesmith.core.errors import InputError, InterruptedRunError, Problem, ResourceError, TunesmithError, shown
 
 # What the system may refuse, and what its owner can do about it.
@@ -57,6 +57,7 @@ for command in (
     training.resume,
     using.predict,
     using.evaluate,
+    selecting.select,
     talking.chat,
     looking.report,
     looking.listing,
