@@ -23,6 +23,7 @@ COMMANDS = [
     "predict",
     "eval",
     "chat",
+    "select",
     "report",
     "list",
     "cache",

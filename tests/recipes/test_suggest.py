@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tunesmith.core.errors import InputError
-from tunesmith.recipes.find import names
+from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe, read_recipe
-from tunesmith.recipes.suggest import suggest
+from tunesmith.recipes.suggest import OFFERED, suggest
 
 
 def suggested(folder: Path, rows: list[dict[str, Any]], **options: Any) -> tuple[str, Recipe]:
@@ -63,13 +63,32 @@ def test_texts_in_another_script_get_a_hint(tmp_path: Path) -> None:
     assert "xlm-roberta" not in text
 
 
-def test_every_strategy_is_in_the_recipe_and_works_without_its_comment_sign(tmp_path: Path) -> None:
+def test_the_strategies_in_the_recipe_work_without_their_comment_sign(tmp_path: Path) -> None:
     text, recipe = suggested(tmp_path, reviews(60))
     assert [type(strategy).__name__ for strategy in recipe.strategies] == ["LayerRates"]
     (tmp_path / "recipe.yaml").write_text(text.replace("  # - ", "  - ").replace("  # learning_rate", "  learning_rate"))
     everything = read_recipe(tmp_path / "recipe.yaml")
-    assert len(everything.strategies) + len(everything.watch) == len(names("strategies"))
+    assert len(everything.strategies) + len(everything.watch) == len(OFFERED)
     assert everything.training.learning_rate == 5e-5
+
+
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "token_classification": [{"tokens": ["Ann", "lives", "in", f"Paris{i}"], "tags": ["B-PER", "O", "O", "B-LOC"]} for i in range(40)],
+    "extractive_qa": [
+        {"question": f"who is {i}", "context": f"it is Ann {i}", "answers": {"text": ["Ann"], "answer_start": [6]}} for i in range(40)
+    ],
+    "multiple_choice": [{"question": f"what is {i}", "choices": ["one", "two"], "answer": i % 2} for i in range(40)],
+    "ranking": [{"query": f"what is {i}", "positive": f"this is {i}", "negative": "that is all"} for i in range(40)],
+    "sequence_to_sequence": [{"document": f"a long text with number {i} in it", "summary": f"number {i}"} for i in range(40)],
+    "chat": [{"messages": [{"role": "user", "content": f"hello {i}"}, {"role": "assistant", "content": f"hi {i}"}]} for i in range(40)],
+    "embedding": [{"anchor": f"a text {i}", "positive": f"a like text {i}"} for i in range(40)],
+    "text_classification": [{"text": f"a text {i}", "label": "ab"[i % 2]} for i in range(40)],
+}
+
+
+@pytest.mark.parametrize("task", ROWS)
+def test_the_task_is_told_by_the_columns(tmp_path: Path, task: str) -> None:
+    assert name_of(suggested(tmp_path, ROWS[task])[1].task) == task
 
 
 def test_small_data_train_longer_and_large_data_hold_out_a_test(tmp_path: Path) -> None:
@@ -95,7 +114,7 @@ def test_bad_rows_are_skipped_and_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "rows",
-    [[{"image": f"images/{i}.png", "label": "ab"[i % 2]} for i in range(30)], [{"text": f"this is text {i}", "id": i} for i in range(30)]],
+    [[{"price": i / 7, "label": "ab"[i % 2]} for i in range(30)], [{"id": i} for i in range(30)]],
 )
 def test_columns_that_fit_no_task(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     with pytest.raises(InputError, match="No task fits these columns"):

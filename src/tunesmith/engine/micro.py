@@ -12,7 +12,7 @@ import torch
 from tunesmith.core.batch import Batch
 from tunesmith.core.errors import DivergedError, InputError, Problem, ResourceError
 from tunesmith.core.loss import Loss
-from tunesmith.core.run import Run
+from tunesmith.core.run import Run, seed_of
 from tunesmith.core.strategy import Rows
 from tunesmith.core.task import Task
 from tunesmith.data.batches import micro_batches
@@ -54,7 +54,8 @@ class MicroBatches:
         """This rank's micro-batches of a step, on the run's device."""
         lengths = np.array([row["length"] for row in rows])
         pieces = micro_batches(lengths, self.rows, self.positions)[distributed.rank() :: distributed.world()]
-        return [self.task.collate([rows[i] for i in piece], self.tokenizer).to(self.run.device) for piece in pieces]
+        draw = {"draw": seed_of(self.run.seed, "draw", self.run.clock.step)}
+        return [self.task.collate([{**rows[i], **draw} for i in piece], self.tokenizer).to(self.run.device) for piece in pieces]
 
     def compute(self, rows: Rows, gradient: Callable[[Sequence[Batch]], Loss]) -> tuple[list[Batch], Loss]:
         """The micro-batches of a step and the loss that ``gradient`` finds for them.

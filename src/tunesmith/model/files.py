@@ -10,11 +10,16 @@ from typing import Any
 from tunesmith.core.errors import InputError, Problem
 
 CONFIG, ADAPTER_CONFIG = "config.json", "adapter_config.json"
-_WEIGHTS, _INDEX, _ADAPTER_WEIGHTS = "model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"
+WEIGHTS, _INDEX, _ADAPTER_WEIGHTS = "model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 _CONVERSION = (
     'python -c "import torch, safetensors.torch as s; w = torch.load({pickle!r}, weights_only=True); '
     "s.save_file({{k: v.contiguous().clone() for k, v in w.items()}}, {target!r}, {{'format': 'pt'}})\""
+)
+_TENSORFLOW = ("tf_model.h5", "model.h5", "saved_model.pb", "model.keras")
+_WITH_TENSORFLOW = (
+    "Convert it where tensorflow and transformers<5 are installed: "
+    'python -c "import transformers as t; t.AutoModelForPreTraining.from_pretrained({folder!r}, from_tf=True).save_pretrained({folder!r})"'
 )
 
 
@@ -23,7 +28,7 @@ def weights_in(folder: Path) -> Path:
 
     Raises ``InputError`` with all that is missing or damaged, and for weights in pickles, which can run code when they are read.
     """
-    if (folder / _WEIGHTS).exists() or (folder / _INDEX).exists():
+    if (folder / WEIGHTS).exists() or (folder / _INDEX).exists():
         problems = [problem for file in _shards(folder) if (problem := _damage(folder / file))]
         if not (folder / CONFIG).exists():
             problems.append(Problem(f"There are weights but no {CONFIG}", "Copy it from where the weights come from", str(folder)))
@@ -34,6 +39,15 @@ def weights_in(folder: Path) -> Path:
     if len(found) == 1:
         return found[0]
     raise InputError(_without_weights(folder, found))
+
+
+def tensorflow_index(folder: Path) -> Path | None:
+    """The index of the one TensorFlow checkpoint in a folder, where there are no other weights. Raises ``InputError`` for several."""
+    found = sorted(folder.glob("*.ckpt*.index")) if folder.is_dir() and not (folder / WEIGHTS).exists() else []
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found[:5])
+        raise InputError(Problem(f"The folder holds {len(found)} TensorFlow checkpoints ({names})", "Leave one of them there", str(folder)))
+    return found[0] if found else None
 
 
 def base_of(adapter: Path) -> str:
@@ -67,8 +81,8 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def _shards(folder: Path) -> list[str]:
-    if (folder / _WEIGHTS).exists():
-        return [_WEIGHTS]
+    if (folder / WEIGHTS).exists():
+        return [WEIGHTS]
     return sorted(set(read_json(folder / _INDEX).get("weight_map", {}).values()))
 
 
@@ -95,7 +109,11 @@ def _without_weights(folder: Path, ggufs: list[Path]) -> Problem:
     pickles = sorted(file for file in folder.iterdir() if file.suffix in _PICKLES and file.name != "training_args.bin")
     if pickles:
         problem = f"The weights are a pickle ({pickles[0].name}), which can run code when it is read"
-        return Problem(problem, f"Convert it: {_CONVERSION.format(pickle=str(pickles[0]), target=str(folder / _WEIGHTS))}", str(folder))
+        return Problem(problem, f"Convert it: {_CONVERSION.format(pickle=str(pickles[0]), target=str(folder / WEIGHTS))}", str(folder))
+    if foreign := next((folder / name for name in _TENSORFLOW if (folder / name).exists()), None):
+        return Problem(
+            f"The weights are in a format of TensorFlow ({foreign.name})", _WITH_TENSORFLOW.format(folder=str(folder)), str(folder)
+        )
     return Problem(
-        f"The folder holds no weights: neither {_WEIGHTS} nor a .gguf file", "Name a folder that save_pretrained wrote", str(folder)
+        f"The folder holds no weights: neither {WEIGHTS} nor a .gguf file", "Name a folder that save_pretrained wrote", str(folder)
     )

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tunesmith.core.errors import InputError, Problem, ResourceError
-from tunesmith.model.files import ADAPTER_CONFIG, CONFIG, base_of, card, weights_in
+from tunesmith.model.files import ADAPTER_CONFIG, CONFIG, base_of, card, tensorflow_index, weights_in
 from tunesmith.model.hub import snapshot
 from tunesmith.model.parts import parts_of
 
@@ -92,7 +92,12 @@ def _said(source: ModelSource) -> tuple[str, str, str]:
 
 def _whole(source: ModelSource) -> ModelSource:
     """The source with its weights found, and with what its card says."""
-    path = source.path if source.path.is_file() else weights_in(source.path)
+    if original := tensorflow_index(source.path):
+        from tunesmith.model.tensorflow_bert import converted  # brings torch
+
+        path = converted(original)
+    else:
+        path = source.path if source.path.is_file() else weights_in(source.path)
     if path.is_file() and path.suffix != ".gguf":
         raise InputError(Problem(f"{path} is not a .gguf file", f"Name the folder that holds it: {path.parent}"))
     licence, origin = card(path.parent if path.is_file() else path)

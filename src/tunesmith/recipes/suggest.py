@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.recipes import yaml
@@ -21,7 +24,19 @@ if TYPE_CHECKING:
     from tunesmith.data.settings import DataSettings
 
 STRATEGIES = ("layer_rates",)  # written without a comment sign
-MODEL = "sample:minilm"  # small, quick on a laptop, and there without a hub
+OFFERED = ("augment", "class_balanced", "early_stop", "ema", "freeze", "layer_rates", "lora", "r_drop", "unfreeze")  # the usual ones
+# By the class that holds the model: small, quick on a laptop, and where there is one, there without a hub.
+MODELS = {
+    "AutoModelForCausalLM": "sample:smollm2",
+    "AutoModelForSeq2SeqLM": "sample:smollm2",
+    "AutoModelForImageClassification": "facebook/dinov2-small",
+    "AutoModelForZeroShotImageClassification": "openai/clip-vit-base-patch32",
+    "AutoModelForSpeechSeq2Seq": "openai/whisper-tiny",
+    "AutoModelForAudioClassification": "openai/whisper-tiny",
+}
+MODEL = "sample:minilm"  # where the table names none
+USUAL = "text_classification"  # what columns whose names say nothing are for
+TRIED = 50  # rows that a task must be able to read
 LOOKED_AT = 2000  # rows, spread over the file
 EPOCHS = ((500, 10), (2000, 5))  # fewer rows than the first need the second; more need 3
 TEST_FROM = 1000  # rows from which a tenth is worth holding out as a test
@@ -41,15 +56,15 @@ def suggest(spec: str, model: str | None = None, base: Path | None = None) -> st
     from tunesmith.data.source import beside, read
 
     rows, _ = read(spec, skip_bad=True, base=base)
-    task, columns = _guess(rows, spec)
+    task, columns = _guess(rows, spec, base)
     shares = {"validation": "10%", "test": "10%" if len(rows) >= TEST_FROM else None}
     splits = {split: "auto" if beside(spec, split, base) else share for split, share in shares.items()}
     settings = DataSettings(train=spec, validation=splits["validation"], test=splits["test"], columns=columns, on_bad_row="skip")
     data = load(settings, task, 0, base)
     lines = [
         *_heading(task, len(rows), data),
-        f"model: {_word(model or MODEL)}",
-        *([] if model else _other_models(data)),
+        f"model: {_word(model or MODELS.get(task.head().auto, MODEL))}",
+        *([] if model or task.head().auto in MODELS else _other_models(data)),
         f"task: {name_of(task)}",
         "",
         *_data_lines(settings, data),
@@ -63,35 +78,57 @@ def suggest(spec: str, model: str | None = None, base: Path | None = None) -> st
     return "\n".join(lines) + "\n"
 
 
-def _guess(rows: Rows, spec: str) -> Guess:
-    """The task that finds the most of its columns, in a blank setting, and the header of each of its roles."""
+def _guess(rows: Rows, spec: str, base: Path | None) -> Guess:
+    """The task that can read the rows and finds the most of its columns, by their names above all; and the header of each of its roles."""
     looked_at = rows.select(_spread(len(rows)))
-    fitting: list[tuple[int, Guess]] = []
+    fitting: list[tuple[tuple[int, bool, bool, int], Guess]] = []
     for name in names("tasks"):
         task: Task = find("tasks", name)()
         columns = _columns(task.columns(), looked_at)
-        if columns is not None:
-            fitting.append((len(columns), (task, columns)))
+        if columns and _reads(task, columns, looked_at, base):
+            named, answers = len(_named(task.columns(), looked_at)), any(c.truth and c.role in columns for c in task.columns())
+            fitting.append(((named, name == USUAL, answers, len(columns)), (find("tasks", name)(), columns)))
     if not fitting:
         remedy = f"A task needs texts and an answer for each; the columns are {', '.join(rows.columns)}"
         raise InputError(Problem("No task fits these columns", remedy, spec))
     return max(fitting, key=lambda fit: fit[0])[1]
 
 
+def _reads(task: Task, columns: dict[str, str], rows: Rows, base: Path | None) -> bool:
+    """Whether a task can learn from the rows, and read most of some of them."""
+    from tunesmith.data.examples import checked, located, parted
+
+    whole = [row for row in range(len(rows)) if all(rows[row][header] is not None for header in columns.values())][:TRIED]
+    if not whole:
+        return False
+    with suppress(InputError, AttributeError, KeyError, TypeError, ValueError):  # whatever it stumbles over, it does not read
+        some = located(parted(rows.select(np.array(whole)).renamed(columns), task), task, base or Path())
+        task.learn(some)
+        return len(checked(some, task, columns)[1]) < len(whole) / 2
+    return False
+
+
 def _columns(columns: Sequence[Column], rows: Rows) -> dict[str, str] | None:
     """The header of each role: by name where there is one, else by what the values look like. None where one stays open."""
-    from tunesmith.data.columns import find as find_columns
-
-    found = find_columns([replace(column, required=False) for column in columns], rows.columns)
+    found = _named(columns, rows)
     for column in columns:
         if column.role in found or not column.required:
             continue
+        if column.file:
+            return None
         marks = {header: _MARKS[column.truth](rows.column(header)) for header in rows.columns if header not in found.values()}
         best = max(marks, key=lambda header: marks[header], default=None)
         if best is None or marks[best] <= 0:
             return None
         found[column.role] = best
     return {column.role: found[column.role] for column in columns if column.role in found}
+
+
+def _named(columns: Sequence[Column], rows: Rows) -> dict[str, str]:
+    """The header of each role that has one of its names."""
+    from tunesmith.data.columns import find as find_columns
+
+    return find_columns([replace(column, required=False) for column in columns], rows.columns)
 
 
 def _textual(values: Sequence[Any]) -> float:
@@ -136,9 +173,9 @@ def _data_lines(settings: DataSettings, data: Data) -> Iterator[str]:
 
 
 def _strategy_lines() -> Iterator[str]:
-    """Every strategy with its first setting, all but ``STRATEGIES`` as comments."""
-    yield "strategies:  # they compose; the first is the outermost"
-    for name in names("strategies"):
+    """The usual strategies with their first setting, all but ``STRATEGIES`` as comments."""
+    yield "strategies:  # they compose, the first is the outermost; all there are: tunesmith list strategies"
+    for name in OFFERED:
         kind = find("strategies", name)
         first = fields(kind)[0].name
         value = as_plain(kind())[first] or as_plain(kind.example())[first]
@@ -165,8 +202,6 @@ def _other_models(data: Data) -> Iterator[str]:
 
 
 def _spread(rows: int) -> Any:
-    import numpy as np
-
     return np.unique(np.linspace(0, rows - 1, min(rows, LOOKED_AT)).astype(int))
 
 

@@ -17,11 +17,11 @@ from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Column
 from tunesmith.data.columns import find
+from tunesmith.data.masking import chosen, masked
 from tunesmith.data.source import read
 from tunesmith.data.text import MODEL_INPUTS, encode_texts, pad_texts
 from tunesmith.model.language import Language, language_of
 
-MASKED, REPLACED = 0.8, 0.1  # of the tokens that are asked for; the rest stays as it is
 COLUMN = Column("text", ("text", "sentence", "content", "body", "review"))
 
 
@@ -100,17 +100,3 @@ def real_of(inputs: dict[str, Tensor]) -> Tensor:
     """Which positions are no padding, (batch, length): all where there is no mask."""
     mask = inputs.get("attention_mask")
     return torch.ones_like(inputs["input_ids"], dtype=torch.bool) if mask is None else mask.bool()
-
-
-def chosen(maskable: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """Positions that are asked for, (batch, length): each with probability ``rate``, one in each text at least, of those that may be."""
-    draws = torch.rand(maskable.shape, generator=generator).to(maskable.device).masked_fill(~maskable, 2.0)
-    return ((draws < rate) | (draws == draws.amin(dim=1, keepdim=True))) & maskable
-
-
-def masked(ids: Tensor, asked: Tensor, tokenizer: Any, generator: torch.Generator) -> Tensor:
-    """``ids`` where of the positions asked for 80% hold the mask, 10% any token, and 10% what they held."""
-    draws = torch.rand(ids.shape, generator=generator).to(ids.device)
-    words = torch.randint(len(tokenizer), ids.shape, generator=generator).to(ids.device)
-    replaced = torch.where(asked & (draws < MASKED + REPLACED), words, ids)
-    return torch.where(asked & (draws < MASKED), tokenizer.mask_token_id, replaced)
