@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,7 +42,7 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)
     dropped: int = 0
 
-    def ask(self, text: str) -> Iterator[str]:
+    def ask(self, text: str) -> Generator[str]:
         """The answer in pieces; joined they are the whole of it. Closing the iterator ends it: what was written till then is remembered.
 
         Where question and answer have no room, the oldest questions and answers are forgotten. Raises ``InputError`` for a question

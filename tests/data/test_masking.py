@@ -30,8 +30,8 @@ def test_shares() -> None:
     ids = torch.full((100, 100), 7)
     given = masked(ids, asked, tiny.tokenizer(), generator)
     assert (given == ids)[~asked].all()
-    assert float((given == tiny.MASK).sum()) == pytest.approx(0.8 * asked.sum(), rel=0.1)
-    assert float(((given == ids) & asked).sum()) == pytest.approx(0.1 * asked.sum(), rel=0.4)
+    assert float((given == tiny.MASK).sum()) == pytest.approx(0.8 * float(asked.sum()), rel=0.1)
+    assert float(((given == ids) & asked).sum()) == pytest.approx(0.1 * float(asked.sum()), rel=0.4)
 
 
 def test_one_draw_gives_one_mask_and_another_another() -> None:

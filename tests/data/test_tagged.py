@@ -58,7 +58,7 @@ def test_rows_that_cannot_be_used(row: dict[str, Any], message: str) -> None:
 
 
 def test_what_training_rows_show() -> None:
-    found = learn([{"text": ["a", "b"], "tags": ["O", "B-X"]}, {"text": ["c"], "tags": None}], "auto", [], "auto")
+    found = learn([{"text": ["an", "ox"], "tags": ["O", "B-X"]}, {"text": ["cat"], "tags": None}], "auto", [], "auto")
     assert found.tagged == Tagged("bio", ["O", "B-X", "I-X"], "words")
     assert found.lines == ["task: 1 types of entities (bio): X (1)"]
     spans = learn([{"text": "5kgs of it", "tags": [[1, 3, "UNIT"]]}, {"text": "none", "tags": []}], "auto", [], "auto")

@@ -67,7 +67,7 @@ def cache(clear: bool, parts: tuple[str, ...], as_json: bool) -> None:
     known = {"samples": "real models and data sets", "trunk": "what frozen layers gave"}
     if unknown := [part for part in parts if part not in known]:
         raise InputError(Problem(f"the cache has no part '{unknown[0]}'", f"Name {' or '.join(known)}"))
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for part in parts or known:
         folder = cache_folder() / part
         files = [file for file in folder.rglob("*") if file.is_file()]

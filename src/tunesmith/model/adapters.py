@@ -69,7 +69,8 @@ def virtual_tokens(model: nn.Module, count: int) -> dict[str, Any]:
 
 def room_for(count: int, run: Run) -> None:
     """Raise ``InputError`` where a text with ``count`` learned tokens before it is longer than the model's positions."""
-    positions = getattr(run.model.config.get_text_config(), "max_position_embeddings", None)  # type: ignore[union-attr]
+    config: Any = run.model.config
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
     longest = max((item["length"] for item in run.train), default=0)
     if positions and longest + count > positions:
         remedy = f"Give task.max_length: {positions - count} or less, or fewer tokens"

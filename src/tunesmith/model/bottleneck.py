@@ -74,7 +74,8 @@ class Bottleneck(nn.Module):
         read, self.read = (self.read if self.placement.parallel else output), None
         assert read is not None
         inner = ACTIVATIONS[self.placement.activation](self.down(read))
-        return output + self.placement.scale * self.up(inner)
+        changed: Tensor = output + self.placement.scale * self.up(inner)
+        return changed
 
 
 class _Reader:

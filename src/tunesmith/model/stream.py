@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import nullcontext
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -17,7 +17,7 @@ from tunesmith.model.generate import generate, texts
 _UNFINISHED = "\ufffd"  # what stands for the first bytes of a character while its other bytes are in tokens to come
 
 
-def stream(module: nn.Module, tokenizer: Any, prompt: Sequence[int], decoding: Decoding = GREEDY) -> Iterator[str]:
+def stream(module: nn.Module, tokenizer: Any, prompt: Sequence[int], decoding: Decoding = GREEDY) -> Generator[str]:
     """The answer to one prompt in pieces, as soon as they cannot change any more; joined they are what ``texts`` makes of it.
 
     A character is never torn apart, and no beginning of a stop text gets out. With ``num_beams`` there is one piece, since a search

@@ -137,15 +137,16 @@ def _varints(data: bytes, at: int, number: int) -> tuple[list[int], int]:
 def _message(data: bytes) -> dict[int, list[Any]]:
     """The fields of a message of protobuf by number: numbers, and bytes."""
     fields: dict[int, list[Any]] = {}
+    found: list[Any]
     at = 0
     while at < len(data):
         (tag,), at = _varints(data, at, 1)
         if tag & 7 == 0:
-            (value,), at = _varints(data, at, 1)
+            found, at = _varints(data, at, 1)
         else:
             (size,), at = _varints(data, at, 1) if tag & 7 == 2 else ([{1: 8, 5: 4}[tag & 7]], at)
-            value, at = data[at : at + size], at + size
-        fields.setdefault(tag >> 3, []).append(value)
+            found, at = [data[at : at + size]], at + size
+        fields.setdefault(tag >> 3, []).extend(found)
     return fields
 
 
@@ -185,9 +186,9 @@ def crc32c(data: bytes) -> int:
 @cache
 def _bytes() -> Words:
     """The checksum of each byte."""
-    found = np.arange(256, dtype=np.uint32)
+    found: Words = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        found = (found >> 1) ^ np.where(found & 1, np.uint32(POLYNOMIAL), np.uint32(0))
+        found = ((found >> 1) ^ np.where(found & 1, np.uint32(POLYNOMIAL), np.uint32(0))).astype(np.uint32)
     return found
 
 

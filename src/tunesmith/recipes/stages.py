@@ -59,7 +59,8 @@ def _stage(document: Document, key: str, number: int, entry: Any) -> Document | 
             merged[name] = {**_left(shared[name], own[name]), **own[name]}
     merged["name"] = own.get("name") or called(merged, key)
     part = Document(merged)
-    part.places = {keys: place for keys, place in document.places.items() if keys[:1] not in ((name,) for name in (*LISTS, *_whole(own)))}
+    replaced = {*LISTS, *_whole(own)}
+    part.places = {keys: place for keys, place in document.places.items() if not keys or keys[0] not in replaced}
     part.places[()] = document.place((key, number))
     for keys in _paths(own):
         part.places[keys] = document.place((key, number, *keys))

@@ -119,7 +119,7 @@ class Chat(Task):
             return [{} for _ in counts]
         logits, targets = labelled_logits(batch, forward)
         losses, right = token_losses(logits, targets).double().cpu(), (logits.argmax(dim=1) == targets).cpu()
-        parts = zip(counts, losses.split(counts), right.split(counts), strict=True)
+        parts = zip(counts, torch.split(losses, counts), torch.split(right, counts), strict=True)
         return [{"loss": float(loss.sum()), "right": int(hit.sum()), "tokens": count} if count else {} for count, loss, hit in parts]
 
     def decode(self, batch: Batch, output: Any) -> list[Prediction]:

@@ -73,7 +73,7 @@ class MaskedLanguageModelling(Task):
             raise InputError(Problem(f"{family} models have a decoder, and are not pre-trained by masked tokens", "Name an encoder"))
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
-        return encode_masked([row.get("text", row.get("asked")) for row in rows], tokenizer, self.max_length, self.whole_words)
+        return encode_masked([row["text"] if "text" in row else row["asked"] for row in rows], tokenizer, self.max_length, self.whole_words)
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
         pairs = [mask_item(item, self.rate, tokenizer) for item in features]
