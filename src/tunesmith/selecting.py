@@ -34,7 +34,7 @@ def select(tuned: Tuned, rows: Any, by: str, num: int) -> list[dict[str, Any]]:
     """
     if by not in WAYS:
         raise InputError(Problem(f"there is no way '{by}' to select", f"Take one of {', '.join(WAYS)}"))
-    examples = tuned._examples(rows, truth=by == SUSPECT)
+    examples = tuned.examples(rows, truth=by == SUSPECT)
     if by == DIVERSE:
         chosen, scores = spread(features(tuned, examples), num)
     else:
@@ -46,13 +46,13 @@ def select(tuned: Tuned, rows: Any, by: str, num: int) -> list[dict[str, Any]]:
 
 def unsure(tuned: Tuned, examples: Examples, way: Callable[[Numbers], Numbers]) -> Numbers:
     """How unsure the model is of each row: (rows,)."""
-    task, table = probabilities(tuned, tuned._predictions(examples, tuned._forward()))
+    task, table = probabilities(tuned, tuned.predictions(examples, tuned.forward()))
     return way(several(table) if task.kind == "multi" else table)
 
 
 def unlikely(tuned: Tuned, examples: Examples) -> Numbers:
     """How unlikely the model finds the label of each row, (rows,): of several labels the one that fits least."""
-    task, table = probabilities(tuned, tuned._predictions(examples, tuned._forward()))
+    task, table = probabilities(tuned, tuned.predictions(examples, tuned.forward()))
     if task.kind == "multi":
         truth = task.targets(list(examples)).numpy()
         return np.asarray(np.abs(truth - table).max(axis=1))
@@ -71,7 +71,7 @@ def probabilities(tuned: Tuned, predictions: list[Prediction]) -> tuple[LabelTas
 def features(tuned: Tuned, examples: Examples) -> Numbers:
     """The mean hidden states of rows, (rows, hidden); of a row in several parts, those of the first."""
     rows = encode(examples, tuned.task, tuned.model.tokenizer)
-    forward = tuned._forward()
+    forward = tuned.forward()
     found: dict[int, Numbers] = {}
     with forward.precision():
         for items in length_batches(rows.lengths, TOKENS):

@@ -54,16 +54,17 @@ class Tuned:
 
     def stream(self, rows: Any) -> Iterator[Prediction]:
         """The predictions of ``predict``, as they are made: all rows are checked before the first."""
-        examples, forward = self._examples(rows, truth=False), self._forward()
+        examples, forward = self.examples(rows, truth=False), self.forward()
         for start in range(0, len(examples), CHUNK):
-            yield from self._predictions([self.task.asked(row) for row in examples[start : start + CHUNK]], forward)
+            yield from self.predictions([self.task.asked(row) for row in examples[start : start + CHUNK]], forward)
 
     def evaluate(self, rows: Any) -> dict[str, Any]:
         """The task's metrics on rows with the truth."""
-        examples = self._examples(rows, truth=True)
-        return self.task.metrics(self._predictions(examples, self._forward()), list(examples))
+        examples = self.examples(rows, truth=True)
+        return self.task.metrics(self.predictions(examples, self.forward()), list(examples))
 
-    def _examples(self, rows: Any, truth: bool) -> Examples:
+    def examples(self, rows: Any, truth: bool) -> Examples:
+        """Rows as ``Task.read`` returns them, with their truth where that must be there."""
         try:
             return read_examples(rows, self.task, self.columns, self.labels, truth)[0]
         except InputError as error:
@@ -73,10 +74,12 @@ class Tuned:
                 found_columns = any(problem.line for problem in by_name.problems)
                 raise (by_name if found_columns else error) from None
 
-    def _predictions(self, examples: Sequence[Row], forward: Forward) -> list[Prediction]:
+    def predictions(self, examples: Sequence[Row], forward: Forward) -> list[Prediction]:
+        """The predictions for rows that ``examples`` returned."""
         return predict(forward, encode(examples, self.task, self.model.tokenizer), self.task, self.model.tokenizer)
 
-    def _forward(self) -> Forward:
+    def forward(self) -> Forward:
+        """The model on the device that is there, in the precision that it was trained in."""
         where = device()
         trained_here = self.precision != "float16" or where.type == "cuda"
         return Forward(self.model.module.to(where).eval(), where, choose(self.precision if trained_here else "auto", where))

@@ -45,7 +45,9 @@ def test_help_reads_well_at_80_columns(command: str, tunesmith: Command, monkeyp
     done = tunesmith(*command.split(), "--help")
     assert (done.code, done.err) == (0, "")
     assert max(map(len, done.out.splitlines())) <= 80
-    assert "..." not in done.out.replace("[KEY=VALUE]...", "").replace("[NAME]...", "").replace("[ARGS]...", "")  # nothing is cut off
+    assert "..." not in done.out.replace("[KEY=VALUE]...", "").replace("[NAME]...", "").replace("[PART]...", "").replace(
+        "[ARGS]...", ""
+    )  # nothing is cut off
     assert done.out.startswith(f"Usage: tunesmith {command}".strip())
 
 

@@ -54,7 +54,7 @@ def _described(sample: Sample, is_here: bool) -> tuple[str, str, str]:
 @click.argument("parts", metavar="[PART]...", nargs=-1, help="samples or trunk; all when none is named.")
 @show.json_option
 def cache(clear: bool, parts: tuple[str, ...], as_json: bool) -> None:
-    """Show what is kept between runs and how large it is, or clear it.
+    """Show what is kept between runs, and how large it is.
 
     Samples are fetched again when they are used; the trunk holds what frozen layers
     gave for the rows of earlier runs, and is computed again.

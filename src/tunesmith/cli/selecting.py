@@ -23,22 +23,22 @@ from tunesmith.cli.using import model_argument
 @show.runs_option
 @show.json_option
 def select(model: str, file: str, by: str, num: int, out: str | None, runs: str, as_json: bool) -> None:
-    """Find the rows that are most worth labelling next, or whose labels are likely wrong.
+    """Find the rows to label next, or whose labels are likely wrong.
 
     The best comes first, each with its row number (from 0) and score.
     """
     from pathlib import Path
 
-    from tunesmith.cli.using import _check_free, _write
+    from tunesmith.cli.using import check_free, write
 
     if out is not None:
-        _check_free(out)
+        check_free(out)
     from tunesmith import selecting
     from tunesmith.tuned import load
 
     found = selecting.select(load(model, runs), file, by, num)
     if out is not None:
-        number = _write(found, Path(out))
+        number = write(found, Path(out))
         show.document({"rows": number, "file": out}) if as_json else show.say(f"{number:,} rows in {out}")
     elif as_json:
         show.document(found)

@@ -32,7 +32,7 @@ def init(data: str, model: str | None, out: str, as_json: bool) -> None:
     from tunesmith.recipes.suggest import suggest
     from tunesmith.report.folder import write_text
 
-    _check_free(out)
+    check_free(out)
     folder = Path(out).parent
     text = suggest(_seen_from(folder, data), model and _seen_from(folder, model), folder)
     write_text(Path(out), text)
@@ -58,13 +58,13 @@ def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | Non
         message = "There is nothing to predict" if file is None else "Both a file and --text are given"
         raise InputError(Problem(message, "Give FILE, - for standard input, or --text TEXT"))
     if out is not None:
-        _check_free(out)
+        check_free(out)
     from tunesmith.tuned import load
 
     tuned = load(model, runs)
     predictions = _of_lines(tuned) if file == "-" else tuned.stream(list(texts) or file)
     if out is not None:
-        number = _write(predictions, Path(out))
+        number = write(predictions, Path(out))
         show.document({"predictions": number, "file": out}) if as_json else show.say(f"{number:,} predictions in {out}")
     elif as_json:
         show.document(list(predictions))
@@ -93,7 +93,7 @@ def evaluate(model: str, data: str, runs: str, as_json: bool) -> None:
     show.rows([(name, f"{scores[name]:.4g}") for name in names])
 
 
-def _check_free(out: str) -> None:
+def check_free(out: str) -> None:
     """Refuse to write where a file is, or where no file can be."""
     if Path(out).exists():
         raise InputError(Problem("this file exists and is not overwritten", "Name another with --out FILE", out))
@@ -139,7 +139,7 @@ def _to_read(tuned: Tuned, text: str, prediction: dict[str, Any]) -> tuple[str, 
     return written, f"{shown['confidence']:.1%}" if "confidence" in shown else "", text
 
 
-def _write(predictions: Iterable[dict[str, Any]], out: Path) -> int:
+def write(predictions: Iterable[dict[str, Any]], out: Path) -> int:
     """Write predictions, a line each: the whole file, or none. Returns how many."""
     aside = out.with_name(f".{out.name}.{os.getpid()}")
     number = 0
