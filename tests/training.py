@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +74,13 @@ def tiny_fit(
     strategies = [part for part in parts if isinstance(part, Strategy)]
     score = scorer(task, examples, data, tiny.tokenizer())
     return fit(model, task, data, strategies, replace(TRAINING, **changes), score, watch)
+
+
+def sampled(everything: Sequence[Any], number: int) -> list[Any]:
+    """Some of many cases, others with each commit, so that all are covered over time; the same ones in each process."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent).stdout
+    order = sorted(range(len(everything)), key=lambda case: hashlib.sha256(f"{commit} {case}".encode()).digest())
+    return [everything[case] for case in sorted(order[:number])]
 
 
 def weights(fitted: Fitted) -> dict[str, Tensor]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tiny
+from training import sampled
 from tunesmith.core.errors import InputError
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.events import read_events
@@ -21,7 +23,7 @@ from tunesmith.engine.settings import Training
 from tunesmith.model.save import digest
 from tunesmith.recipes.find import find, names
 from tunesmith.recipes.recipe import _Written
-from tunesmith.recipes.validate import as_plain
+from tunesmith.recipes.validate import IN_MEMORY, as_plain
 from tunesmith.run import train
 
 Flat = Mapping[str, Any]
@@ -86,7 +88,24 @@ VALUES: Flat = {
     "training.evaluate_every": "2st",
     "training.save_every": "2st",
     "training.log_every": 2,
+    "strategies.adapter.scale": 0.5,
+    "strategies.adaptive.gap": 0.0,
     "strategies.augment.operations": ["punctuate"],
+    "strategies.auto_freeze.every": "2st",
+    "strategies.auto_freeze.keep": 3,
+    "strategies.chain_thaw.every": "2st",
+    "strategies.consistency.threshold": 0.999,
+    "strategies.curriculum.by": "label",
+    "strategies.curriculum.until": "2st",
+    "strategies.distil.teacher": "/nowhere",
+    "strategies.dropout.embedding": 0.4,
+    "strategies.dropout.head": 0.4,
+    "strategies.importance_weighting.largest": 1.01,
+    "strategies.peft.settings_of_peft": {"init_ia3_weights": False},
+    "strategies.peft.targets": "attention",
+    "strategies.pretrain_loss.max_length": 8,
+    "strategies.pretrain_loss.texts": "TEXTS",
+    "strategies.probe.until": "3st",
     "strategies.consistency.operations": ["punctuate"],
     "strategies.consistency.unlabelled": OTHER_TEXTS,
     "strategies.coral.target": OTHER_TEXTS,
@@ -127,6 +146,12 @@ CONTEXTS: Mapping[str, Flat] = {
     "training.trunk": {"strategies.freeze": {}, "strategies.freeze.layers": 2},
     "training.patience": {"training.evaluate_every": "1st"},
     "training.factor": {"training.evaluate_every": "1st"},
+    "strategies.adaptive.factor": {"strategies.adaptive.patience": 1, "training.evaluate_every": "1st"},
+    "strategies.adaptive.falls": {"strategies.adaptive.patience": 1, "training.evaluate_every": "1st"},
+    "strategies.adaptive.gap": {"training.evaluate_every": "1st"},
+    "strategies.balance.power": {"data.train": ROWS[:20]},
+    "strategies.class_balanced.beta": {"data.train": ROWS[:20]},
+    "strategies.pretrain_loss.max_length": {"strategies.pretrain_loss.texts": "TEXTS"},
     "strategies.early_stop.patience": {"training.evaluate_every": "1st"},
     "strategies.early_stop.minimum_gain": {**labelled(9.5, 10.5), "training.evaluate_every": "1st", "task.metric": "mse"},
     "strategies.replay.choose": {"strategies.replay.num_rows": 3, "strategies.replay.past": ROWS[3:]},
@@ -143,7 +168,12 @@ SAME = [
     ("training.precision", "bfloat16"),
 ]
 # what these rows, or a processor, cannot do, so that the run is refused, as it is for a row that is bad
-REFUSED = [("task.kind", "multi"), ("training.precision", "float16"), ("strategies.mask_augment.model", "/nowhere")]
+REFUSED = [
+    ("task.kind", "multi"),
+    ("training.precision", "float16"),
+    ("strategies.mask_augment.model", "/nowhere"),
+    ("strategies.distil.teacher", "/nowhere"),
+]
 
 
 @dataclass(frozen=True)
@@ -170,7 +200,10 @@ def surroundings(home: str, kind: type[Any], name: str) -> dict[str, Any]:
     """The base recipe, with the example of a strategy, and with what ``name`` must have beside it to be read."""
     recipe = dict(BASE)
     if home.startswith("strategies."):
-        recipe |= {home: {}} | {f"{home}.{setting}": value for setting, value in as_plain(kind.example(), changed_only=True).items()}
+        example = kind.example()
+        for setting, value in as_plain(example, changed_only=True).items():
+            recipe |= {home: {}, f"{home}.{setting}": getattr(example, setting) if str(value).endswith(IN_MEMORY) else value}
+        recipe.setdefault(home, {})
     if name in (applies := getattr(kind, "applies", {})):
         other, read = applies[name]
         default = next(field.default for field in fields(kind) if field.name == other)
@@ -220,13 +253,14 @@ def written(flat: Flat) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two models, and two folders of data."""
+    """Two models, and two folders of data with a file in each."""
     root = tmp_path_factory.mktemp("keys")
     found = {"MODEL": tiny.folder(root), "OTHER MODEL": tiny.folder(root / "other", num_hidden_layers=2)}
     for name, rows in (("FOLDER", ROWS), ("OTHER FOLDER", ROWS[2:])):
         found[name] = root / name
         found[name].mkdir()
         (found[name] / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found["TEXTS"] = found["OTHER FOLDER"] / "rows.jsonl"
     return found
 
 
@@ -251,7 +285,7 @@ def outcome(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("os.fsync", lambda handle: None)
 
     def run(recipe: Flat) -> Any:
-        placed = {name: str(folders[recipe[name]]) for name in ("model", "base_folder")}
+        placed = {name: str(folders[value]) for name, value in recipe.items() if isinstance(value, str) and value in folders}
         try:
             return train(written({**recipe, **placed}), runs=tmp_path / str(len(list(tmp_path.iterdir())))).facts
         except InputError as error:
@@ -261,11 +295,28 @@ def outcome(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 KEYS = list(keys())
+SAMPLE = 24  # keys of strategies in the quick run; which ones changes with the commit
 
 
-@pytest.mark.parametrize("key", KEYS, ids=[key.name for key in KEYS])
+def quick() -> list[Key]:
+    """The keys that every recipe has, and some of those of strategies."""
+    of_strategies = [key for key in KEYS if key.name.startswith("strategies.")]
+    return [key for key in KEYS if key not in of_strategies] + sampled(of_strategies, SAMPLE)
+
+
+@pytest.mark.parametrize("key", quick(), ids=attrgetter("name"))
 def test_a_key_changes_the_run_or_is_refused(key: Key, outcome: Callable[[Flat], Any]) -> None:
-    assert key.others, f"{key.name}: say in VALUES which other value to try"
+    check_key(key, outcome)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", KEYS, ids=attrgetter("name"))
+def test_every_key_changes_the_run_or_is_refused(key: Key, outcome: Callable[[Flat], Any]) -> None:
+    check_key(key, outcome)
+
+
+def check_key(key: Key, outcome: Callable[[Flat], Any]) -> None:
+    assert key.others or key.name in dict(SAME), f"{key.name}: say in VALUES which other value to try"
     asked = json.dumps(key.recipe)
     before = SEEN[asked] = SEEN[asked] if asked in SEEN else outcome(key.recipe)
     for value in key.others:

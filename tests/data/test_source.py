@@ -44,7 +44,7 @@ def test_the_problems_of_all_files_come_at_once(write, tmp_path: Path) -> None:
         "b.csv:1 text: the header has this column twice. Rename one of them.",
         "c.csv: the file has no rows. Give a file with at least one.",
         "d.xlsx: the format '.xlsx' is not known. "
-        "Give a file that ends in .csv .tsv .jsonl .ndjson .json .txt .parquet (.gz and .zst too).",
+        "Give a file that ends in .csv .tsv .jsonl .ndjson .json .txt .conll .bio .iob .iob2 .bioes .conllu .parquet (.gz and .zst too).",
         "e.jsonl: there is no such file. Did you mean 'a.jsonl'?",
         "none*.csv: no file matches. Check the pattern.",
         "set/rows: there is no such file. Did you mean 'row.csv'?",

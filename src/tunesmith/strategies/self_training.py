@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -63,10 +63,13 @@ class SelfTraining(Strategy):
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for given in batches:
-            step = run.clock.step
-            if self._rows is not None and step and step % max(1, self.every.steps(run.clock)) == 0:
-                self._label(self._rows, run)
             yield [*given, *self._drawn(round(self.ratio * len(given)), run)]
+
+    def step(self, run: Run, inner: Callable[[], None]) -> None:
+        inner()
+        done = run.clock.step + 1
+        if self._rows is not None and done < run.clock.total and done % max(1, self.every.steps(run.clock)) == 0:
+            self._label(self._rows, run)
 
     def _label(self, rows: Encoded, run: Run) -> None:
         names: list[str] = run.task.labels  # type: ignore[attr-defined]

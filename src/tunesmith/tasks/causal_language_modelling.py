@@ -121,7 +121,7 @@ class CausalLanguageModelling(Task):
         prompts, numbers = [batch.notes["prompts"][item] for item in asked], [int(batch.rows[item]) for item in asked]
         decoding = Decoding(self.max_new_tokens, temperature=self.temperature)
         with forward.precision():
-            written = texts(tokenizer, generate(forward.module, tokenizer, prompts, decoding, numbers))
+            written = texts(tokenizer, generate(forward.module, tokenizer, prompts, decoding, numbers)) if asked else []
         for item, text in zip(asked, written, strict=True):
             found[item] = {"text": text} | found[item]
         return found
