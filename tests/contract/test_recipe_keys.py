@@ -106,6 +106,10 @@ VALUES: Flat = {
     "strategies.pretrain_loss.max_length": 8,
     "strategies.pretrain_loss.texts": "TEXTS",
     "strategies.probe.until": "3st",
+    "strategies.self_training.threshold": 0.9999,
+    "strategies.surgical.probe": "3st",
+    "strategies.swa.every": "2st",
+    "strategies.swa.start": "1st",
     "strategies.consistency.operations": ["punctuate"],
     "strategies.consistency.unlabelled": OTHER_TEXTS,
     "strategies.coral.target": OTHER_TEXTS,
@@ -151,6 +155,7 @@ CONTEXTS: Mapping[str, Flat] = {
     "strategies.adaptive.gap": {"training.evaluate_every": "1st"},
     "strategies.balance.power": {"data.train": ROWS[:20]},
     "strategies.class_balanced.beta": {"data.train": ROWS[:20]},
+    "strategies.thaw.embeddings": {"strategies.thaw.start": 4},
     "strategies.pretrain_loss.max_length": {"strategies.pretrain_loss.texts": "TEXTS"},
     "strategies.early_stop.patience": {"training.evaluate_every": "1st"},
     "strategies.early_stop.minimum_gain": {**labelled(9.5, 10.5), "training.evaluate_every": "1st", "task.metric": "mse"},
@@ -295,7 +300,7 @@ def outcome(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 KEYS = list(keys())
-SAMPLE = 24  # keys of strategies in the quick run; which ones changes with the commit
+SAMPLE = 16  # keys of strategies in the quick run; which ones changes with the commit
 
 
 def quick() -> list[Key]:
