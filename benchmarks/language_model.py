@@ -1,6 +1,6 @@
 """SmolLM2-135M tuned on conversations: tunesmith beside TRL's SFTTrainer, with LoRA and in full.
 
-    python -m pip install trl
+    python -m pip install '.[bench]' --constraint constraints.txt
     python benchmarks/language_model.py [--rounds 3] [--cases ...]
 
 All learn the last answer of the same conversations for one epoch, with equal batch size, rate, schedule and number of optimizer steps; the
