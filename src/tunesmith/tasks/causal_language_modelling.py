@@ -47,9 +47,7 @@ class CausalLanguageModelling(Task):
     written: int = setting(8, "held-out documents whose beginnings are gone on from whenever rows are judged", low=0)
     prompt_length: int = setting(32, "longest of these beginnings in tokens; at most half of the document's first window", low=0)
     max_new_tokens: int = setting(64, "longest text that is written, in tokens", low=1)
-    temperature: float = setting(
-        0.0, "writing: 0 takes the likeliest token; above, tokens are drawn from softmax(logits / temperature)", low=0
-    )
+    temperature: float = setting(0.0, "writing: 0 takes the likeliest token; above, drawn from softmax(logits / temperature)", low=0)
     metric: str = setting("perplexity", "the metric that decides", choices=METRICS)
 
     @property
