@@ -1,3 +1,5 @@
+"""Recordings are read, mixed, resampled and refused by what is wrong with them."""
+
 from __future__ import annotations
 
 import builtins

@@ -1,3 +1,5 @@
+"""Captions and labels of images, and what makes two of them the same."""
+
 from __future__ import annotations
 
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil

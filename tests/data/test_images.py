@@ -1,3 +1,5 @@
+"""Images of every mode become RGB, and broken ones are refused."""
+
 from __future__ import annotations
 
 import builtins

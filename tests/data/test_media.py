@@ -1,3 +1,5 @@
+"""Media come from files, bytes and arrays."""
+
 from __future__ import annotations
 
 from pathlib import Path

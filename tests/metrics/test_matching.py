@@ -1,3 +1,5 @@
+"""Ranks and recall of pairs against numbers worked out by hand."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Word and character errors against numbers worked out by hand."""
+
 from __future__ import annotations
 
 import pytest

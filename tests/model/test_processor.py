@@ -1,3 +1,5 @@
+"""A tokenizer and what reads images or sound, as one."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""What a model of speech writes."""
+
 from __future__ import annotations
 
 from pathlib import Path

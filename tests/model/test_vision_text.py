@@ -1,3 +1,5 @@
+"""Two towers joined into one model."""
+
 from __future__ import annotations
 
 import math

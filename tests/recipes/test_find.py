@@ -92,7 +92,7 @@ def test_about_is_the_first_line_of_the_docstring(folder: str, name: str) -> Non
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(InputError, match=r"There is no strategy 'layer_rate'. Did you mean layer_rates\?"):
+    with pytest.raises(InputError, match=r"There is no strategy 'layer_rate'. Did you mean layer_rates or layer_norm\?"):
         find("strategies", "layer_rate")
     with pytest.raises(InputError, match=r"There is no task 'zzz'. Known: .*text_classification"):
         find("tasks", "zzz")

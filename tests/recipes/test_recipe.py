@@ -138,7 +138,7 @@ baselines: maybe
     for line, expected in zip(
         refused(tmp_path, text),
         [
-            "stars.yaml: model is missing. Add model: a hub id, a folder, a .gguf file, package:module/path or sample:minilm.",
+            "stars.yaml: model is missing. Add model: a hub id, a folder, a .gguf file, package:module/path or sample:minilm; or two",
             "stars.yaml:1 1: There is no setting 'modl' in the recipe. Did you mean model?",
             "stars.yaml:2 1: There is no task 'text_clasification'. Did you mean text_classification?",
             "stars.yaml:3 1: data.train is missing. Add train: rows to learn from",
@@ -172,7 +172,7 @@ baselines: maybe
             GOOD.replace("seed: 3", "learning_rat: 3"),
             ["'learning_rat' in the recipe. Did you mean learning_rate? It belongs under training."],
         ),
-        (GOOD.replace("seed: 3", "stages: []"), ["There is no setting 'stages' in the recipe."]),
+        (GOOD.replace("seed: 3", "stages: []"), ["stages must be a list of at least one stage."]),
         (GOOD.replace("layers: 4", "layers: 4, max_length: 3"), ["'max_length' in strategies.0.freeze. It belongs under training."]),
         (GOOD.replace("epochs: 2", "epochs: 2, momentum: 0.9"), ["training.momentum is not read where optimizer is adamw."]),
         (GOOD.replace("epochs: 2", "epochs: 2, steps: 9"), ["training.epochs is not read where steps is 9. Take one of the two out."]),

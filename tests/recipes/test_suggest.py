@@ -78,7 +78,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"question": f"who is {i}", "context": f"it is Ann {i}", "answers": {"text": ["Ann"], "answer_start": [6]}} for i in range(40)
     ],
     "multiple_choice": [{"question": f"what is {i}", "choices": ["one", "two"], "answer": i % 2} for i in range(40)],
-    "ranking": [{"query": f"what is {i}", "positive": f"this is {i}", "negative": "that is all"} for i in range(40)],
+    "ranking": [{"query": f"what is {i}", "candidates": [f"this is {i}", "that is all"], "relevance": [1, 0]} for i in range(40)],
     "sequence_to_sequence": [{"document": f"a long text with number {i} in it", "summary": f"number {i}"} for i in range(40)],
     "chat": [{"messages": [{"role": "user", "content": f"hello {i}"}, {"role": "assistant", "content": f"hi {i}"}]} for i in range(40)],
     "embedding": [{"anchor": f"a text {i}", "positive": f"a like text {i}"} for i in range(40)],

@@ -1,3 +1,5 @@
+"""Audio classification: what is read, refused and cut."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Image classification: what is read and refused."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Image and text: pairs, repeats, zero-shot labels and ranks."""
+
 from __future__ import annotations
 
 from pathlib import Path

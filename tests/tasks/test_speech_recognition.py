@@ -1,3 +1,5 @@
+"""Speech recognition: what is learned, cut, written and refused."""
+
 from __future__ import annotations
 
 from typing import Any

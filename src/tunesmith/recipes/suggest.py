@@ -10,8 +10,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.recipes import yaml
 from tunesmith.recipes.find import about, find, name_of, names
@@ -96,6 +94,8 @@ def _guess(rows: Rows, spec: str, base: Path | None) -> Guess:
 
 def _reads(task: Task, columns: dict[str, str], rows: Rows, base: Path | None) -> bool:
     """Whether a task can learn from the rows, and read most of some of them."""
+    import numpy as np
+
     from tunesmith.data.examples import checked, located, parted
 
     whole = [row for row in range(len(rows)) if all(rows[row][header] is not None for header in columns.values())][:TRIED]
@@ -202,6 +202,8 @@ def _other_models(data: Data) -> Iterator[str]:
 
 
 def _spread(rows: int) -> Any:
+    import numpy as np
+
     return np.unique(np.linspace(0, rows - 1, min(rows, LOOKED_AT)).astype(int))
 
 

@@ -102,8 +102,8 @@ class SpeechRecognition(Task):
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
         inputs, targets = hearable(features, tokenizer.reader, self._seconds), {}
         if "target_ids" in features[0]:
-            longest, end = max(len(f["target_ids"]) for f in features), tokenizer.tokenizer.eos_token_id
-            rows = [[*f["target_ids"], *[end] * (longest - len(f["target_ids"]))] for f in features]
+            longest = max(len(f["target_ids"]) for f in features)
+            rows = [[*f["target_ids"], *f["target_ids"][-1:] * (longest - len(f["target_ids"]))] for f in features]
             sizes, places = torch.tensor([len(f["target_ids"]) for f in features])[:, None], torch.arange(1, longest)
             ids = torch.tensor(rows)  # (batch, length)
             learned = (places >= len(self._prefix)) & (places < sizes)
