@@ -140,7 +140,7 @@ baselines: maybe
         [
             "stars.yaml: model is missing. Add model: a hub id, a folder, a .gguf file, package:module/path or sample:minilm; or two",
             "stars.yaml:1 1: There is no setting 'modl' in the recipe. Did you mean model?",
-            "stars.yaml:2 1: There is no task 'text_clasification'. Did you mean text_classification?",
+            "stars.yaml:2 1: There is no task 'text_clasification'. Did you mean text_classification",
             "stars.yaml:3 1: data.train is missing. Add train: rows to learn from",
             "stars.yaml:4 3: There is no setting 'trian' in data. Did you mean train?",
             "stars.yaml:5 3: There is no setting 'epochs' in data. It belongs under training.",

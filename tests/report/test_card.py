@@ -63,11 +63,13 @@ def code_blocks(text: str) -> list[str]:
 
 def test_the_code_is_python_whatever_the_example(facts: Facts) -> None:
     odd = replace(facts, examples=[{"text": 'say "hi"\n\\ 你好 ```', "predicted": "x"}])
-    for one in (facts, odd, replace(facts, adapter=True), Facts("bare", "text_classification")):
+    bare = Facts("bare", "text_classification", auto="AutoModelForSequenceClassification")
+    for one in (facts, odd, replace(facts, adapter=True), bare):
         blocks = code_blocks(card(one))
         assert len(blocks) == 2
         for block in blocks:
             ast.parse(block)
+    assert len(code_blocks(card(replace(bare, auto="")))) == 1  # no class of transformers loads it whole
     assert 'pipeline("text-classification", model="model")' in card(facts)
     adapter = card(replace(facts, adapter=True))
     assert 'AutoPeftModelForSequenceClassification.from_pretrained("model", num_labels=3)' in adapter
