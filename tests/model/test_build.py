@@ -55,7 +55,8 @@ def test_every_family_trains_and_returns(family: str, tmp_path: Path, capfd: pyt
     assert again.fresh == ()
     assert "left out" not in again.about
     assert digest(again.module) == digest(model.module)
-    assert again.tokenizer("A good film!").input_ids == tiny.tokenizer()("A good film!").input_ids
+    words = getattr(again.tokenizer, "tokenizer", again.tokenizer)  # a processor holds it where the model reads images or sound
+    assert words is None or words("A good film!").input_ids == tiny.tokenizer()("A good film!").input_ids
     loaded: Any = getattr(transformers, head.auto).from_pretrained(tmp_path / "saved")
     assert digest(loaded) == digest(model.module)  # and loads without tunesmith
 

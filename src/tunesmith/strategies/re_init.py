@@ -62,5 +62,5 @@ def draw(model: nn.Module, parts: Sequence[nn.Module]) -> None:
         ]
         for tensor in part.parameters():
             vars(tensor).pop("_is_hf_initialized", None)  # by which transformers tells what it loaded, and leaves it alone
-        for module in part.modules():
+        for module in reversed(list(part.modules())):  # what a whole layer says of its parts counts last
             family._init_weights(module)
