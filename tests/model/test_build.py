@@ -111,9 +111,14 @@ def test_a_text_model_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
         build(str(tmp_path), CLASSIFIER)
 
 
-def test_an_image_model_needs_none(tmp_path: Path) -> None:
-    tiny.base("vit").save_pretrained(tmp_path)
-    assert build(str(tmp_path), CASES["vit"][0]).tokenizer is None
+def test_an_image_model_needs_none_but_what_prepares_images(tmp_path: Path) -> None:
+    folder = tiny.folder(tmp_path, "vit")
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    assert build(str(folder), CASES["vit"][0]).tokenizer.tokenizer is None
+    tiny.base("vit").save_pretrained(tmp_path / "bare")
+    with pytest.raises(InputError, match="beside the weights"):
+        build(str(tmp_path / "bare"), CASES["vit"][0])
 
 
 def test_an_encoder_and_a_decoder_made_of_two_models(tmp_path: Path) -> None:
