@@ -98,5 +98,5 @@ def test_the_same_image_or_text_is_no_negative() -> None:
 def test_zero_shot_is_a_softmax_by_the_temperature() -> None:
     module = tiny.base("clip")
     found = zero_shot(module, torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
-    scale = math.exp(float(module.logit_scale))
+    scale = math.exp(module.logit_scale.item())
     assert found[0].tolist() == pytest.approx([1 / (1 + math.exp(-scale)), 1 / (1 + math.exp(scale))], rel=1e-4)

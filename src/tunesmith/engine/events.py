@@ -20,6 +20,7 @@ class EventLog(Observer):
     """Writes events of the first rank. After a resume, events later than the checkpoint are cut: they will happen again.
 
     A line is ``{"event": step | evaluation | say, "step": ..., ..., "time": {...}}``; everything under ``time`` differs between runs.
+    What is said after a step ended belongs to the next one: a run that resumes where that step ended will say it again.
     """
 
     path: Path
@@ -27,20 +28,20 @@ class EventLog(Observer):
 
     def __post_init__(self) -> None:
         self._file: TextIO | None = None
-        self._step, self._early = 0, list[str]()
+        self._step, self._early = 1, list[str]()
 
     def begin(self, run: Run) -> None:
-        self._step = run.clock.step
+        self._step = run.clock.step + 1
         self._seconds, self._steps, self._tokens = 0.0, 0, 0
         if distributed.first():
             kept = [line for line in read_lines(self.path) if still_true(json.loads(line), run.clock.step)] if run.clock.step else []
             self.path.write_text("".join(kept), encoding="utf-8")
             self._file = self.path.open("a", encoding="utf-8")
             for message in self._early if not run.clock.step else []:
-                self.say(message)
+                self.write({"event": "say", "step": 0, "text": message}, {})
 
     def step(self, run: Run, record: Record) -> str | None:
-        self._step = record.step
+        self._step = record.step + 1
         self._seconds, self._steps, self._tokens = self._seconds + record.seconds, self._steps + 1, self._tokens + record.tokens
         if record.step % self.every == 0 or record.step == 1 or run.clock.finished:
             numbers = {"loss": record.loss, "rate": record.rate, "padding": round(record.padding, 4), "rows": record.rows}
