@@ -85,6 +85,7 @@ VALUES: Flat = {
     "strategies.dropout.attention": 0.0,
     "strategies.early_stop.minimum_gain": 1e6,
     "strategies.ema.decay": 0.2,
+    "strategies.few_shot.until": "2st",
     "strategies.freeze.fraction": 0.4,
     "strategies.freeze.patterns": ["query"],
     "strategies.freeze.embeddings": False,

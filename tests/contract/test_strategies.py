@@ -43,6 +43,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "distil": {"mix": 0.0},
     "dropout": {"rate": 0.1},  # what the tiny model has
     "ewc": {"strength": 0.0},
+    "few_shot": {"until": Span(0, "st")},
     "fgm": {"strength": 0.0},
     "focal": {"gamma": 0.0},
     "freelb": {"radius": 0.0},

@@ -8,7 +8,7 @@ import transformers
 from torch import nn
 
 import tiny
-from tunesmith.model.body import body, recorded, replayed, whole
+from tunesmith.model.body import body, cut, recorded, replayed, whole
 from tunesmith.strategies.lora import LoRA
 
 IDS = torch.tensor([[2, 9, 11, 3], [2, 8, 7, 3]])
@@ -39,6 +39,23 @@ def test_several_calls_are_given_in_their_order() -> None:
     with replayed(inner, outputs):
         assert all(torch.equal(model(IDS).logits, logits) for logits in plain)
     assert not torch.equal(*plain)
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert", "gpt2", "bart"])
+def test_a_head_that_is_cut_off_gives_the_same_and_no_gradient_below_it(family: str) -> None:
+    torch.manual_seed(0)
+    model = transformers.AutoModelForSequenceClassification.from_config(tiny.configs[family](num_labels=3)).eval()
+    inner = body(model)
+    assert inner is not None
+    with cut(inner) as outputs:
+        logits = model(IDS).logits
+    assert torch.equal(logits, model(IDS).logits)
+    logits.sum().backward()
+    below = dict(inner.named_parameters())
+    assert all(weight.grad is None for weight in below.values())
+    assert any(weight.grad is not None for weight in model.parameters())
+    outputs[0][0].sum().backward()
+    assert any(weight.grad is not None for weight in below.values())
 
 
 def test_a_model_without_a_head_and_a_plain_module_have_no_body() -> None:

@@ -7,8 +7,10 @@ from math import exp, log
 import pytest
 import torch
 import torch.nn.functional as F
+import transformers
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from tunesmith.model.contrastive import POOLING, cosent, info_nce, pooled
+from tunesmith.model.contrastive import POOLING, cosent, found_among, info_nce, pooled, sentences, squares
 
 STATES = torch.tensor([[[3.0, 4.0], [1.0, 0.0], [9.0, 9.0]], [[0.0, 2.0], [2.0, 0.0], [0.0, 4.0]]])
 RIGHT = torch.tensor([[1, 1, 0], [1, 1, 1]])  # padded on the right, and on the left
@@ -58,3 +60,41 @@ def test_cosent_by_hand() -> None:
     expected = log(1 + exp((0.9 - 0.5) / 0.1) + exp((0.2 - 0.5) / 0.1))
     assert float(cosent(cosines, scores, 0.1)) == pytest.approx(expected, rel=1e-5)
     assert float(cosent(cosines, torch.ones(3), 0.1)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("config", "vector"),
+    [
+        (transformers.BertConfig(), [3.0, 4.0]),
+        (transformers.ModernBertConfig(classifier_pooling="mean"), [2.0, 2.0]),
+        (transformers.GPT2Config(), [1.0, 0.0]),
+        (transformers.BartConfig(), [1.0, 0.0]),
+    ],
+    ids=["first", "mean", "last", "end"],
+)
+def test_the_head_reads_what_its_family_reads(config: transformers.PretrainedConfig, vector: list[float]) -> None:
+    output = BaseModelOutputWithPooling(last_hidden_state=STATES[:1])
+    inputs = {"input_ids": RIGHT[:1], "attention_mask": RIGHT[:1]}
+    wanted = F.normalize(torch.tensor([vector]), dim=1)
+    torch.testing.assert_close(sentences(output, inputs, config, "head"), wanted)
+    torch.testing.assert_close(sentences(output, inputs, config, "mean"), F.normalize(torch.tensor([[2.0, 2.0]]), dim=1))
+
+
+def test_a_pooler_comes_before_tokens_and_learned_vectors_are_left_out() -> None:
+    output = BaseModelOutputWithPooling(last_hidden_state=STATES, pooler_output=torch.tensor([[0.0, 2.0], [3.0, 0.0]]))
+    inputs = {"input_ids": RIGHT[:, :2]}  # the first position is a vector that was learned
+    config = transformers.BertConfig()
+    torch.testing.assert_close(sentences(output, inputs, config, "head"), torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    torch.testing.assert_close(sentences(output, inputs, config, "mean")[1], F.normalize(torch.tensor([1.0, 2.0]), dim=0))
+
+
+COSINES = [torch.tensor([0.5, 1.0]), torch.tensor([0.2, 0.0]), torch.tensor([-0.4, 1.0])]
+
+
+def test_the_first_cosine_is_to_be_1_and_the_others_0() -> None:
+    torch.testing.assert_close(squares(COSINES), torch.tensor([(0.25 + (0.04 + 0.16) / 2) / 2, (0.0 + 0.5) / 2]))
+
+
+def test_the_first_cosine_is_to_be_found_among_all() -> None:
+    shares = [exp(1.0) / (exp(1.0) + exp(0.4) + exp(-0.8)), exp(2.0) / (exp(2.0) + 1 + exp(2.0))]
+    torch.testing.assert_close(found_among(COSINES, 0.5), torch.tensor([-log(share) for share in shares]))

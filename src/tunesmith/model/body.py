@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 
 def whole(module: nn.Module) -> Any:
@@ -26,6 +26,22 @@ def recorded(inner: nn.Module) -> Iterator[list[Any]]:
     """Within, what each call of ``inner`` gives is added to the list."""
     outputs: list[Any] = []
     hook = inner.register_forward_hook(lambda module, inputs, output: outputs.append(output))
+    try:
+        yield outputs
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def cut(inner: nn.Module) -> Iterator[list[Any]]:
+    """Within, what each call of ``inner`` gives is added to the list, and goes on to the head without its gradient."""
+    outputs: list[Any] = []
+
+    def apart(module: nn.Module, inputs: Any, output: Any) -> Any:
+        outputs.append(output)
+        return type(output)(**{name: part.detach() if isinstance(part, Tensor) else part for name, part in output.items()})
+
+    hook = inner.register_forward_hook(apart)
     try:
         yield outputs
     finally:

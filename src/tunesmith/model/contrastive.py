@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +35,34 @@ def pooled(states: Tensor, mask: Tensor | None, how: str) -> Tensor:
     return F.normalize(POOLING[how](states.float(), real), dim=1)
 
 
+def _mean(output: Any, mask: Tensor | None, config: Any) -> Tensor:
+    return pooled(output[0], mask, "mean")
+
+
+def _of_head(output: Any, mask: Tensor | None, config: Any) -> Tensor:
+    """What a classifier's head of the family reads: the pooler's vector, the first token, or, where a text is read forwards, the last."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as ENCODERS
+
+    made = output.get("pooler_output")
+    if made is not None:
+        return F.normalize(made.float(), dim=1)
+    forwards = config.is_encoder_decoder or config.model_type not in ENCODERS
+    return pooled(output[0], mask, "last" if forwards else getattr(config, "classifier_pooling", "cls"))
+
+
+READ: dict[str, Callable[[Any, Tensor | None, Any], Tensor]] = {"mean": _mean, "head": _of_head}
+
+
+def sentences(output: Any, inputs: Mapping[str, Tensor], config: Any, how: str) -> Tensor:
+    """Vectors of length 1, (batch, hidden) in float32, of what a body gave for texts: the mean, or what the head reads.
+
+    ``output`` is that of a model of transformers; vectors that were learned and stand before the text are left out.
+    """
+    length = inputs["input_ids"].shape[1]
+    own = type(output)(**{**output, "last_hidden_state": output[0][:, -length:]})
+    return READ[how](own, inputs.get("attention_mask"), config)
+
+
 def info_nce(anchors: Tensor, candidates: Tensor, own: Tensor, barred: Tensor, temperature: float) -> Tensor:
     """``-log(exp(cos(a, p) / t) / sum_c exp(cos(a, c) / t))`` of each anchor a and its positive p, over all candidates c: (batch,).
 
@@ -44,6 +73,23 @@ def info_nce(anchors: Tensor, candidates: Tensor, own: Tensor, barred: Tensor, t
     """
     scores = (anchors @ candidates.T / temperature).masked_fill(barred, -torch.inf)  # (batch, candidates)
     return F.cross_entropy(scores, own, reduction="none")
+
+
+def squares(cosines: Sequence[Tensor]) -> Tensor:
+    """How far cosines, (rows,) each, are from 1, the first of them, and from 0, the others: ``(c_0 - 1)^2 / 2 + mean c_i^2 / 2``, (rows,).
+
+    Source: Tunstall et al. 2022, arXiv:2209.11055, section 3, where both kinds of pairs are equally many.
+    """
+    return ((cosines[0] - 1).square() + torch.stack(list(cosines[1:])).square().mean(dim=0)) / 2
+
+
+def found_among(cosines: Sequence[Tensor], temperature: float) -> Tensor:
+    """``-log(exp(c_0 / t) / sum_i exp(c_i / t))`` of cosines (rows,) each, the first to be the largest: (rows,).
+
+    Source: as ``info_nce``, with candidates of each row's own.
+    """
+    scores = torch.stack(list(cosines), dim=1) / temperature  # (rows, 1 + others)
+    return scores.logsumexp(dim=1) - scores[:, 0]
 
 
 def cosent(cosines: Tensor, scores: Tensor, temperature: float) -> Tensor:

@@ -1,0 +1,118 @@
+"""Few shots: the layers learn from pairs of rows which of them are of one class, and the head from the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.clock import Clock, Span
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.loss import Loss
+from tunesmith.core.param import Param, Rule
+from tunesmith.core.run import Run, seed_of
+from tunesmith.core.setting import setting
+from tunesmith.core.strategy import Strategy
+from tunesmith.data.unlabelled import batch_of
+from tunesmith.model.body import body, cut, recorded
+from tunesmith.model.contrastive import READ, found_among, sentences, squares
+from tunesmith.model.divergence import weighted
+from tunesmith.model.domains import check_features
+
+
+@dataclass
+class FewShot(Strategy):
+    """Makes many pairs of few rows: vectors of one class are drawn together and of two apart; then the layers freeze and the head goes on.
+
+    Formula: until a time the body's loss is mean (cos(x, p) - 1)^2 / 2 + mean cos(x, n)^2 / 2, p a row of the class of x, n of another; or
+    -log(exp(cos(x, p) / t) / (exp(cos(x, p) / t) + sum exp(cos(x, n) / t))). The head learns from labels all the time.
+    Use when: a class has 4 to 64 rows; start from a model of sentences (MiniLM, mpnet), and give it epochs (see data.shots to try it out).
+    Cost: memory and time x(2 + num_other) until the layers freeze, then time x0.05: what they give is computed once for each row.
+    Source: Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts" (SetFit), arXiv:2209.11055, section 3; the other loss: van
+    den Oord et al. 2018, arXiv:1807.03748, equation 4.
+    Differs: pairs are drawn anew at each step, for each row of the batch; the head is the model's own, learned by gradients rather than by
+    logistic regression, and it learns from the start, from what the layers give, which its gradient does not reach.
+    """
+
+    until: Span = setting(Span(70, "%"), "how long the layers learn, from pairs alone: 70%, 2ep, 200st; 0 is plain tuning")
+    pair_loss: str = setting("cosine", "cosines are to be 1 and 0, or the likest is to be found", choices=("cosine", "info_nce"))
+    temperature: float = setting(0.05, "info_nce: what cosines are divided by", above=0)
+    pooling: str = setting("mean", "what is compared: the mean of the last states, or what the head reads", choices=tuple(READ))
+    num_other: int = setting(1, "rows of other classes that each row is compared with", low=1)
+    head_rate: float = setting(20.0, "multiple of the learning rate of the head: it learns on features that it does not change", above=0)
+
+    needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
+    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"temperature": ("pair_loss", ("info_nce",))}
+
+    @classmethod
+    def example(cls) -> FewShot:
+        return cls(until=Span(4, "st"))
+
+    def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
+        steps = self.until.steps(clock)
+        if not steps:
+            return rule
+        if param.head:
+            return replace(rule, rate=rule.rate * self.head_rate)
+        return rule if clock.step < steps else replace(rule, learns=False)
+
+    def begin(self, run: Run) -> None:
+        self._members: dict[int, list[int]] = {}  # label -> its items in run.train
+        steps = min(self.until.steps(run.clock), run.clock.total)
+        if not steps:
+            run.say("few_shot: no time is given to pairs, so it does nothing; raise until")
+            return
+        check_features(run.model, "few_shot")
+        if getattr(run.task, "kind", "") != "single":
+            raise InputError(Problem("few_shot: the task has no single label for each row", "Take few_shot out of strategies"))
+        for item, row in enumerate(run.train):
+            self._members.setdefault(int(row["label"]), []).append(item)
+        if run.train and len(self._members) < 2:
+            raise InputError(Problem("few_shot: all rows have one label, so no two are apart", "Give rows of another label"))
+        if alone := sum(len(items) == 1 for items in self._members.values()):
+            run.say(f"few_shot: {alone:,} labels have a row each, which is its own pair: nothing but dropout tells the two apart")
+        run.say(f"few_shot: layers learn from pairs for {steps:,} of {run.clock.total:,} steps; the head learns all the time")
+
+    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
+        part = body(run.model)
+        if not self._members or part is None or run.clock.step >= self.until.steps(run.clock):
+            return inner(batch)
+        with cut(part) as outputs:  # labels teach the head alone
+            loss = inner(batch)
+        labels, rows = batch.targets["labels"].tolist(), batch.rows.tolist()
+        known = [place for place, label in enumerate(labels) if label in self._members]
+        if not known:
+            return loss
+        seeds = [seed_of(run.seed, "few_shot", run.clock.step, row) for row in rows]
+        chosen = [partners(self._members, labels[i], rows[i], self.num_other, seeds[i]) for i in known]
+        vectors = self._vectors(outputs[0], batch, run)[known]
+        cosines = [(vectors * self._embed([run.train[item] for item in items], run)).sum(dim=1) for items in zip(*chosen, strict=True)]
+        found = found_among(cosines, self.temperature) if self.pair_loss == "info_nce" else squares(cosines)
+        terms = vectors.new_zeros(len(batch)).index_copy(0, torch.tensor(known, device=run.device), found)
+        return loss.plus("few_shot", weighted(terms, loss))
+
+    def _embed(self, rows: list[dict[str, Any]], run: Run) -> Tensor:
+        batch, part = batch_of(rows, run), body(run.model)
+        assert part is not None
+        with recorded(part) as outputs:
+            run.forward(batch)
+        return self._vectors(outputs[0], batch, run)
+
+    def _vectors(self, output: Any, batch: Batch, run: Run) -> Tensor:
+        return sentences(output, batch.inputs, run.model.config, self.pooling)
+
+
+def partners(members: Mapping[int, Sequence[int]], label: int, row: int, num_other: int, seed: int) -> list[int]:
+    """The items that a row is compared with: one of its label, itself only where there is no other, and ``num_other`` of other labels.
+
+    Each other label is as likely as the next, whatever its size; ``members`` are the items of each label.
+    """
+    draw = np.random.default_rng(seed)
+    alike = [item for item in members[label] if item != row] or members[label]
+    labels = draw.choice(sorted(set(members) - {label}), num_other).tolist()
+    return [int(draw.choice(items)) for items in (alike, *(members[other] for other in labels))]
