@@ -126,6 +126,10 @@ class Task(ABC):
         cannot be encoded.
         """
 
+    def part_of(self, item: Row) -> int:
+        """Which part of the task an item of ``encode`` is of, where there are several: items of two never share a micro-batch."""
+        return 0
+
     @abstractmethod
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
         """Features of some items as padded tensors. Each holds ``row``: the index of the row it is of in the data set."""

@@ -43,6 +43,23 @@ class Encoded(Sequence[Row]):
             self.truncated += sum(item.get("truncated", 0) > 0 for item in items)
         self.lengths, self.rows = np.array(lengths, np.int64), np.array(owners, np.int64)
 
+    @classmethod
+    def join(cls, parts: Sequence[Encoded], mark: str) -> Encoded:
+        """The items of several, one after the other; each has the number of its part as the feature ``mark``."""
+        whole = cls(())
+        before = np.cumsum([0, *(len(part) for part in parts)])
+        examples = np.cumsum([0, *(part.rows[-1] + 1 if len(part) else 0 for part in parts)])
+        for number, part in enumerate(parts):
+            ends = [*part._starts[1:], len(part)]
+            for start, end, chunk in zip(part._starts, ends, part._chunks, strict=True):
+                marks = _Numbers(_compact(mark, np.full(end - start, number)))
+                whole._chunks.append({**chunk, mark: marks})
+                whole._starts.append(int(before[number]) + start)
+        whole.lengths = np.concatenate([part.lengths for part in parts])
+        whole.rows = np.concatenate([part.rows + first for part, first in zip(parts, examples[:-1], strict=True)])
+        whole.truncated = sum(part.truncated for part in parts)
+        return whole
+
     def __len__(self) -> int:
         return len(self.lengths)
 

@@ -52,10 +52,17 @@ class MicroBatches:
 
     def split(self, rows: Rows) -> list[Batch]:
         """This rank's micro-batches of a step, on the run's device."""
-        lengths = np.array([row["length"] for row in rows])
-        pieces = micro_batches(lengths, self.rows, self.positions)[distributed.rank() :: distributed.world()]
+        parts: dict[int, Rows] = {}
+        for row in rows:
+            parts.setdefault(self.task.part_of(row), []).append(row)
         draw = {"draw": seed_of(self.run.seed, "draw", self.run.clock.step)}
-        return [self.task.collate([{**rows[i], **draw} for i in piece], self.tokenizer).to(self.run.device) for piece in pieces]
+        pieces = [
+            [{**own[i], **draw} for i in piece]
+            for _, own in sorted(parts.items())
+            for piece in micro_batches(np.array([row["length"] for row in own]), self.rows, self.positions)
+        ]
+        mine = pieces[distributed.rank() :: distributed.world()]
+        return [self.task.collate(piece, self.tokenizer).to(self.run.device) for piece in mine]
 
     def compute(self, rows: Rows, gradient: Callable[[Sequence[Batch]], Loss]) -> tuple[list[Batch], Loss]:
         """The micro-batches of a step and the loss that ``gradient`` finds for them.

@@ -88,7 +88,7 @@ def learn_rows(module: nn.Module, names: Container[str], used: Tensor) -> Embedd
         return None
     part.__class__ = Embedding
     assert isinstance(part, Embedding)
-    owners = sum(owner is part.weight for _, owner in module.named_parameters(remove_duplicate=False))
+    owners = sum(weight is part.weight for owner in module.modules() for weight in owner._parameters.values())
     if owners == 1 and 0 < len(used) < size and int(used[-1]) < size:
         part.use(used)
     return part

@@ -1,4 +1,4 @@
-"""Recipes of several stages: each stage as a recipe of its own, from what it says itself and what stands at the top."""
+"""Recipes of several parts, stages or tasks: each part as a recipe of its own, from what it says itself and what stands at the top."""
 
 from __future__ import annotations
 
@@ -11,60 +11,74 @@ from tunesmith.engine.settings import Training
 from tunesmith.recipes.document import Document, Keys
 from tunesmith.recipes.find import did_you_mean
 
-LISTS = ("stages", "sequence")  # the keys under which stages are listed
-OWN = {"stages": ("name", "task", "data", "strategies", "training"), "sequence": ("name", "data", "strategies", "training")}
-ELSEWHERE = {"task": "A sequence has one task: write it at the top, or list the parts under stages"}
-TOP = "It holds for all stages: write it at the top"
-MERGED = ("data", "training")  # of which a stage takes over what it does not say
+OWN = {  # the keys under which parts are listed, and what a part may say
+    "stages": ("name", "task", "data", "strategies", "training"),
+    "sequence": ("name", "data", "strategies", "training"),
+    "tasks": ("task", "data", "weight", "auxiliary"),
+}
+ELSEWHERE = {"sequence": {"task": "A sequence has one task: write it at the top, or list the parts under stages"}}
+TOP = "It holds for all of them: write it at the top"
+MERGED = ("data", "training")  # of which a part takes over what it does not say
+MEMBERSHIP = ("weight", "auxiliary")  # what a task says that a recipe of one task has not
+NAMED = ("tasks",)  # whose parts stand under names of their own
+FORM = {  # what each must be, and how it is written
+    "stages": ("a list of at least one stage", "Write each on its own line: - data: {train: FILE}"),
+    "sequence": ("a list of at least one stage", "Write each on its own line: - data: {train: FILE}"),
+    "tasks": ("a mapping of at least one task", "Write each under a name: topics: {task: text_classification, data: {train: FILE}}"),
+}
 
 
 def listed(document: Document) -> str:
-    """``stages`` or ``sequence`` where the recipe has one of them, else nothing. Both at once are a problem."""
-    found = [key for key in LISTS if document.value.get(key) is not None]
+    """``stages``, ``sequence`` or ``tasks`` where the recipe has one of them, else nothing. Two at once are a problem."""
+    found = [key for key in OWN if document.value.get(key) is not None]
     if len(found) > 1:
-        document.refuse((found[1],), "stages and sequence exclude each other", "Keep one: a sequence is stages of one task, each judged")
+        message = f"{found[0]} and {found[1]} exclude each other"
+        document.refuse((found[1],), message, "Keep one: stages come in turn, a sequence is stages of one task, tasks are learned together")
     return found[0] if found else ""
 
 
 def split(document: Document, key: str) -> list[Document]:
-    """The recipe of each stage as a document whose values stand where they were written. What is wrong is written into ``document``."""
+    """The recipe of each part as a document whose values stand where they were written. What is wrong is written into ``document``."""
     entries = document.value[key]
-    if not isinstance(entries, list | tuple) or not entries:
-        document.refuse((key,), f"{key} must be a list of at least one stage", "Write each on its own line: - data: {train: FILE}")
+    if not isinstance(entries, Mapping if key in NAMED else list | tuple) or not entries:
+        document.refuse((key,), f"{key} must be {FORM[key][0]}", FORM[key][1])
         return []
-    parts = [stage for number, entry in enumerate(entries) if (stage := _stage(document, key, number, entry))]
-    for keys in _unread(document, key, [entry for entry in entries if isinstance(entry, Mapping)]):
-        name = document.name(keys)
-        document.refuse(keys, f"{name} is not read: each stage has its own", f"Take it out, or set {key}.0.{'.'.join(map(str, keys))}")
+    numbered = list(entries.items() if isinstance(entries, Mapping) else enumerate(entries))
+    parts = [part for place, entry in numbered if (part := _part(document, key, place, entry))]
+    for keys in _unread(document, key, [entry for _, entry in numbered if isinstance(entry, Mapping)]):
+        path = ".".join(map(str, (key, numbered[0][0], *keys)))
+        document.refuse(keys, f"{document.name(keys)} is not read: each part has its own", f"Take it out, or set {path}")
     return parts
 
 
-def _stage(document: Document, key: str, number: int, entry: Any) -> Document | None:
-    """One stage; None where it is no stage."""
+def _part(document: Document, key: str, place: str | int, entry: Any) -> Document | None:
+    """One part; None where it is none."""
     if not isinstance(entry, Mapping):
-        document.refuse((key, number), f"{key}.{number} must be a mapping of keys", f"It may have {', '.join(OWN[key])}")
+        document.refuse((key, place), f"{key}.{place} must be a mapping of keys", f"It may have {', '.join(OWN[key])}")
         return None
     own = {name: value for name, value in entry.items() if name in OWN[key]}
     for name in entry:
         if name not in own:
-            known = {*document.value, "model", "seed", "baselines", "base_folder"}
-            remedy = ELSEWHERE.get(name) or (TOP if name in known else did_you_mean(str(name), OWN[key]))
-            document.refuse((key, number, name), f"There is no setting '{name}' in {key}.{number}", remedy)
-    shared = {name: value for name, value in document.value.items() if name not in (*LISTS, "name")}
+            known = {*document.value, "model", "seed", "baselines", "base_folder", "strategies", "training"}
+            remedy = ELSEWHERE.get(key, {}).get(name) or (TOP if name in known else did_you_mean(str(name), OWN[key]))
+            document.refuse((key, place, name), f"There is no setting '{name}' in {key}.{place}", remedy)
+    own = {name: value for name, value in own.items() if name not in MEMBERSHIP}
+    mixing = ("mixing",) if key in NAMED else ()
+    shared = {name: value for name, value in document.value.items() if name not in (*OWN, *mixing, "name")}
     if "strategies" in own and own["strategies"] is None:
         own["strategies"] = []
     merged = {**shared, **own}
     for name in MERGED:
         if isinstance(shared.get(name), Mapping) and isinstance(own.get(name), Mapping):
             merged[name] = {**_left(shared[name], own[name]), **own[name]}
-    merged["name"] = own.get("name") or called(merged, key)
+    merged["name"] = place if key in NAMED else own.get("name") or called(merged, key)
     part = Document(merged)
-    replaced = {*LISTS, *_whole(own)}
+    replaced = {*OWN, *_whole(own)}
     part.places = {keys: place for keys, place in document.places.items() if not keys or keys[0] not in replaced}
-    part.places[()] = document.place((key, number))
+    part.places[()] = document.place((key, place))
     for keys in _paths(own):
-        part.places[keys] = document.place((key, number, *keys))
-        part.spelled[keys] = ".".join(map(str, (key, number, *keys)))
+        part.places[keys] = document.place((key, place, *keys))
+        part.spelled[keys] = ".".join(map(str, (key, place, *keys)))
     return part
 
 

@@ -137,10 +137,11 @@ def _interval(facts: Facts) -> str:
 
 def _use(facts: Facts) -> str:
     text = json.dumps(str(facts.examples[0]["text"])[:EXAMPLE] if facts.examples else "A text to judge.", ensure_ascii=False)
+    which = ", ".join([json.dumps(facts.name, ensure_ascii=False), *(f"task={json.dumps(name)}" for name in facts.tasks[:1])])
     code = [
         "import tunesmith",
         "",
-        f"model = tunesmith.load({json.dumps(facts.name, ensure_ascii=False)})  # or the path of the run",
+        f"model = tunesmith.load({which})  # or the path of the run",
         f"print(model.predict([{text}]))",
     ]
     blocks = ["With tunesmith:", _fenced("\n".join(code), "python")]

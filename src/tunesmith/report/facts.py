@@ -49,6 +49,7 @@ class Facts:
     ``parameters``  what learns, from the bottom of the model up: part, total, learning (numbers of weights), rate (multiple)
     ``seconds``     wall-clock time of training; ``peak_memory`` in bytes
     ``examples``    a few predictions: text, predicted, confidence, and truth where it is known
+    ``tasks``       the names of the tasks, where a run has several: each has its model in ``model/NAME``
     ``sections``    what the task adds, each the keywords of a ``Section``
     """
 
@@ -79,4 +80,5 @@ class Facts:
     tokens_per_second: float | None = None
     peak_memory: float | None = None
     examples: Sequence[Record] = ()
+    tasks: Sequence[str] = ()
     sections: Sequence[Record] = ()

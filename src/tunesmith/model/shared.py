@@ -1,0 +1,103 @@
+"""Several models of transformers with one set of layers: what is in all of them is there once, and each keeps its head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.model.body import whole
+
+
+class SharedTrunk(nn.Module):
+    """Models by name that share their layers; made by ``share``.
+
+    ``trunk``  the first model below its head; ``heads`` the models themselves, each of which can be called, saved and asked alone
+
+    The names of parameters begin with ``trunk``, or with the number of the model that they are of: ``heads.1.classifier.weight``. A
+    name that a user chose does not stand in them, since names tell the depth.
+    """
+
+    def __init__(self, models: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.numbers = {name: str(number) for number, name in enumerate(models)}
+        first: Any = next(iter(models.values()))
+        self.trunk = first.base_model
+        self.heads = nn.ModuleDict({self.numbers[name]: model for name, model in models.items()})
+        self.config, self.base_model_prefix = first.config, "trunk"
+
+    def head(self, name: str) -> nn.Module:
+        """The whole model of a task."""
+        return self.heads[self.numbers[name]]
+
+    @property
+    def base_model(self) -> nn.Module:
+        return self.trunk  # type: ignore[no-any-return]
+
+    def forward(self, **inputs: Any) -> Any:
+        return self.trunk(**inputs)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.trunk.get_input_embeddings()  # type: ignore[no-any-return]
+
+    def set_attn_implementation(self, name: str) -> None:
+        """Let every model compute attention in the same way: their layers are the same."""
+        for model in self.heads.children():
+            model.set_attn_implementation(name)  # type: ignore[operator]
+
+
+def share(models: Mapping[str, nn.Module]) -> SharedTrunk:
+    """Models from one source as one: the parts of the same name below their heads become the same objects, those of the first.
+
+    A matrix that a head shares with its embeddings goes on sharing them. One object under several names stays one: a model that writes
+    has no head of a task's own. Raises ``InputError`` where two models have no part in common.
+    """
+    parts: dict[str, nn.Module | Tensor] = {}
+    for name, model in models.items():
+        base: Any = model.base_model
+        if parts and not _take(base, model, parts):
+            others = ", ".join(other for other in models if other != name)
+            raise InputError(Problem(f"task {name}: its model shares no layer with that of {others}", "Train it in a run of its own"))
+        own = {**dict(base.named_children()), **dict(base.named_parameters(recurse=False))}
+        parts = {**own, **parts}
+    return SharedTrunk(models)
+
+
+def _take(base: nn.Module, model: nn.Module, parts: Mapping[str, nn.Module | Tensor]) -> int:
+    """Put ``parts`` in the place of those that ``base`` calls by the same names; returns in how many there are weights."""
+    instead: dict[int, Tensor] = {}
+    taken = 0
+    for name, part in {**dict(base.named_children()), **dict(base.named_parameters(recurse=False))}.items():
+        other = parts.get(name)
+        if other is None or not _alike(part, other):
+            continue
+        setattr(base, name, other)
+        pairs = {id(weight): _weights(other)[path] for path, weight in _weights(part).items()}
+        instead |= pairs
+        taken += bool(pairs)
+    for module in model.modules():  # a matrix that was tied to one of those
+        for path, weight in module._parameters.items():
+            if weight is not None and id(weight) in instead:
+                module._parameters[path] = instead[id(weight)]  # type: ignore[assignment]
+    return taken
+
+
+def _alike(one: nn.Module | Tensor, other: nn.Module | Tensor) -> bool:
+    """Whether two parts are the same kind of thing, in the same shapes."""
+    shapes = [{path: weight.shape for path, weight in _weights(part).items()} for part in (one, other)]
+    return type(one) is type(other) and shapes[0] == shapes[1]
+
+
+def _weights(part: nn.Module | Tensor) -> dict[str, Tensor]:
+    return {"": part} if isinstance(part, Tensor) else dict(part.named_parameters(remove_duplicate=False))
+
+
+def shared_parameters(module: nn.Module) -> frozenset[str]:
+    """The names, as ``named_parameters`` gives them, of the parameters that more than one task has, an adapter's among them."""
+    owners: dict[int, int] = {}
+    for model in whole(module).heads.values():
+        for parameter in model.parameters():
+            owners[id(parameter)] = owners.get(id(parameter), 0) + 1
+    return frozenset(name for name, parameter in module.named_parameters() if owners.get(id(parameter), 0) > 1)

@@ -1,0 +1,68 @@
+"""Recipes of several tasks: what each says beside its task and its data, and the rule by which their rows are drawn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tunesmith.core.setting import setting
+from tunesmith.recipes.document import Document
+from tunesmith.recipes.find import did_you_mean
+from tunesmith.recipes.stages import MEMBERSHIP
+from tunesmith.recipes.validate import build
+
+if TYPE_CHECKING:
+    from tunesmith.data.mixing import Mixing
+
+_NAME = re.compile(r"\w[\w-]*")  # it becomes the name of a folder
+JUDGES = ("validation", "test")  # data that an auxiliary task has no use for
+
+
+@dataclass
+class Membership:
+    """What a task of several is told beside its task and its data."""
+
+    weight: float = setting(1.0, "what its loss weighs beside those of the other tasks", above=0)
+    auxiliary: bool = setting(False, "whether it is learned to help the others, and neither judged nor exported")
+
+
+def memberships(document: Document) -> dict[str, Membership]:
+    """What each task under ``tasks`` is told. What is wrong is written into ``document``."""
+    entries = {name: entry for name, entry in document.value["tasks"].items() if isinstance(entry, Mapping)}
+    found: dict[str, Membership] = {}
+    for name, entry in entries.items():
+        if not _NAME.fullmatch(name):
+            document.refuse(("tasks", name), f"'{name}' cannot be the name of a task", "Use letters, digits, - and _")
+        given = {key: value for key, value in entry.items() if key in MEMBERSHIP}
+        membership = build(Membership, given, document, ("tasks", name))
+        if membership is None:
+            continue
+        found[name] = membership
+        data = entry.get("data")
+        for key in JUDGES if membership.auxiliary and isinstance(data, Mapping) else ():
+            if data.get(key) is not None:
+                keys = ("tasks", name, "data", key)
+                document.refuse(keys, f"{document.name(keys)} is not read: the task is auxiliary", "Take it out, or auxiliary")
+    if found and len(found) == len(entries) and all(membership.auxiliary for membership in found.values()):
+        document.refuse(("tasks",), "every task is auxiliary, so nothing would be judged and exported", "Leave auxiliary out of one")
+    if document.auto:
+        document.refuse(("strategies",), "auto chooses strategies for one task, and there are several", "List the strategies")
+    return found
+
+
+def mixing_of(document: Document) -> Mixing | None:
+    """The rule under ``mixing``. What is wrong is written into ``document``."""
+    from tunesmith.data.mixing import Mixing
+
+    given: Any = document.value.get("mixing")
+    mixing = build(Mixing, {} if given is None else given, document, ("mixing",))
+    if mixing is None or mixing.by != "weights":
+        return mixing
+    tasks = document.value["tasks"]
+    for name in mixing.weights.keys() - tasks.keys():
+        document.refuse(("mixing", "weights", name), f"There is no task '{name}' to weigh", did_you_mean(name, tasks))
+    for name in tasks.keys() - mixing.weights.keys():
+        document.refuse(("mixing", "weights"), f"mixing.weights says nothing of task {name}", f"Add {name}: a share above 0")
+    return mixing
