@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tunesmith.core.run import Run, seed_of
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.lint import Finding, lint
 from tunesmith.data.load import load
+from tunesmith.deciding import settled
 from tunesmith.engine.loop import fit
 from tunesmith.engine.settings import Training
 from tunesmith.engine.stack import Stack
@@ -60,7 +62,8 @@ class Cost:
 class Checked:
     """What ``tunesmith check`` shows. ``lengths`` are tokens of a training row at the 50th, 95th and 100th percentile.
 
-    ``preview`` is one training row in pieces, and whether each is learned, where the task can say so.
+    ``preview`` is one training row in pieces, and whether each is learned, where the task can say so; ``decided`` is what
+    ``strategies: auto`` chose, and why.
     """
 
     model: str
@@ -73,6 +76,7 @@ class Checked:
     cost: Cost
     findings: list[Finding]
     preview: list[tuple[str, bool]]
+    decided: list[str] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
         """JSON values."""
@@ -122,6 +126,8 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
     findings = lint(data)
     torch.manual_seed(seed_of(recipe.seed, "head"))
     model = build_for(recipe.task, recipe.model_spec, say)
+    decided: list[str] = []
+    recipe = settled(recipe, data, model, decided.append)
     rows = encode(data.train, recipe.task, model.tokenizer)
     judged = len(data.validation) / len(rows) if data.validation is not None else 0.0
     median, most, longest = (int(n) for n in np.percentile(rows.lengths, [50, 95, 100]))
@@ -137,6 +143,7 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
         cost=estimate(recipe.training, done, int(rows.lengths.sum()), judged),
         findings=findings,
         preview=recipe.task.preview(rows[int(np.argsort(rows.lengths, kind="stable")[len(rows) // 2])], model.tokenizer),
+        decided=decided,
     )
 
 
@@ -145,7 +152,9 @@ def probe(recipe: Recipe, model: Model, rows: Encoded) -> Probe:
     training = recipe.training
     per_epoch = -(-len(rows) // training.batch_size)
     steps = training.steps or max(1, round(training.epochs * per_epoch))
-    some = Encoded([[rows[row] for row in spread(rows.lengths, training.batch_size)]])
+    part_of = recipe.task.part_of
+    chosen = sorted((rows[row] for row in spread(rows.lengths, training.batch_size)), key=part_of)
+    some = Encoded([list(items) for _, items in groupby(chosen, part_of)])
     watch = Stopwatch(min(steps, -(-len(some) // training.batch_size)))
     before = psutil.Process().memory_info().rss if not torch.cuda.is_available() else 0
     run = fit(model, recipe.task, some, recipe.strategies, replace(training, steps=steps), None, [watch]).run

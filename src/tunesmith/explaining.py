@@ -12,10 +12,11 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.load import load
+from tunesmith.deciding import settled
 from tunesmith.engine.optimizer import default_rate
 from tunesmith.engine.stack import Stack
 from tunesmith.engine.state import start
-from tunesmith.model.build import build_for
+from tunesmith.model.build import Model, build_for
 from tunesmith.model.surgery import summary
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
@@ -57,7 +58,7 @@ class Phase:
 class Explanation:
     """``seams`` lists the strategies at each seam, outermost first; ``phases`` what learns when; ``foresees`` whether that is certain.
 
-    ``learning_rate`` is the highest, in a run of ``total`` steps.
+    ``learning_rate`` is the highest, in a run of ``total`` steps; ``decided`` is what ``strategies: auto`` chose, and why.
     """
 
     seams: dict[str, list[str]]
@@ -65,6 +66,7 @@ class Explanation:
     total: int
     learning_rate: float
     foresees: bool
+    decided: list[str]
 
 
 def explain(recipe: Recipe, say: Callable[[str], None]) -> Explanation:
@@ -72,8 +74,15 @@ def explain(recipe: Recipe, say: Callable[[str], None]) -> Explanation:
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
     torch.manual_seed(seed_of(recipe.seed, "head"))
     model = build_for(recipe.task, recipe.model_spec, say)
+    decided: list[str] = []
+    recipe = settled(recipe, data, model, decided.append)
+    return explained(recipe, model, len(data.train), decided)
+
+
+def explained(recipe: Recipe, model: Model, num_rows: int, decided: list[str]) -> Explanation:
+    """Compose the strategies of a recipe around its model, and ask the plan about every part of the run."""
     stack = Stack(recipe.strategies, recipe.task)
-    run = start(model, recipe.task, len(data.train), recipe.training, (), stack)
+    run = start(model, recipe.task, num_rows, recipe.training, (), stack)
     stack.begin(run)
     return Explanation(
         seams={seam: acting(recipe, seam) for seam in MEANINGS},
@@ -83,6 +92,7 @@ def explain(recipe: Recipe, say: Callable[[str], None]) -> Explanation:
         or stack.natural_rate
         or default_rate(run, stack.learning(run), recipe.training.optimizer),
         foresees=all(strategy.foresees for strategy in recipe.strategies),
+        decided=decided,
     )
 
 

@@ -23,6 +23,7 @@ from tunesmith.core.run import Run, seed_of
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.encode import encode
 from tunesmith.data.load import load
+from tunesmith.deciding import settled
 from tunesmith.engine.loop import fit
 from tunesmith.model.build import build_for
 from tunesmith.recipes.recipe import Recipe
@@ -71,9 +72,12 @@ class _Watching(Observer):
 
 def find_rate(recipe: Recipe, say: Callable[[str], None]) -> Found:
     """Test rates on a copy of the recipe's model. Raises as training would, and ``InputError`` where no rate makes the loss fall."""
+    if recipe.tasks:
+        raise InputError("A rate is looked for with one task, and the recipe has several", remedy="Write training.learning_rate")
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
     torch.manual_seed(seed_of(recipe.seed, "head"))
     model = build_for(recipe.task, recipe.model_spec, say)
+    recipe = settled(recipe, data, model, say)
     rows = encode(data.train, recipe.task, model.tokenizer)
     watching = _Watching()
     training = replace(

@@ -17,6 +17,7 @@ from tunesmith.core.observer import Observer
 from tunesmith.core.run import seed_of
 from tunesmith.data.encode import encode
 from tunesmith.data.load import Data, load
+from tunesmith.deciding import settled
 from tunesmith.engine import distributed
 from tunesmith.engine.checkpoint import INTERRUPTED, Checkpoints, process_exit
 from tunesmith.engine.events import EventLog, read_events, training_time
@@ -61,8 +62,8 @@ def train(
     Raises ``InputError`` before any work for what is wrong in the recipe or the data, and for a run that exists already.
     """
     made = recipe_of(recipe, keys)
-    if made.stages:
-        raise InputError("The recipe has several stages", remedy="Give it to tunesmith.train")
+    if made.stages or made.tasks:
+        raise InputError(f"The recipe has several {'stages' if made.stages else 'tasks'}", remedy="Give it to tunesmith.train")
     return begun(made, (Path(runs), run), watch, carry_out)
 
 
@@ -90,7 +91,8 @@ def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapp
     if isinstance(recipe, Recipe):  # the caller's own stays as it is, and can be trained again: tasks and strategies learn
         strategies, watch = [copy.copy(part) for part in recipe.strategies], [copy.copy(part) for part in recipe.watch]
         stages = [recipe_of(stage, {}) for stage in recipe.stages]
-        return replace(recipe, task=copy.copy(recipe.task), strategies=strategies, watch=watch, stages=stages)
+        tasks = {name: recipe_of(part, {}) for name, part in recipe.tasks.items()}
+        return replace(recipe, task=copy.copy(recipe.task), strategies=strategies, watch=watch, stages=stages, tasks=tasks)
     return read_recipe(recipe) if isinstance(recipe, str | Path) else recipe_from(keys if recipe is None else recipe)
 
 
@@ -147,18 +149,21 @@ def leaving(folder: Path, new: bool) -> Iterator[None]:
 
 def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | None = None) -> Report:
     """recipe -> data -> model -> strategies -> fit -> evaluate -> report. ``data`` are those of the recipe, where they are read already."""
-    task, training = recipe.task, recipe.training
+    task, seed = recipe.task, recipe.seed
 
     def say(message: str) -> None:
         for observer in watch:
             observer.say(message)
 
-    data = data or load(recipe.data, task, training.seed, recipe.base_folder)
+    data = data or load(recipe.data, task, seed, recipe.base_folder)
     for note in data.notes:
         say(note)
-    torch.manual_seed(seed_of(training.seed, "head"))
+    torch.manual_seed(seed_of(seed, "head"))
     model = build_for(task, recipe.model_spec, say)
     say(model.about)
+    decided: list[str] = []
+    recipe = settled(recipe, data, model, decided.append)
+    training = recipe.training
     rows = encode(data.train, task, model.tokenizer)
     if rows.truncated:
         say(f"cut: {rows.truncated:,} of {len(rows):,} training rows have more than {rows.lengths.max():,} tokens")
@@ -167,6 +172,9 @@ def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Dat
         score = scorer(task, data.validation, encode(data.validation, task, model.tokenizer), model.tokenizer)
     checkpoints = Checkpoints(folder / "checkpoints", training.keep, {"recipe": recipe_hash(recipe), "data": data.fingerprint})
     events = EventLog(folder / "events.jsonl", training.log_every)
+    for line in decided:
+        say(line)
+        events.say(line)
     fitted = fit(model, task, rows, recipe.strategies, training, score, [*recipe.watch, *watch, events, checkpoints])
     if fitted.reason == INTERRUPTED:
         raise interruption(folder, fitted.run.clock.step, checkpoints.interrupted_by())

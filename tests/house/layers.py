@@ -16,7 +16,10 @@ KINDS = frozenset({"tasks", "strategies"})
 MACHINERY = frozenset({"engine", "evaluate", "report"})
 STAGES = VOCABULARY | MATERIAL | KINDS | MACHINERY | {"recipes"}
 # what is done with a recipe, from end to end
-WHOLE_RUNS = frozenset({"run", "proof", "evidence", "checking", "explaining", "tuned", "conversing", "rate_finder", "selecting"})
+WHOLE_RUNS = frozenset(
+    {"run", "proof", "evidence", "checking", "explaining", "tuned", "conversing", "rate_finder", "selecting", "composing", "merging"}
+    | {"deciding", "advising"}
+)
 
 # part -> the other parts that it may import
 MAY_IMPORT: dict[str, Collection[str]] = {

@@ -154,6 +154,7 @@ def _found(checked: Checked) -> dict[str, list[str]]:
     return {
         "model": [checked.model],
         "data": checked.notes,
+        "auto": [line.removeprefix("auto: ") for line in checked.decided],
         "tokens": [f"median {median:,}, 95% of rows at most {most:,}, longest {longest:,}; {cut or 'no row is cut'}"],
         "learns": [*(_when(phase, len(checked.phases)) for phase in checked.phases), *checked.said],
         "cost": [
@@ -195,6 +196,10 @@ def _explained(explained: Explanation) -> None:
     """One stage, for people."""
     from tunesmith import explaining
 
+    if explained.decided:
+        print("What auto chose, and why:\n")
+        show.rows([("", line.removeprefix("auto: ")) for line in explained.decided])
+        print()
     print("Who acts where, the outermost first:\n")
     show.rows([(f"  {seam}", " > ".join(names) or "-", explaining.MEANINGS[seam]) for seam, names in explained.seams.items()])
     print(f"\nWhat learns when, at a learning rate of at most {explained.learning_rate:g} times the multiples:\n")

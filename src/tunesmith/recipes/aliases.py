@@ -149,6 +149,9 @@ def _place(document: Document, key: str, native: Native) -> None:
     for dotted, value in native.items():
         top, *rest = dotted.split(".")
         try:
+            if top == "strategies" and document.auto:
+                document.refuse(alias, f"training.{key} is a strategy, and auto chooses them", "Take one of the two out")
+                continue
             keys: Keys = (top, 0, *rest) if top == "strategies" else document.locate((top, *rest))
             if document.holds(keys) or (top == "strategies" and rest[0] in dict(document.strategies()).values()):
                 document.refuse(alias, f"training.{key} and {document.name(keys)} say the same", "Keep one of the two")

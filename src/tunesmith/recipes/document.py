@@ -10,6 +10,7 @@ from typing import Any
 from tunesmith.core.errors import InputError, Problem
 
 Keys = tuple[str | int, ...]
+AUTO = "auto"  # in place of the list of strategies: they are to be chosen
 
 _FOLDER_NAME = re.compile(r"\w[\w .+-]*")
 
@@ -42,12 +43,14 @@ class Document:
         self.tidy()
 
     def tidy(self) -> None:
-        """Bring the task and every strategy to one form, ``{name: {settings}}``. What cannot be brought to it stays."""
+        """Bring the task, every strategy and auto to one form, ``{name: {settings}}``. What cannot be brought to it stays."""
         if "task" in self.value:
             self.value["task"] = _entry(self.value["task"])
         strategies = self.value.get("strategies")
         if strategies is None or isinstance(strategies, list | tuple):
             self.value["strategies"] = [_entry(strategy) for strategy in strategies or []]
+        elif strategies == AUTO or (isinstance(strategies, Mapping) and list(strategies) == [AUTO]):
+            self.value["strategies"] = _entry(strategies)
 
     def place(self, keys: Keys) -> Place:
         """The place of a value, or of the nearest thing around it."""
@@ -81,7 +84,9 @@ class Document:
         top, *rest = dotted
         if top == "task" and rest:
             return (top, *_named(self.value.get("task"), rest))
-        if top == "strategies" and rest:
+        if top == "strategies" and rest and self.auto and rest[0] != AUTO:
+            raise LookupError("The strategies are chosen by auto", "Write them as a list; tunesmith advise makes one")
+        if top == "strategies" and rest and not self.auto:
             index, inner = (int(rest[0]), rest[1:]) if rest[0].isdecimal() else (self._index(rest[0]), rest)
             return (top, index, *(_named(_inside(self.value[top], index), inner) if inner else ()))
         return (top, *(int(key) if key.isdecimal() else key for key in rest))
@@ -97,6 +102,11 @@ class Document:
         for end in range(1, len(keys) + 1):
             self.places.setdefault(keys[:end], place)
         self.tidy()
+
+    @property
+    def auto(self) -> bool:
+        """Whether the strategies are to be chosen."""
+        return isinstance(self.value["strategies"], dict) and AUTO in self.value["strategies"]
 
     def prepend(self, strategy: dict[str, Any], place: Place) -> None:
         """Make ``strategy`` the outermost one, where there is a list of them."""

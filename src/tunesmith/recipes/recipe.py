@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,20 @@ from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
 from tunesmith.model.parts import as_spec, known, parts_of
 from tunesmith.recipes import stages, yaml
-from tunesmith.recipes.aliases import spellings, translate
-from tunesmith.recipes.document import Document, Keys, Place
-from tunesmith.recipes.find import Folder, did_you_mean, find, name_of, names
+from tunesmith.recipes.aliases import translate
+from tunesmith.recipes.auto import Auto, given_in, undecided
+from tunesmith.recipes.document import AUTO, Document, Place
+from tunesmith.recipes.entries import part_of, strategies_of
+from tunesmith.recipes.find import name_of
+from tunesmith.recipes.homes import home, levels
+from tunesmith.recipes.mixture import Membership, memberships, mixing_of
 from tunesmith.recipes.validate import Remedy, as_plain, build
 
 if TYPE_CHECKING:
     from tunesmith.core.observer import Observer
     from tunesmith.core.strategy import Strategy
     from tunesmith.core.task import Task
+    from tunesmith.data.mixing import Mixing
 
 
 @dataclass
@@ -39,6 +43,10 @@ class Recipe:
     ``base_folder``  where relative paths start: the folder of the recipe's file
     ``stages``       the recipes of its stages, where it has several: everything else is then that of the last one
     ``sequence``     whether the stages are one task on changing data, and what was learned before is judged after each
+    ``tasks``        the recipes of its tasks by name, where they are learned together: everything else is then that of the last one
+    ``mixing``       the rule by which the rows of a step are drawn from them
+    ``membership``   of a task among several: what its loss weighs, and whether it is judged
+    ``auto``         that strategies, rate and length are still to be chosen: by ``deciding.py``, from the data and the model
     """
 
     model: str
@@ -52,6 +60,10 @@ class Recipe:
     base_folder: Path = field(default_factory=Path.cwd)
     stages: list[Recipe] = field(default_factory=list)
     sequence: bool = False
+    tasks: dict[str, Recipe] = field(default_factory=dict)
+    mixing: Mixing | None = None
+    membership: Membership = field(default_factory=Membership)
+    auto: Auto | None = None
 
     @property
     def seed(self) -> int:
@@ -77,7 +89,7 @@ class _Written:
     )
     task: Any = setting(text="text_classification, for example")
     data: Any = setting(text="{train: FILE}")
-    strategies: Any = setting(None, "a list of names, or of {name: {settings}}, outermost first")
+    strategies: Any = setting(None, "a list of names, or of {name: {settings}}, outermost first; or auto, or {auto: {memory: 8GB}}")
     training: Any = setting(None, "settings of the training loop")
     seed: Any = setting(0, "start of every random number, 0 or more")
     name: str = setting("", "what the run is called")
@@ -85,6 +97,8 @@ class _Written:
     base_folder: str = setting("", "where relative paths start; the folder of the recipe when absent")
     stages: Any = setting(None, "partial recipes, trained in turn, each from where the last ended; what one does not say is as at the top")
     sequence: Any = setting(None, "stages of one task on changing data, after each of which all of them are judged: lifelong learning")
+    tasks: Any = setting(None, "tasks by name, learned together by one model with a head for each: {NAME: {task: ..., data: ...}}")
+    mixing: Any = setting(None, "of several tasks: the rule by which the rows of a step are drawn from them")
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -129,7 +143,7 @@ def _tree(recipe: Recipe, changed_only: bool = False) -> dict[str, Any]:
     return {
         "name": recipe.name,
         "model": parts_of(recipe.model) or recipe.model,
-        **(_stage_trees(recipe, changed_only) if recipe.stages else _own_tree(recipe, changed_only)),
+        **(_stage_trees if recipe.stages else _task_trees if recipe.tasks else _own_tree)(recipe, changed_only),
         "seed": recipe.seed,
         "baselines": recipe.baselines,
         "base_folder": str(recipe.base_folder),
@@ -137,12 +151,15 @@ def _tree(recipe: Recipe, changed_only: bool = False) -> dict[str, Any]:
 
 
 def _own_tree(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
+    strategies: Any = [{name_of(part): as_plain(part, changed_only)} for part in (*recipe.strategies, *recipe.watch)]
     training = as_plain(recipe.training, changed_only)
+    if recipe.auto:
+        strategies, training = undecided(recipe.auto, recipe.training, changed_only)
     training.pop("seed", None)
     return {
         "task": {name_of(recipe.task): as_plain(recipe.task, changed_only)},
         "data": as_plain(recipe.data, changed_only),
-        "strategies": [{name_of(part): as_plain(part, changed_only)} for part in (*recipe.strategies, *recipe.watch)],
+        "strategies": strategies,
         "training": training,
     }
 
@@ -154,6 +171,13 @@ def _stage_trees(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
     return {**task, key: [{name: part[name] for name in stages.OWN[key]} for part in parts]}
 
 
+def _task_trees(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
+    own = _own_tree(recipe, changed_only)
+    parts = {name: {**_own_tree(part, changed_only), **as_plain(part.membership, changed_only)} for name, part in recipe.tasks.items()}
+    tasks = {name: {key: value for key, value in part.items() if key in stages.OWN["tasks"]} for name, part in parts.items()}
+    return {"tasks": tasks, "mixing": as_plain(recipe.mixing, changed_only), **{key: own[key] for key in ("strategies", "training")}}
+
+
 def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: str) -> Recipe:
     for text in overrides:
         _override(document, text)
@@ -161,22 +185,26 @@ def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: st
         return _staged(document, key, folder, name)
     translate(document)
     value = document.value
-    levels = _levels(value.get("task"))
-    written = build(_Written, value, document, (), _home("at the top", levels))
+    places = levels(value.get("task"), {f.name for f in fields(_Written)})
+    written = build(_Written, value, document, (), home("at the top", places))
     document.check_name(written.name if written else "")
     model = _model(written.model, document) if written else ""
-    task = _part("tasks", value["task"], document, ("task",), levels) if "task" in value else None
-    data = build(DataSettings, value["data"], document, ("data",), _home("under data", levels)) if "data" in value else None
-    training = _training(value, document, _home("under training", levels))
-    strategies, watch = _strategies(value["strategies"], document, levels)
+    task = part_of("tasks", value["task"], document, ("task",), places) if "task" in value else None
+    data = build(DataSettings, value["data"], document, ("data",), home("under data", places)) if "data" in value else None
+    training = _training(value, document, home("under training", places))
+    auto = _auto(document) if document.auto else None
+    strategies, watch = strategies_of(value["strategies"], document, places) if not document.auto else ([], [])
+    if value.get("mixing") is not None:
+        remedy = "Take it out, or write tasks: {NAME: {task: ..., data: ...}}"
+        document.refuse(("mixing",), "mixing is not read: the recipe has not several tasks", remedy)
     document.finish()
     assert written and task and data and training  # noqa: PT018 (what is None has left a problem)
     name, base_folder = written.name or name or name_of(task).rpartition(":")[2], (folder / written.base_folder).resolve()
-    return Recipe(model, task, data, strategies, watch, training, name, written.baselines, base_folder)
+    return Recipe(model, task, data, strategies, watch, training, name, written.baselines, base_folder, auto=auto)
 
 
 def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
-    """A recipe of several stages."""
+    """A recipe of several stages, or of several tasks."""
     given = document.value.get("name") or name or key
     document.check_name(given)
     recipes: list[Recipe] = []
@@ -185,8 +213,15 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
             recipes.append(_recipe(part, (), folder, ""))
         except InputError as error:
             document.problems += error.problems
+    several = key == "tasks" and isinstance(document.value[key], Mapping)
+    members, mixing = (memberships(document), mixing_of(document)) if several else ({}, None)
     document.problems = list(dict.fromkeys(document.problems))  # what is wrong at the top is wrong in each stage
     document.finish()
+    if several:
+        tasks = {part.name: replace(part, membership=members[part.name]) for part in recipes}
+        for part in tasks.values():
+            part.data = replace(part.data, validation=None, test=None) if part.membership.auxiliary else part.data
+        return replace(recipes[-1], name=given, tasks=tasks, mixing=mixing)
     return replace(recipes[-1], name=given, stages=recipes, sequence=key == "sequence")
 
 
@@ -229,67 +264,12 @@ def _training(value: Mapping[str, Any], document: Document, remedy: Remedy) -> T
     return build(Training, given, document, ("training",), remedy)
 
 
-def _strategies(entries: Any, document: Document, levels: Mapping[str, set[str]]) -> tuple[list[Strategy], list[Observer]]:
-    from tunesmith.core.observer import Observer
-
-    if not isinstance(entries, list):
-        document.refuse(("strategies",), "strategies must be a list", "Write each on its own line: - freeze: {layers: 4}")
-        return [], []
-    parts = [_part("strategies", entry, document, ("strategies", index), levels) for index, entry in enumerate(entries)]
-    return [p for p in parts if p and not isinstance(p, Observer)], [p for p in parts if isinstance(p, Observer)]
-
-
-def _part(folder: Folder, entry: Any, document: Document, keys: Keys, levels: Mapping[str, set[str]]) -> Any:
-    """A task, strategy or observer from ``{name: {settings}}`` or from an object. None where something is wrong."""
-    from tunesmith.core.observer import Observer
-    from tunesmith.core.strategy import Strategy
-    from tunesmith.core.task import Task
-
-    kinds: tuple[type, ...] = (Task,) if folder == "tasks" else (Strategy, Observer)
-    if isinstance(entry, kinds):
-        if is_dataclass(entry):
-            return build(type(entry), entry, document, keys)
-        document.refuse(keys, f"{type(entry).__name__} is no dataclass", "Write @dataclass above it: its fields are its settings")
-        return None
-    if not isinstance(entry, dict) or len(entry) != 1:
-        document.refuse(keys, f"{document.name(keys)} must be a name or name: {{settings}}", f"Known: {', '.join(names(folder))}")
-        return None
-    ((name, settings),) = entry.items()
-    if ":" in name:
-        document.refuse(keys, f"'{name}' is code of your own, which no recipe file may run", "Give the object to tunesmith.train in Python")
-        return None
-    try:
-        kind = find(folder, name)
-    except InputError as error:
-        document.refuse((*keys, name), error.problems[0].message, error.problems[0].remedy)
-        return None
-    return build(kind, settings, document, (*keys, name), _home("under task" if folder == "tasks" else "under the strategy", levels))
-
-
-def _levels(task: Any) -> dict[str, set[str]]:
-    """Which settings are written where."""
-    known = isinstance(task, dict) and len(task) == 1 and next(iter(task)) in names("tasks")
-    return {
-        "at the top": {f.name for f in fields(_Written)},
-        "under training": {f.name for f in fields(Training)} | spellings(),
-        "under data": {f.name for f in fields(DataSettings)},
-        "under task": {f.name for f in fields(find("tasks", next(iter(task))))} if known else set(),
-        "under strategies": set(names("strategies")),
-    }
-
-
-def _home(here: str, levels: Mapping[str, set[str]]) -> Remedy:
-    """What to do about a key that is not known ``here``: it belongs elsewhere, or is spelled a little differently."""
-
-    def remedy(word: str, known: Iterable[str]) -> str:
-        known = levels.get(here, set(known))
-        elsewhere = {level: keys for level, keys in levels.items() if level != here}
-        home = next((level for level, keys in elsewhere.items() if word in keys), None)
-        if home:
-            return f"It belongs {home}"
-        if difflib.get_close_matches(word, known, cutoff=0.65):
-            return did_you_mean(word, known)
-        near = {match: level for level, keys in elsewhere.items() for match in difflib.get_close_matches(word, keys, n=1, cutoff=0.75)}
-        return next((f"Did you mean {match}? It belongs {level}" for match, level in near.items()), did_you_mean(word, known))
-
-    return remedy
+def _auto(document: Document) -> Auto | None:
+    """What stands in place of a list of strategies."""
+    entries = document.value["strategies"]
+    for name in entries.keys() - {AUTO}:
+        document.refuse(("strategies", name), f"auto chooses the strategies, so '{name}' is not read", "Take one of the two out")
+    auto = build(Auto, entries[AUTO], document, ("strategies", AUTO))
+    if auto is not None:
+        auto.given = given_in(document.value.get("training"))
+    return auto

@@ -22,8 +22,9 @@ from tunesmith.model.build import build_for
 from tunesmith.model.files import ADAPTER_CONFIG, read_json
 from tunesmith.model.save import save
 from tunesmith.model.sources import resolve
+from tunesmith.recipes import yaml
 from tunesmith.recipes.find import name_of
-from tunesmith.recipes.recipe import Recipe, resolved, shortened
+from tunesmith.recipes.recipe import Recipe, recipe_from, resolved, shortened
 from tunesmith.report import folder as folders
 from tunesmith.report.card import card
 from tunesmith.report.facts import Facts
@@ -56,6 +57,7 @@ def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
         model = str(passed_on(stage, place).resolve())
         if recipe.sequence:
             matrix += across(recipe, data, model, place)
+    recipe = as_trained(recipe, places)
     if distributed.first():
         scores = whole_scores(recipe, places, matrix)
         facts = whole_facts(recipe, folder, report.facts, scores)
@@ -105,6 +107,18 @@ def trained(stage: Recipe, place: Path, watch: Sequence[Observer], data: Data) -
         stopped = InterruptedRunError(message, remedy=folders.resuming(place.parent))
         stopped.exit_code = error.exit_code
         raise stopped from error
+
+
+def as_trained(recipe: Recipe, places: Sequence[Path]) -> Recipe:
+    """The recipe with what ``strategies: auto`` chose in its stages, as they wrote it down."""
+
+    def decided(stage: Recipe, place: Path) -> Recipe:
+        written, _ = yaml.read_file(place / RESOLVED)
+        found = recipe_from({**written, "task": stage.task, "data": stage.data})
+        return replace(stage, strategies=found.strategies, watch=found.watch, training=found.training, auto=None)
+
+    pairs = zip(recipe.stages, places, strict=True)
+    return replace(recipe, stages=[decided(stage, place) if stage.auto else stage for stage, place in pairs])
 
 
 def hand_on(stages: Sequence[Recipe], data: Sequence[Data], before: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""A recipe of one stage or of several: trained, resumed, checked and explained by the same calls."""
+"""A recipe of one stage or of several, of one task or of several: trained, resumed, checked and explained by the same calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.observer import Observer
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import folder as folders
-from tunesmith.run import Report
+from tunesmith.run import Carry, Report
+from tunesmith.studies import mixture
 from tunesmith.studies.stages import carry_stages, hand_on, label, prepare
 
 
@@ -31,7 +32,7 @@ def train(
     wrong in the recipe or the data of any stage, and for a run that exists already.
     """
     made = one.recipe_of(recipe, keys)
-    return one.begun(made, (Path(runs), run), watch, carry_stages if made.stages else one.carry_out)
+    return one.begun(made, (Path(runs), run), watch, carry_of(made))
 
 
 def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | Mapping[str, Any] | None = None) -> Report:
@@ -45,16 +46,25 @@ def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | 
     if (around / one.RECIPE).is_file():
         raise InputError(Problem("this is a stage of a run", folders.resuming(around), str(folder)))
     made = one.recipe_of(recipe or folder / one.RECIPE, {})
-    return one.resumed(made, folder, watch, carry_stages if made.stages else one.carry_out)
+    return one.resumed(made, folder, watch, carry_of(made))
+
+
+def carry_of(recipe: Recipe) -> Carry:
+    """What carries a recipe out: several tasks together, several stages in turn, or one of each."""
+    return mixture.carry_tasks if recipe.tasks else carry_stages if recipe.stages else one.carry_out
 
 
 def check(recipe: Recipe, say: Callable[[str], None]) -> dict[str, checking.Checked]:
     """What is known before training, for each stage by its name. A later stage is timed on the model that the first one begins with."""
+    if recipe.tasks:
+        return {recipe.name: mixture.check(recipe, say)}
     return {name: checking.check(stage, say) for name, stage in staged(recipe)}
 
 
 def explain(recipe: Recipe, say: Callable[[str], None]) -> dict[str, explaining.Explanation]:
     """Which strategy acts where, and what learns when, for each stage by its name."""
+    if recipe.tasks:
+        return {recipe.name: mixture.explain(recipe, say)}
     return {name: explaining.explain(stage, say) for name, stage in staged(recipe)}
 
 

@@ -1,0 +1,166 @@
+"""The table of rules: it is whole and honest, and what it chooses is sound, repeats, and keeps within limits."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunesmith.recipes.advise import TIGHTEST, Advice, Rule, Situation, advise, advise_within, exceeded, holds, rules
+from tunesmith.recipes.auto import ADVISED
+from tunesmith.recipes.cost import Work, memory
+from tunesmith.recipes.find import names
+from tunesmith.recipes.recipe import recipe_from
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks" / "README.md"
+SMALL = Situation("text_classification", "encoder", 22_700_000, rows=150, validation=30)
+WORK = Work(22_700_000, 11_000_000, 6, 384, rows=150, tokens=40, longest=128)
+
+
+def chosen(advice: Advice) -> list[str]:
+    return [next(iter(strategy)) for strategy in advice.strategies]
+
+
+def situations() -> Iterator[Situation]:
+    """A grid of what may come."""
+    for task, model in itertools.product(("text_classification", "embedding", "chat"), ("encoder", "decoder", "encoder_decoder")):
+        for parameters, rows, validation in itertools.product((2e7, 2e8, 5e9), (50, 500, 5_000, 20_000, 200_000), (0, 50)):
+            for tight_memory, tight_time in itertools.product(range(5), range(4)):
+                small = Situation(task, model, int(parameters), rows, validation, imbalance=rows % 30)
+                yield replace(small, head=task != "chat", tight_memory=tight_memory, tight_time=tight_time)
+
+
+def test_every_rule_can_be_read() -> None:
+    known = {field.name for field in fields(Situation)}
+    for rule in rules():
+        assert set(rule.when) <= known, rule.rule
+        assert set(rule.training) <= set(ADVISED), rule.rule
+        assert set(rule.cost) <= {"gradients", "learns", "passes"}
+        assert {next(iter(strategy)) for strategy in rule.strategies} <= set(names("strategies"))
+        assert rule.why
+        assert rule.source
+        recipe_from({"model": "m", "task": "text_classification", "data": {"train": "x"}, "strategies": rule.strategies})
+
+
+def test_every_topic_stands_in_one_place() -> None:
+    topics = [topic for topic, _ in itertools.groupby(rule.topic for rule in rules())]
+    assert len(topics) == len(set(topics))
+
+
+def unproven(rule: Rule, text: str) -> list[str]:
+    """The figures of a measurement that its section of the benchmarks does not have."""
+    section = re.search(rf"^## {rule.section}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    figures = re.findall(r"\d+(?:\.\d+)?(?:%| s)", rule.measured or "")
+    return [figure for figure in figures if section is None or figure not in section[1]] or ([] if figures else ["no figure"])
+
+
+def test_what_is_said_to_be_measured_stands_in_the_benchmarks() -> None:
+    text = BENCHMARKS.read_text(encoding="utf-8")
+    measured = [rule for rule in rules() if rule.measured]
+    assert measured
+    assert {rule.rule: unproven(rule, text) for rule in measured if unproven(rule, text)} == {}
+    assert unproven(replace(measured[0], measured="it reached 99.9%"), text) == ["99.9%"]
+    assert unproven(replace(measured[0], section="No such thing"), text)
+
+
+def test_every_rule_is_taken_somewhere() -> None:
+    odd = [
+        replace(SMALL, adapter=True),
+        replace(SMALL, rows=20_000, task="embedding"),
+        replace(SMALL, reads="text", parameters=300_000_000),
+        replace(SMALL, tight_memory=1),
+    ]
+    taken = {(d.topic, d.why, d.source) for situation in (*situations(), *odd) for d in advise(situation).decisions}
+    assert [rule.rule for rule in rules() if (rule.topic, rule.why, rule.source) not in taken] == []
+
+
+def test_the_advice_is_a_function_of_the_situation() -> None:
+    for situation in situations():
+        assert advise(situation) == advise(situation)
+
+
+def test_few_rows() -> None:
+    advice = advise(SMALL)
+    assert chosen(advice) == ["clip", "layer_rates", "r_drop", "early_stop"]
+    assert advice.training == {"epochs": 20, "warmup": "10%", "learning_rate": 1e-4}
+    assert advise(replace(SMALL, parameters=110_000_000)).training["learning_rate"] == 2e-5
+    assert "early_stop" not in chosen(advise(replace(SMALL, validation=0)))
+    assert "r_drop" not in chosen(advise(replace(SMALL, dropout=False)))
+    assert "l2sp" in chosen(advise(replace(SMALL, dropout=False)))
+
+
+def test_enough_rows_and_a_small_encoder() -> None:
+    advice = advise(replace(SMALL, rows=20_000, validation=2_000))
+    assert chosen(advice) == ["clip", "layer_rates"]
+    assert advice.training == {"epochs": 3, "learning_rate": 1e-4}
+
+
+@pytest.mark.parametrize(("rows", "rank"), [(500, 8), (50_000, 32)])
+def test_a_large_decoder_gets_low_ranks_by_its_rows(rows: int, rank: int) -> None:
+    advice = advise(Situation("chat", "decoder", 7_000_000_000, rows, head=False))
+    assert advice.strategies[1] == {"lora": {"rank": rank, "alpha": 2 * rank}}
+    assert advice.training["learning_rate"] == 2e-4
+
+
+def test_a_small_decoder_learns_as_a_whole() -> None:
+    assert chosen(advise(Situation("chat", "decoder", 135_000_000, 20_000, head=False))) == ["clip"]
+
+
+def test_rare_classes_weigh_more() -> None:
+    assert "class_balanced" in chosen(advise(replace(SMALL, imbalance=12)))
+    assert "class_balanced" not in chosen(advise(replace(SMALL, imbalance=9)))
+
+
+def test_what_the_recipe_gives_is_kept_and_counts() -> None:
+    large = replace(SMALL, rows=20_000, validation=2_000)
+    advice = advise(replace(large, epochs=30), ("epochs", "learning_rate"))
+    assert advice.training == {}
+    assert chosen(advice)[-1] == "early_stop"  # 30 epochs are long
+    assert "training.epochs stays as the recipe has it" in "\n".join(map(str, advice.decisions))
+
+
+def test_a_decision_says_its_facts_its_reason_and_its_source() -> None:
+    said = "\n".join(map(str, advise(SMALL).decisions))
+    assert "length: training.epochs 20 (rows 150 < 200): what counts is the number of updates" in said
+    assert "Mosbach et al. 2021, section 6; Zhang et al. 2021" in said
+    assert said.count("not measured here") == len(advise(SMALL).decisions)
+    assert "measured here: with three of six layers frozen" in str(advise(replace(SMALL, tight_time=1)).decisions[1])
+
+
+@pytest.mark.parametrize(
+    ("fact", "asked", "fits"),
+    [(5, "< 5", False), (4, "< 5", True), (5, ">= 5", True), (2e9, ">= 1e9", True), ("chat", "chat", True), ("chat", ["a", "chat"], True)]
+    + [("a", "b", False), (True, True, True), (False, True, False), (0, False, True)],
+)
+def test_conditions(fact: Any, asked: Any, fits: bool) -> None:
+    assert holds(fact, asked) is fits
+
+
+def test_less_memory_gets_less_to_learn() -> None:
+    decoder = Situation("chat", "decoder", 500_000_000, 5_000, head=False)
+    work = Work(500_000_000, 360_000_000, 24, 896, rows=5_000, tokens=200, longest=500)
+    seen = [advise_within(decoder, work, {"memory": limit}) for limit in (1e12, 1.2e10, 6e9)]
+    assert [advice.situation.tight_memory for advice in seen] == [0, 1, 2]
+    assert [chosen(advice) for advice in seen] == [["clip"], ["clip"], ["clip", "lora"]]
+    assert seen[1].training["micro_batch"] == 2
+    assert exceeded(seen[2], work, {"memory": 6e9}) == []
+    costs = [memory(work.with_training(advice.training, 0), advice.effort) for advice in seen]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_less_time_gets_fewer_layers_then_the_head() -> None:
+    many, work = replace(SMALL, rows=20_000), replace(WORK, rows=20_000)
+    seen = [advise_within(many, work, {"flops": limit}) for limit in (1e18, 1e14, 6e13, 2e13)]
+    assert [advice.situation.tight_time for advice in seen] == [0, 1, 2, 3]
+    assert [chosen(advice)[1] for advice in seen] == ["layer_rates", "freeze", "freeze", "probe"]
+
+
+def test_what_cannot_be_kept_within_ends_at_the_last_step() -> None:
+    advice = advise_within(SMALL, WORK, {"memory": 1, "flops": 1})
+    assert {name: getattr(advice.situation, name) for name in TIGHTEST} == TIGHTEST
+    assert exceeded(advice, WORK, {"memory": 1, "flops": 1}) == ["tight_memory", "tight_time"]

@@ -1,0 +1,185 @@
+"""``strategies: auto`` on real data and models: the situation is what it is, every composition trains, and a resume decides the same."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import tiny
+import tunesmith
+from runs import rows, same
+from training import TRAINING
+from tunesmith.core.errors import InterruptedRunError
+from tunesmith.core.observer import Observer, Record
+from tunesmith.core.run import Run
+from tunesmith.core.strategy import Strategy
+from tunesmith.data.encode import Encoded
+from tunesmith.data.load import load
+from tunesmith.deciding import advice_for, around, kind_of, lengths, settled, work_of
+from tunesmith.engine.events import read_events
+from tunesmith.engine.loop import fit
+from tunesmith.engine.stack import Stack
+from tunesmith.model.build import build_for
+from tunesmith.recipes.advise import Situation, advise
+from tunesmith.recipes.find import find, names
+from tunesmith.recipes.recipe import Recipe, recipe_from
+from tunesmith.studies.whole import check, explain
+
+FAMILY = {
+    "AutoModelForCausalLM": "llama",
+    "AutoModelForSeq2SeqLM": "bart",
+    "AutoModelForImageClassification": "vit",
+    "AutoModelForZeroShotImageClassification": "clip",
+    "AutoModelForSpeechSeq2Seq": "whisper",
+    "AutoModelForAudioClassification": "whisper",
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny.folder(tmp_path_factory.mktemp("models")))
+
+
+def auto(model: str, **keys: Any) -> Recipe:
+    data = {"train": rows(60), "validation": rows(24)}
+    return recipe_from({"model": model, "task": "text_classification", "data": data, "strategies": "auto", "baselines": False, **keys})
+
+
+def compositions(situation: Situation) -> list[list[dict[str, Any]]]:
+    """All that the rules can compose for a task and a model."""
+    found = {}
+    for parameters, rows, validation, imbalance in itertools.product((2e7, 2e8, 5e9), (50, 500, 20_000), (0, 50), (0, 30)):
+        for tight_memory, tight_time, dropout in itertools.product(range(5), range(4), (True, False)):
+            here = replace(situation, parameters=int(parameters), rows=rows, validation=validation, imbalance=imbalance, dropout=dropout)
+            advice = advise(replace(here, tight_memory=tight_memory, tight_time=tight_time))
+            found[json.dumps(advice.strategies)] = advice.strategies
+    return list(found.values())
+
+
+@pytest.mark.parametrize("name", names("tasks"))
+def test_every_composition_trains(name: str, tmp_path: Path) -> None:
+    task, raw = find("tasks", name).example()
+    task.learn(raw)
+    examples = [task.read(row) for row in raw]
+    spec = str(tiny.folder(tmp_path, FAMILY.get(task.head().auto, "bert")))
+    model = build_for(task, spec)
+    kind = kind_of(model.module)
+
+    @dataclass
+    class Told:
+        """As much of the data as the situation is told by."""
+
+        train: Any
+        validation: None = None
+
+    train = type("Rows", (list,), {"rows": type("Table", (), {"columns": []})()})(examples)
+    situation = around(task, Told(train), kind)  # type: ignore[arg-type]
+    assert (situation.task, situation.model, situation.logits) == (name, kind, "logits" in task.offers)
+    encoded = Encoded([task.encode(examples, model.tokenizer)])
+    for written in compositions(situation):
+        parts = recipe_from({"model": spec, "task": task, "data": {"train": "x"}, "strategies": written})
+        torch.manual_seed(0)
+        assert Stack(parts.strategies, task)
+        fit(build_for(task, spec), task, encoded, parts.strategies, replace(TRAINING, steps=1, save_every=None), None, [])
+
+
+@pytest.mark.parametrize(("family", "kind"), [("bert", "encoder"), ("gpt2", "decoder"), ("llama", "decoder"), ("bart", "encoder_decoder")])
+def test_the_kind_of_a_model(family: str, kind: str) -> None:
+    assert kind_of(tiny.base(family)) == kind
+
+
+def test_the_situation_is_what_it_is(model: str) -> None:
+    recipe = auto(model, data={"train": [*rows(60), *({"text": f"a film {i}", "label": "odd"} for i in range(3))], "validation": rows(24)})
+    data = load(recipe.data, recipe.task, 0)
+    built = build_for(recipe.task, model)
+    found = advice_for(recipe, data, built).situation
+    assert (found.rows, found.validation, found.imbalance, found.head, found.reads) == (63, 24, 10.0, True, "text")
+    assert found.parameters == sum(p.numel() for p in built.module.parameters())
+    mean, longest = lengths(recipe.task, data, built)
+    assert 5 < mean <= longest < 12
+    work = work_of(recipe, data, built, (mean, longest))
+    assert (work.layers, work.rows, work.judged, work.vocabulary) == (3, 63, 24, 0)
+    assert 0 < work.inner < work.parameters
+    weighted = auto(model, task={"text_classification": {"class_weights": "balanced"}})
+    assert around(weighted.task, load(weighted.data, weighted.task, 0), "encoder").imbalance == 0
+
+
+def test_what_is_decided_is_said_and_what_is_given_is_kept(model: str) -> None:
+    said: list[str] = []
+    recipe = auto(model, training={"epochs": 2, "batch_size": 8})
+    data = load(recipe.data, recipe.task, 0)
+    made = settled(recipe, data, build_for(recipe.task, model), said.append)
+    assert made.auto is None
+    assert [type(part).__name__ for part in (*made.strategies, *made.watch)] == ["Clip", "LayerRates", "RDrop"]
+    assert (made.training.epochs, made.training.batch_size, made.training.learning_rate) == (2, 8, 1e-4)
+    assert any(line.startswith("auto: what learns: layer_rates decay 0.9 (model encoder)") for line in said)
+    assert settled(made, data, build_for(recipe.task, model), said.append) is made
+
+
+def test_a_limit_of_memory(model: str) -> None:
+    recipe = auto(model, strategies={"auto": {"memory": "1MB"}})
+    made = settled(recipe, load(recipe.data, recipe.task, 0), build_for(recipe.task, model), lambda line: None)
+    assert [type(part).__name__ for part in made.strategies] == ["Clip", "Probe"]
+    assert made.training.micro_batch == 2
+
+
+@dataclass
+class Interruption(Observer):
+    """Somebody who presses Ctrl-C."""
+
+    def step(self, run: Run, record: Record) -> str | None:
+        if record.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return None
+
+
+def test_a_run_decides_once_and_a_resumed_one_the_same(model: str, tmp_path: Path) -> None:
+    table = tmp_path / "reviews.jsonl"
+    table.write_text("\n".join(map(json.dumps, rows(60))))
+    keys = {"data": {"train": str(table)}, "training": {"epochs": 1, "batch_size": 8, "precision": "float32", "save_every": "2st"}}
+    through = tunesmith.train(auto(model, **keys), run="through", runs=tmp_path)
+    with pytest.raises(InterruptedRunError):
+        tunesmith.train(auto(model, **keys), run="stopped", runs=tmp_path, watch=[Interruption()])
+    stopped = tmp_path / "stopped"
+    assert "strategies: auto\n" in (stopped / "recipe.yaml").read_text()
+    resumed = tunesmith.resume(stopped)
+    assert same(through, resumed)
+    recipes = [(report.folder / "recipe.resolved.yaml").read_text().partition("\n")[2] for report in (through, resumed)]
+    assert recipes[0] == recipes[1]
+    assert "layer_rates" in recipes[0]
+    events = [
+        [event["text"] for event in read_events(report.folder / "events.jsonl") if event["event"] == "say"] for report in (through, resumed)
+    ]
+    assert [line for line in events[0] if line.startswith("auto: ")] == [line for line in events[1] if line.startswith("auto: ")]
+    assert len([line for line in events[0] if line.startswith("auto: ")]) >= 4
+    again = tunesmith.train(through.folder / "recipe.resolved.yaml", run="again", runs=tmp_path)
+    assert same(through, again)
+
+
+def test_check_and_explain_show_it(model: str) -> None:
+    recipe = auto(model, training={"epochs": 1})
+    for look in (check, explain):
+        ((_, found),) = look(tunesmith.run.recipe_of(recipe, {}), lambda line: None).items()  # type: ignore[operator]
+        assert any(line.startswith("auto: rate: training.learning_rate 0.0001") for line in found.decided)
+    assert explain(recipe, print)[recipe.name].seams["plan"] == ["layer_rates"]
+
+
+def test_stages_decide_each_for_itself(model: str, tmp_path: Path) -> None:
+    stages = [{"name": "one", "data": {"train": rows(24)}}, {"name": "two", "strategies": ["ema"], "data": {"train": rows(40)}}]
+    training = {"epochs": 1, "batch_size": 8, "precision": "float32"}
+    report = tunesmith.train(auto(model, stages=stages, data={"test": "30%"}, training=training), run="staged", runs=tmp_path)
+    found = tunesmith.read_recipe(report.folder / "recipe.resolved.yaml")
+    assert [[type(part).__name__ for part in stage.strategies] for stage in found.stages] == [["Clip", "LayerRates", "RDrop"], ["EMA"]]
+    assert [stage.auto for stage in found.stages] == [None, None]
+
+
+def test_no_rule_needs_the_users_code() -> None:
+    assert all(issubclass(find("strategies", name), Strategy | Observer) for name in names("strategies"))
