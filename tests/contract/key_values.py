@@ -58,6 +58,8 @@ VALUES: Flat = {
     "strategies.chain_thaw.every": "2st",
     "strategies.consistency.threshold": 0.999,
     "strategies.curriculum.by": "label",
+    "strategies.curriculum.reference": "/nowhere",
+    "strategies.curriculum.renew": "1st",
     "strategies.curriculum.until": "2st",
     "strategies.distil.teacher": "/nowhere",
     "strategies.dropout.embedding": 0.4,
@@ -140,4 +142,5 @@ REFUSED = [
     ("training.precision", "float16"),
     ("strategies.mask_augment.model", "/nowhere"),
     ("strategies.distil.teacher", "/nowhere"),
+    ("strategies.curriculum.reference", "/nowhere"),
 ]

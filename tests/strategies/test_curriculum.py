@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from itertools import repeat
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+import torch.nn.functional as F
 
+import tiny
+from training import same, tiny_fit, weights
 from tunesmith.core.clock import Clock, Span
 from tunesmith.core.errors import InputError
 from tunesmith.core.run import Run
+from tunesmith.engine.events import read_events
 from tunesmith.strategies.curriculum import Curriculum, share_at
 
 ROWS: list[dict[str, Any]] = [{"length": 5 + row, "row": row, "input_ids": [1]} for row in range(20)]
@@ -19,6 +27,7 @@ ROWS: list[dict[str, Any]] = [{"length": 5 + row, "row": row, "input_ids": [1]} 
 def fed(strategy: Curriculum, run: Run, steps: range) -> list[list[int]]:
     """The rows of each step."""
     run.train, found = ROWS, []
+    strategy.begin(run)
     for step in steps:
         run.clock = Clock(step, 20, 5)
         found.append([row["row"] for row in next(strategy.feed(repeat(ROWS[:4]), run))])
@@ -55,7 +64,62 @@ def test_a_step_draws_the_same_rows_whatever_was_drawn_before(run: Run) -> None:
     assert fed(strategy, run, range(1)) != fed(strategy, dataclasses.replace(run, seed=run.seed + 1), range(1))
 
 
+@pytest.fixture
+def reference(tmp_path: Path) -> Path:
+    """A tuned model for the labels bad and good."""
+    model = tiny.bert(seed=5)
+    model.config.id2label, model.config.label2id = {0: "bad", 1: "good"}, {"bad": 0, "good": 1}
+    model.save_pretrained(tmp_path / "reference")
+    tiny.tokenizer().save_pretrained(tmp_path / "reference")
+    return tmp_path / "reference"
+
+
+def by_hand(model: Any, run: Run) -> list[float]:
+    found = []
+    for row in run.train:
+        with torch.no_grad():
+            logits = model.eval()(torch.tensor([list(row["input_ids"])])).logits
+        found.append(float(F.cross_entropy(logits, torch.tensor([row["label"]]))))
+    return found
+
+
+def test_the_loss_of_a_reference_model_is_the_difficulty(reference: Path, tmp_path: Path) -> None:
+    strategy = Curriculum(by="loss", reference=str(reference), start=0.5)
+    fitted = tiny_fit(tmp_path / "run", [strategy], steps=8)
+    assert strategy.difficulty.tolist() == pytest.approx(by_hand(tiny.bert(seed=5), fitted.run), abs=1e-4)
+    assert not [event for event in read_events(tmp_path / "run" / "events.jsonl") if "says little" in str(event)]
+
+
+def test_without_a_reference_it_is_the_loss_of_the_model_before_tuning(tmp_path: Path) -> None:
+    strategy = Curriculum(by="loss")
+    fitted = tiny_fit(tmp_path, [strategy], steps=4)
+    assert strategy.scored == 0
+    assert strategy.difficulty.tolist() == pytest.approx(by_hand(tiny.bert(num_labels=2), fitted.run), abs=1e-4)
+
+
+def test_self_paced_it_follows_the_model_and_resumes_to_the_last_bit(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"steps": 10, "save_every": Span(3, "st")}
+    strategies = [Curriculum(by="loss", renew=Span(2, "st"), until=Span(8, "st")) for _ in range(2)]
+    through = tiny_fit(tmp_path / "through", strategies[:1], **settings)
+    assert strategies[0].scored == 6
+    at = "checkpoints/step-00000003"
+    shutil.copytree(tmp_path / "through" / at, tmp_path / "resumed" / at)
+    assert same(weights(tiny_fit(tmp_path / "resumed", strategies[1:], **settings)), weights(through))
+
+
+def test_a_reference_never_changes() -> None:
+    with pytest.raises(InputError, match="never changes"):
+        Curriculum(by="loss", reference="run", renew=Span(1, "ep"))
+
+
+def test_rows_that_are_compared_have_no_loss_of_their_own(run: Run) -> None:
+    run.train = ROWS
+    run.task = SimpleNamespace(compares=True)  # type: ignore[assignment]
+    with pytest.raises(InputError, match="a row alone has no loss"):
+        Curriculum(by="loss").begin(run)
+
+
 def test_a_number_that_is_not_there_is_refused(run: Run) -> None:
     run.train = ROWS
-    with pytest.raises(InputError, match=r"no number 'perplexity'\. Known: length"):
+    with pytest.raises(InputError, match=r"no number 'perplexity'\. Known: loss, length"):
         Curriculum(by="perplexity").begin(run)

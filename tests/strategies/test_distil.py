@@ -13,11 +13,10 @@ import torch.nn.functional as F
 import tiny
 from training import tiny_fit
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.model.save import save
-from tunesmith.strategies.distil import Distil, softened, taught
+from tunesmith.strategies.distil import Distil, softened
 
 Inner = Callable[[Batch], Loss]
 CLASSES = torch.tensor([0, 1, 2, 3])
@@ -89,40 +88,6 @@ def test_a_run_is_a_teacher(tmp_path: Path) -> None:
     (tmp_path / "run" / "recipe.resolved.yaml").write_text("task: text_classification\n")
     fitted = tiny_fit(None, [Distil(str(tmp_path / "run"))], steps=1)
     assert fitted.run.clock.step == 1
-
-
-def test_a_teacher_without_the_head_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"has no head for this task.*Tune the teacher on the same task"):
-        tiny_fit(None, [Distil(str(tiny.folder(tmp_path)))])
-
-
-def test_a_teacher_of_other_labels_is_refused(tmp_path: Path) -> None:
-    model = tiny.bert(num_labels=2)
-    model.config.id2label, model.config.label2id = {0: "sports", 1: "politics"}, {"sports": 0, "politics": 1}
-    model.save_pretrained(tmp_path)
-    tiny.tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="its labels"):
-        tiny_fit(None, [Distil(str(tmp_path))])
-
-
-def test_a_teacher_with_another_vocabulary_is_refused(teacher: Path) -> None:
-    tokenizer = tiny.tokenizer()
-    tokenizer.add_tokens(["unheard"])
-    tokenizer.save_pretrained(teacher)
-    with pytest.raises(InputError, match="another vocabulary"):
-        tiny_fit(None, [Distil(str(teacher))])
-
-
-def test_a_teacher_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InputError, match="no folder"):
-        tiny_fit(None, [Distil("/nowhere/at/all")])
-
-
-def test_building_a_teacher_moves_no_random_numbers(teacher: Path, run: Run) -> None:
-    fitted = tiny_fit(None, steps=1)
-    before = torch.get_rng_state()
-    taught(str(teacher), fitted.run)
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_mix_0_builds_no_teacher_and_returns_the_very_loss(run: Run, batch: Batch) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from tunesmith.core.clock import Clock, Span
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.forward import Forward
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.data.unlabelled import batch_of
+from tunesmith.model.domains import judging
+from tunesmith.model.teacher import taught
 
 Numbers = npt.NDArray[np.float64]
+LOSS = "loss"
 
 PACES: dict[str, Callable[[float, float], float]] = {  # (share of the time that has passed, share of the rows at the start) -> share
     "linear": lambda time, start: start + (1 - start) * time,
@@ -30,13 +36,18 @@ class Curriculum(Strategy):
 
     Formula: batch t is drawn from the rows whose difficulty is among the lowest c(t) of all, c(t) = sqrt(c0^2 + (1 - c0^2) t / T) (root).
     Use when: rows differ much in difficulty and training is short or unstable; on clean, even data it changes little.
-    Cost: memory x1, time x1; short rows come first, so the first steps are quick.
+    Cost: memory x1, time x1; short rows come first, so the first steps are quick. By loss, each row is passed through the model once
+    more, alone, and again whenever that is renewed.
     Source: Platanios et al. 2019, "Competence-based Curriculum Learning for Neural Machine Translation", equations 6 to 8;
-            Bengio et al. 2009.
-    Differs: difficulty is the number of tokens, or any number that an encoded row holds; no row is twice in a batch.
+    Bengio et al. 2009; by the loss of a reference model: Hacohen and Weinshall 2019, "On The Power of Curriculum Learning in Training
+    Deep Networks", section 2.2; renewed: Kumar et al. 2010, "Self-Paced Learning for Latent Variable Models", section 4.
+    Differs: difficulty is any number that an encoded row holds, or its loss (for a language model the logarithm of its perplexity); a
+    share of the rows grows by the clock, where self-paced learning lowers a threshold of the loss; no row is twice in a batch.
     """
 
-    by: str = setting("length", "what makes a row difficult: a number among its features, like length")
+    by: str = setting("length", "what makes a row difficult: loss, or a number among its features, like length")
+    reference: str = setting("", "whose loss: a tuned run or folder; the model that is tuned when not said")
+    renew: Span | None = setting(None, "time after which the loss is taken anew, by the model as it then is (self-paced)")
     hardest_first: bool = setting(False, "whether the order is turned round: an anti-curriculum, to compare with")
     start: float = setting(0.1, "share of the rows that take part at first", above=0, high=1)
     until: Span = setting(Span(50, "%"), "time after which all rows take part")
@@ -44,26 +55,61 @@ class Curriculum(Strategy):
 
     owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
 
+    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"reference": ("by", (LOSS,)), "renew": ("by", (LOSS,))}
+
+    def __post_init__(self) -> None:
+        if self.reference and self.renew:
+            raise InputError(Problem("curriculum: the loss of a reference model never changes", "Leave out renew, or reference"))
+
     @classmethod
     def example(cls) -> Curriculum:
         return cls(start=0.4)
 
     def begin(self, run: Run) -> None:
-        if run.train and not isinstance(run.train[0].get(self.by), int | float):
+        self._known = self.start == 1 or not run.train  # where all rows take part from the start, none is harder
+        if self.by == LOSS and run.task.compares:
+            raise InputError(Problem("curriculum: a row alone has no loss in this task", "Take by: length"))
+        self._forward = run.forward
+        if not self._known and self.reference:
+            module = taught(self.reference, run, "curriculum").module
+            self._forward = Forward(module.to(run.device).eval(), run.device, run.forward.dtype)
+        if self._known or self.by == LOSS:
+            return
+        if not isinstance(run.train[0].get(self.by), int | float):
             known = ", ".join(name for name, value in run.train[0].items() if isinstance(value, int | float) and name != "row")
-            raise InputError(Problem(f"curriculum: the rows have no number '{self.by}'", f"Known: {known}"))
+            raise InputError(Problem(f"curriculum: the rows have no number '{self.by}'", f"Known: {LOSS}, {known}"))
+        self.difficulty, self.scored = torch.tensor([float(row[self.by]) for row in run.train]), 0
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
-        difficulty = np.array([float(row[self.by]) for row in run.train])
-        order = np.argsort(-difficulty if self.hardest_first else difficulty, kind="stable")
         for given in batches:
-            share = share_at(run.clock, self.until.steps(run.clock), self.start, self.pace)
+            share = 1.0 if self._known else share_at(run.clock, self.until.steps(run.clock), self.start, self.pace)
             if share >= 1:
                 yield given
                 continue
+            self._score(run)
+            order = torch.argsort(self.difficulty, descending=self.hardest_first, stable=True).numpy()
             allowed = order[: max(len(given), round(share * len(order)))]
             chosen = np.random.default_rng(seed_of(run.seed, "curriculum", run.clock.step)).permutation(allowed)[: len(given)]
             yield [run.train[row] for row in chosen.tolist()]
+
+    def _score(self, run: Run) -> None:
+        """Take the losses, where that is due."""
+        step = run.clock.step
+        if hasattr(self, "difficulty") and (self.renew is None or step < self.scored + self.renew.steps(run.clock)):
+            return
+        if run.fresh and not step and not self.reference:
+            run.say("curriculum: the model has a new head, so its losses before tuning say little; name a reference")
+        self.difficulty, self.scored = torch.from_numpy(losses(run, self._forward)), step
+
+
+def losses(run: Run, forward: Forward) -> Numbers:
+    """The mean loss of each training item, (items,), each passed through the model alone."""
+    found = np.zeros(len(run.train))
+    with judging(forward.module), torch.no_grad():
+        for item, row in enumerate(run.train):
+            loss = run.task.objective(batch_of([{**row, "draw": seed_of(run.seed, "curriculum", item)}], run), forward)
+            found[item] = float(loss.sum) / (loss.count or 1.0)
+    return found
 
 
 def share_at(clock: Clock, until: int, start: float, pace: str) -> float:

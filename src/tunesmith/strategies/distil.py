@@ -10,15 +10,14 @@ import torch
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.model.build import Model, build
 from tunesmith.model.divergence import divergence, kind_of, scores, weighted
 from tunesmith.model.substitute import frozen_copy
+from tunesmith.model.teacher import taught
 
 
 @dataclass
@@ -42,7 +41,7 @@ class Distil(Strategy):
     def begin(self, run: Run) -> None:
         self._teacher: Forward | None = None
         if self.mix:
-            module = taught(self.teacher, run).module if self.teacher else frozen_copy(run.model, run.fixed)
+            module = taught(self.teacher, run, "distil").module if self.teacher else frozen_copy(run.model, run.fixed)
             module = module.to(run.device).eval().requires_grad_(False)
             self._teacher = Forward(module, run.device, run.forward.dtype)
             if run.fresh and not self.teacher:
@@ -65,22 +64,3 @@ def softened(teacher: Tensor, student: Tensor, targets: Tensor, temperature: flo
     if kind_of(targets) == "numbers":
         return divergence(teacher, student, targets)
     return temperature**2 * divergence(teacher / temperature, student / temperature, targets)
-
-
-def taught(spec: str, run: Run) -> Model:
-    """The teacher that ``spec`` names. Raises ``InputError`` where its labels or its vocabulary are not the student's."""
-    with torch.random.fork_rng():
-        model = build(spec, run.task.head(), run.say)
-    if model.fresh:
-        message = f"distil: the teacher {spec} has no head for this task and its labels ({', '.join(model.fresh[:2])} would be new)"
-        raise InputError(Problem(message, "Tune the teacher on the same task and labels first, and name its run"))
-    if vocabulary(model.tokenizer) != vocabulary(run.tokenizer):
-        remedy = "Name a teacher with the student's tokenizer, or begin from a student of the teacher's family"
-        raise InputError(Problem(f"distil: the teacher {spec} has another vocabulary than the student", remedy))
-    return model
-
-
-def vocabulary(tokenizer: object) -> object:
-    """The ids of all tokens by their texts; None for what reads no text."""
-    text = getattr(tokenizer, "tokenizer", tokenizer)  # a processor holds one
-    return text.get_vocab() if hasattr(text, "get_vocab") else None
