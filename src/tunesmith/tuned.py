@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,14 @@ from tunesmith.evaluate.score import predict
 from tunesmith.model.build import Model, build_for
 from tunesmith.model.files import read_json
 from tunesmith.model.sources import ModelSource, resolve
-from tunesmith.recipes.recipe import read_recipe
+from tunesmith.recipes.find import did_you_mean, name_of
+from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from
+from tunesmith.recipes.validate import as_plain
 from tunesmith.report import folder as folders
 from tunesmith.tasks.text_classification import TextClassification
 
 RESOLVED = folders.RECIPES[1]
+TOLD = "tunesmith.json"  # beside a model that has left its run: what it was tuned for
 CHUNK = 2_000  # rows predicted at a time: a large file takes little memory
 CLASSIFIER = "ForSequenceClassification"  # how transformers ends the names of text classifiers
 LONGEST = 512  # tokens of a text, where the model does not say less
@@ -85,19 +88,57 @@ class Tuned:
         return Forward(self.model.module.to(where).eval(), where, choose(self.precision if trained_here else "auto", where))
 
 
-def load(which: str | Path, runs: str | Path = "runs") -> Tuned:
-    """The tuned model of a run (its folder, its name in ``runs``, or ``last``), or a classifier in a folder, a sample or the hub.
+def load(which: str | Path, runs: str | Path = "runs", task: str = "") -> Tuned:
+    """The tuned model of a run (its folder, its name in ``runs``, or ``last``), an exported one, or a classifier from anywhere.
 
-    Raises ``InputError`` for a run that is not finished, and for a model without a head that can answer.
+    ``task`` names one where the run has several. Raises ``InputError`` for a run that is not finished, and for a model without a head
+    that can answer.
     """
+    if task:
+        return _from_elsewhere(str(of_task(which, runs, task)))
     if is_model(str(which), Path(runs)):
-        return _classifier(str(which))
+        return _from_elsewhere(str(which))
     folder = finished_run(which, runs)
-    last = max((place.parent for place in folder.glob(f"*-*/{RESOLVED}")), default=folder)  # of several stages, the last answers
-    recipe = read_recipe(last / RESOLVED, ["strategies=[]"])  # they may be code of the user's own, and have done their work
+    if tasks := tasks_of(folder):
+        return _from_elsewhere(str(of_task(which, runs, tasks[0] if len(tasks) == 1 else "")))
+    return tuned_for(recipe_of(folder), str(folder / "model"))
+
+
+def tasks_of(run: Path) -> list[str]:
+    """The names of the tasks of a finished run that has several, and a model for each."""
+    return sorted(place.parent.name for place in run.glob(f"model/*/{TOLD}"))
+
+
+def of_task(which: str | Path, runs: str | Path, task: str) -> Path:
+    """The folder of the model of one task of a run. Raises ``InputError``, with the nearest name, where there is none of that name."""
+    folder = finished_run(which, runs)
+    tasks = tasks_of(folder)
+    if task in tasks:
+        return folder / "model" / task
+    if not tasks:
+        raise InputError(Problem(f"the run has one task, and none is called '{task}'", "Leave the name out", str(folder)))
+    message = f"there is no task '{task}'" if task else f"the run has several tasks: {', '.join(tasks)}"
+    raise InputError(Problem(message, did_you_mean(task, tasks) if task else f"Name one: --task {tasks[0]}", str(folder)))
+
+
+def recipe_of(run: Path) -> Recipe:
+    """The recipe of a finished run without its strategies, which have done their work; of several stages that of the last."""
+    last = max((place.parent for place in run.glob(f"*-*/{RESOLVED}")), default=run)
+    return read_recipe(last / RESOLVED, ["strategies=[]"])  # they may be code of the user's own
+
+
+def tuned_for(recipe: Recipe, spec: str) -> Tuned:
+    """The model that ``spec`` names, with the task of a recipe."""
     torch.manual_seed(0)
-    model = build_for(recipe.task, str(folder / "model"))
+    model = build_for(recipe.task, spec)
     return Tuned(model, recipe.task, recipe.data.columns, recipe.data.labels, recipe.training.precision)
+
+
+def tell(recipe: Recipe, folder: Path) -> None:
+    """Write beside a model what it was tuned for, as parts of a recipe, so that ``load`` knows without the run."""
+    data = {"columns": recipe.data.columns, "labels": recipe.data.labels}
+    task = {name_of(recipe.task): as_plain(recipe.task)}
+    folders.write_json(folder / TOLD, {"task": task, "data": data, "training": {"precision": recipe.training.precision}})
 
 
 def finished_run(which: str | Path, runs: str | Path) -> Path:
@@ -117,9 +158,24 @@ def is_model(which: str, runs: Path) -> bool:
     return ":" in which or path.suffix == ".gguf" or (which.count("/") == 1 and not path.parent.is_dir())
 
 
-def _classifier(spec: str) -> Tuned:
-    """A text classifier that was tuned elsewhere: its labels are those of its configuration."""
+def _from_elsewhere(spec: str) -> Tuned:
+    """A model that was exported from a run, or a classifier."""
     source = resolve(spec)
+    told = (source.adapter or source.path) / TOLD
+    return tuned_for(_told(told), spec) if told.exists() else _classifier(spec, source)
+
+
+def _told(file: Path) -> Recipe:
+    """What ``tell`` wrote, as a recipe."""
+    told = read_json(file)
+    try:
+        return recipe_from({**told, "model": str(file.parent), "data": {"train": [], **told.get("data", {})}})
+    except InputError as error:
+        raise InputError(*(replace(problem, file=str(file)) for problem in error.problems)) from None
+
+
+def _classifier(spec: str, source: ModelSource) -> Tuned:
+    """A text classifier that was tuned elsewhere: its labels are those of its configuration."""
     task = _task_of(source)
     model = build_for(task, spec)
     if model.fresh:
