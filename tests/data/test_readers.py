@@ -11,7 +11,9 @@ import zstandard
 from pyarrow import parquet
 
 from tunesmith.core.errors import InputError
+from tunesmith.core.task import UNITS
 from tunesmith.data.readers import FORMATS, format_of
+from tunesmith.data.readers import UNITS as READ
 from tunesmith.data.source import read
 
 ROWS = [{"text": "good, indeed", "label": "a"}, {"text": "bad", "label": "b"}]
@@ -48,6 +50,32 @@ def test_a_text_file_has_a_text_a_line(write) -> None:
     rows, _ = read(write("texts.txt", "one\n\n  two, \r\n"))
     assert list(rows) == [{"text": "one"}, {"text": "  two, "}]
     assert rows.place(1)[1] == 3
+
+
+STORY = "\n  once\nupon a time\n\n \t\nthere was\na cat \n\n"
+
+
+@pytest.mark.parametrize(
+    ("unit", "texts", "places"),
+    [
+        ("line", ["  once", "upon a time", "there was", "a cat "], [2, 3, 6, 7]),
+        ("paragraph", ["  once\nupon a time", "there was\na cat"], [2, 6]),
+        ("file", ["  once\nupon a time\n\n \t\nthere was\na cat"], [2]),
+    ],
+)
+def test_a_row_of_a_text_file_is_a_line_a_paragraph_or_all_of_it(write, unit: str, texts: list[str], places: list[int]) -> None:
+    rows, problems = read(write("story.txt", STORY), unit=unit)
+    assert [row["text"] for row in rows] == texts
+    assert [rows.place(row)[1] for row in range(len(rows))] == places
+    assert not problems
+    assert set(UNITS) == set(READ)
+
+
+def test_other_files_have_rows_already(write) -> None:
+    with pytest.raises(
+        InputError, match=r"rows.jsonl: a paragraph is a row of .txt files, and these are rows already\. Leave the setting out"
+    ):
+        read(write("rows.jsonl", LINES), unit="paragraph")
 
 
 def test_no_parquet(write) -> None:

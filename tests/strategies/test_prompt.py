@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import AutoModelForImageClassification
 
 import tiny
-from training import tiny_fit, weights
+from training import TRAINING, tiny_fit, weights
 from tunesmith.core.errors import InputError
+from tunesmith.data.encode import Encoded
+from tunesmith.engine.loop import fit
+from tunesmith.model.build import build_for
 from tunesmith.strategies.prompt import Prompt
+from tunesmith.tasks.causal_language_modelling import CausalLanguageModelling
 
 IDS = torch.tensor([[2, 10, 11, 3]])
 
@@ -44,6 +52,18 @@ def test_the_vectors_and_the_head_learn_and_the_base_does_not() -> None:
 def test_a_text_too_long_for_the_vectors_is_told() -> None:
     with pytest.raises(InputError, match=r"70 learned tokens and \d+ of the longest text are more than 72 positions"):
         tiny_fit(None, [Prompt(tokens=70)])
+
+
+def test_texts_that_share_a_row_of_the_batch_are_refused(tmp_path: Path) -> None:
+    for pack, expected in (
+        (None, pytest.raises(InputError, match="several texts share one")),
+        (False, nullcontext()),
+    ):
+        task = CausalLanguageModelling(max_length=16, pack=pack)
+        model = build_for(task, str(tiny.folder(tmp_path / str(pack), "llama")))
+        rows = task.encode([task.read({"text": "a good film " * size}) for size in (1, 2, 5)], model.tokenizer)
+        with expected:
+            fit(model, task, Encoded([rows]), [Prompt(tokens=2)], replace(TRAINING, steps=1), None, [])
 
 
 def test_a_family_that_cannot_is_refused() -> None:

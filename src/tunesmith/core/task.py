@@ -14,6 +14,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 
 Row = dict[str, Any]
+UNITS = ("line", "paragraph", "file")  # what of a text file is a row
 Prediction = dict[str, Any]
 
 
@@ -28,6 +29,7 @@ class Column:
     ``separator`` what parts several values in one cell, empty where a cell holds one
     ``file``      whether a text in it is the path of a file, from the folder of the data file
     ``blank``     whether an empty cell says something: that a question has no answer, for example
+    ``unit``      what of a text file is a row, where rows are read from one: a line, a paragraph (between blank lines), or the file
     ``group``     whether rows with the same value belong together, so that a part that is held out gets all of them or none
     """
 
@@ -39,6 +41,7 @@ class Column:
     file: bool = False
     blank: bool = False
     group: bool = False
+    unit: str = "line"
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,8 @@ def read_roles(
 
     Rows without a value that the task needs are left out too. Raises ``InputError`` where no row is left or a column is not there.
     """
-    rows, bad = read(spec, skip_bad=True, base=base)
+    unit = next((column.unit for column in task.columns()), "line")
+    rows, bad = read(spec, skip_bad=True, base=base, unit=unit)
     headers = find(task.columns(), rows.columns, columns, rows.place(0)[0], truth)
     rows = located(parted(rows.renamed(headers), task), task, base or Path())
     wanted = [column for column in task.columns() if column.required and not column.blank and (truth or not column.truth)]

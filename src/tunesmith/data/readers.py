@@ -23,10 +23,14 @@ Parsed = tuple[Rows, list[Problem]]  # the rows, and what is wrong with those th
 Reader = Callable[[BufferedReader, str], Parsed]
 
 
-def read_file(path: Path) -> Parsed:
-    """Read a file of a known format. Raises ``InputError`` where the file as a whole cannot be used."""
+def read_file(path: Path, unit: str = "line") -> Parsed:
+    """Read a file of a known format; ``unit`` is what of a text file is a row: line, paragraph or file.
+
+    Raises ``InputError`` where the file as a whole cannot be used.
+    """
+    known = format_of(path)
     with opened(path) as stream:
-        rows, problems = FORMATS[format_of(path)](stream, str(path))
+        rows, problems = (_by_rows(UNITS[unit]) if known == TEXT else FORMATS[known])(stream, str(path))
     if not rows and not problems:
         raise InputError(Problem("the file has no rows", "Give a file with at least one", str(path)))
     return rows, problems
@@ -63,6 +67,34 @@ def _read_text(stream: BufferedReader, collector: Collector) -> None:
             collector.add({"text": line.rstrip("\r\n")}, number)
 
 
+def _read_paragraphs(stream: BufferedReader, collector: Collector) -> None:
+    """What stands between blank lines is the ``text`` of a row, with its line breaks; the place of a row is its first line."""
+    _gather(stream, collector, str.isspace)
+
+
+def _read_whole(stream: BufferedReader, collector: Collector) -> None:
+    """All of the file is the ``text`` of one row, without the blank lines around it."""
+    _gather(stream, collector, lambda line: False)
+
+
+def _gather(stream: BufferedReader, collector: Collector, parts: Callable[[str], bool]) -> None:
+    """Rows of several lines: ``parts`` says of a line whether it stands between two of them."""
+    first, held = 0, list[str]()
+    for number, line in lines(stream, collector):
+        if parts(line):
+            _add(held, first, collector)
+            held = []
+        elif held or not line.isspace():
+            first = first if held else number
+            held.append(line.rstrip("\r\n"))
+    _add(held, first, collector)
+
+
+def _add(held: list[str], first: int, collector: Collector) -> None:
+    if held:
+        collector.add({"text": "\n".join(held).rstrip()}, first)
+
+
 def _read_parquet(stream: BufferedReader, file: str) -> Parsed:
     try:
         table = parquet.read_table(stream if stream.seekable() else BytesIO(stream.read()))
@@ -71,13 +103,15 @@ def _read_parquet(stream: BufferedReader, file: str) -> Parsed:
     return table_rows(table, file), []
 
 
+TEXT = ".txt"
+UNITS = {"line": _read_text, "paragraph": _read_paragraphs, "file": _read_whole}
 FORMATS: dict[str, Reader] = {
     ".csv": _by_rows(read_csv),
     ".tsv": _by_rows(read_tsv),
     ".jsonl": _by_rows(read_json_lines),
     ".ndjson": _by_rows(read_json_lines),
     ".json": _by_rows(read_json),
-    ".txt": _by_rows(_read_text),
+    TEXT: _by_rows(_read_text),
     **dict.fromkeys((".conll", ".bio", ".iob", ".iob2", ".bioes"), _by_rows(read_conll)),
     ".conllu": _by_rows(read_conllu),
     ".parquet": _read_parquet,

@@ -15,7 +15,7 @@ import pyarrow as pa
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.data.collect import Collector, collecting
 from tunesmith.data.hub import HUB_ID, dataset_table, load_hub
-from tunesmith.data.readers import FORMATS, Parsed, format_of, read_file, table_rows
+from tunesmith.data.readers import FORMATS, TEXT, Parsed, format_of, read_file, table_rows
 from tunesmith.data.rows import Rows
 
 SAMPLE = "sample:"
@@ -24,17 +24,18 @@ SPLIT_NAMES = {"train": "train|training", "validation": "validation|valid|val|de
 _KNOWN = f"Give a file that ends in {' '.join(FORMATS)} (.gz and .zst too)"
 
 
-def read(spec: Any, skip_bad: bool = False, base: Path | None = None) -> tuple[Rows, list[Problem]]:
+def read(spec: Any, skip_bad: bool = False, base: Path | None = None, unit: str = "line") -> tuple[Rows, list[Problem]]:
     """Read rows, and what is wrong with those that were left out.
 
     ``spec`` is a file, a glob, a folder with a train file, ``sample:name/split``, ``org/name:config/split`` of the hub, or a list of
     those (columns must agree); from Python also a list of dictionaries or texts, a dictionary of lists, a table of pyarrow, pandas or
     polars, or a ``datasets.Dataset``. A list of strings means files where its first string is the name of one.
-    Paths start from ``base``. Raises ``InputError`` with the problems of all files and rows; ``skip_bad`` leaves bad rows out instead.
+    Paths start from ``base``. ``unit`` is what of a text file is a row: line, paragraph or file; other sources have rows already.
+    Raises ``InputError`` with the problems of all files and rows; ``skip_bad`` leaves bad rows out instead.
     """
     unusable: list[Problem] = []
     parsed: list[Parsed] = []
-    for source in _sources(spec, base or Path(), unusable):
+    for source in _sources(spec, base or Path(), unit, unusable):
         with collecting(unusable):
             parsed.append(source())
     bad = [problem for _, problems in parsed for problem in problems]
@@ -44,6 +45,10 @@ def read(spec: Any, skip_bad: bool = False, base: Path | None = None) -> tuple[R
     if not parts:
         raise InputError(*bad or [Problem("the data has no rows", "Give at least one")])
     _check_same_columns(parts)
+    if unit != "line" and all(format_of(Path(part.place(0)[0])) != TEXT for part in parts):
+        raise InputError(
+            Problem(f"a {unit} is a row of .txt files, and these are rows already", "Leave the setting out", parts[0].place(0)[0])
+        )
     return Rows.join(parts), bad
 
 
@@ -59,12 +64,12 @@ def beside(spec: Any, split: str, base: Path | None = None) -> Any:
     return [str(Path(spec) / path.name) for path in found] or None
 
 
-def _sources(spec: Any, base: Path, problems: list[Problem]) -> Iterator[Callable[[], Parsed]]:
+def _sources(spec: Any, base: Path, unit: str, problems: list[Problem]) -> Iterator[Callable[[], Parsed]]:
     """What has to be called to get each part of the data; names that lead nowhere are added to ``problems``."""
     if isinstance(spec, str | Path) or (isinstance(spec, list | tuple) and spec and _is_name(spec[0], base)):
         for name in [spec] if isinstance(spec, str | Path) else spec:
             with collecting(problems):
-                yield from _named(str(name), base)
+                yield from _named(str(name), base, partial(read_file, unit=unit))
     elif isinstance(spec, Mapping):
         yield partial(_of_columns, spec)
     elif isinstance(spec, list | tuple):
@@ -88,18 +93,18 @@ def _is_name(value: Any, base: Path) -> bool:
     return False
 
 
-def _named(name: str, base: Path) -> list[Callable[[], Parsed]]:
-    """What a name in a recipe stands for."""
+def _named(name: str, base: Path, reader: Callable[[Path], Parsed]) -> list[Callable[[], Parsed]]:
+    """What a name in a recipe stands for; ``reader`` reads a file."""
     if name.startswith(SAMPLE):
         sample, _, split = name.partition("/")
-        return [partial(read_file, path) for path in _split_of(_sample(sample), split or "train", name)]
+        return [partial(reader, path) for path in _split_of(_sample(sample), split or "train", name)]
     path = base / Path(name).expanduser()
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except (OSError, ValueError) as error:
         raise InputError(Problem(f"'{name[:40]}...' cannot be the name of a file", "Put texts into a list")) from error
     if is_folder:
-        return [partial(read_file, file) for file in _split_of(path, "train", str(path))]
+        return [partial(reader, file) for file in _split_of(path, "train", str(path))]
     if is_there:
         files = [path]
     elif re.search(r"[*?\[]", name):
@@ -114,7 +119,7 @@ def _named(name: str, base: Path) -> list[Callable[[], Parsed]]:
         raise InputError(Problem("there is no such file", f"Did you mean '{near[0]}'?" if near else "Check the path", str(path)))
     if unknown := [file for file in files if not format_of(file)]:
         raise InputError(*(Problem(f"the format '{file.suffix}' is not known", _KNOWN, str(file)) for file in unknown))
-    return [partial(read_file, file) for file in files]
+    return [partial(reader, file) for file in files]
 
 
 def _sample(spec: str) -> Path:

@@ -44,6 +44,19 @@ def wrap(model: nn.Module, config: Any) -> nn.Module:
     return adapted
 
 
+def merged(adapted: nn.Module) -> nn.Module:
+    """The model with its adapter folded into its weights, and its head; the adapted one is used up. Raises what peft raises."""
+    from peft.utils.other import ModulesToSaveWrapper
+
+    for name, part in list(adapted.named_modules()):
+        if isinstance(part, ModulesToSaveWrapper):  # peft itself cannot put a head of several layers back, beside other kinds than lora
+            above, _, own = name.rpartition(".")
+            whole = part.unload_and_optionally_merge_module(merge=True, safe_merge=True, adapter_names=None)
+            setattr(adapted.get_submodule(above), own, whole)
+    folded: nn.Module = adapted.merge_and_unload(safe_merge=True)  # type: ignore[operator]
+    return folded
+
+
 def frozen(adapted: nn.Module) -> frozenset[str]:
     """The names of the parameters that do not learn under the adapter."""
     return frozenset(name for name, parameter in adapted.named_parameters() if not parameter.requires_grad)
@@ -78,9 +91,17 @@ def room_for(count: int, run: Run) -> None:
 
 
 def tried(run: Run, name: str) -> None:
-    """Call the adapted model once. Raises ``InputError`` where its family cannot do what the adapter asks of it."""
+    """Call the adapted model once. Raises ``InputError`` where its family cannot do what the adapter asks of it.
+
+    Nor can any where texts share a row of a batch: learned tokens before the row would stand before the first of them alone.
+    """
     if not run.train:
         return
+    by_length = sorted(range(len(run.train)), key=lambda item: run.train[item]["length"])
+    together = run.task.collate([run.train[item] for item in {*by_length[:2], by_length[-1]}], run.tokenizer)
+    mask = together.inputs.get("attention_mask")
+    if mask is not None and mask.dim() > 2:
+        raise InputError(Problem(f"{name} puts tokens before a row of the batch, and several texts share one", "Set task.pack to false"))
     try:
         with torch.no_grad():
             run.forward(run.task.collate([run.train[0]], run.tokenizer))

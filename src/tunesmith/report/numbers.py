@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _SHARES = {"accuracy", "precision", "recall", "f1", "match"}  # a metric with one of these words is a share of 1, shown in percent
-_ERRORS = {"loss", "ece", "mse", "rmse", "mae", "error", "perplexity", "wer", "cer", "ter"}  # with one of these, lower is better
+_ERRORS = {"loss", "bits", "ece", "mse", "rmse", "mae", "error", "perplexity", "wer", "cer", "ter"}  # with one of these, lower is better
 _CAPITALS = {"auc", "bleu", "cer", "ece", "f1", "mae", "mcc", "mse", "r2", "rmse", "rouge", "ter", "wer"}
 _BASELINES = {"majority": "majority class", "tfidf": "TF-IDF + logistic regression", "linear_probe": "linear probe on the frozen base"}
 

@@ -15,7 +15,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import Column, Head, Prediction, Row, Task
+from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Task
 from tunesmith.data.documents import Windows, encode_documents, encode_prompts, pad_documents
 from tunesmith.data.packing import pack
 from tunesmith.data.text import check_text
@@ -27,7 +27,6 @@ from tunesmith.model.generate import generate, texts
 from tunesmith.model.labelled import labelled_logits, labelled_losses
 
 PROBE = ([1, 2, 3], [3, 1])  # two texts that a model must keep apart; any tokens will do
-METRICS = ("perplexity", "loss", "bits_per_byte", "token_accuracy")
 
 
 @dataclass
@@ -40,6 +39,7 @@ class CausalLanguageModelling(Task):
     different tokenizers, ``token_accuracy``), and by how varied texts are that go on from their beginnings.
     """
 
+    document: str = setting("line", "what of a .txt file is a document: a line, a paragraph between blank lines, or all", choices=UNITS)
     max_length: int = setting(512, "longest window in tokens, or what the model takes; longer documents are cut into several", low=8)
     stride: int = setting(0, "tokens that windows of a long document share: seen again, and not learned again", low=0)
     pack: bool | None = setting(None, "whether short documents share a row of the batch; when not said: if the model keeps them apart")
@@ -48,7 +48,7 @@ class CausalLanguageModelling(Task):
     prompt_length: int = setting(32, "longest of these beginnings in tokens; at most half of the document's first window", low=0)
     max_new_tokens: int = setting(64, "longest text that is written, in tokens", low=1)
     temperature: float = setting(0.0, "writing: 0 takes the likeliest token; above, drawn from softmax(logits / temperature)", low=0)
-    metric: str = setting("perplexity", "the metric that decides", choices=METRICS)
+    metric: str = setting("perplexity", "the metric that decides", choices=("perplexity", "loss", "bits_per_byte", "token_accuracy"))
 
     @property
     def offers(self) -> frozenset[str]:  # type: ignore[override]
@@ -69,7 +69,7 @@ class CausalLanguageModelling(Task):
         return cls(max_length=16, stride=2, max_new_tokens=3, prompt_length=3, written=2), rows
 
     def columns(self) -> tuple[Column, ...]:
-        return (Column("text", ("content", "document", "story", "article", "body", "poem", "lyrics", "sentence", "raw_content")),)
+        return (Column("text", ("content", "document", "story", "article", "body", "poem", "lyrics", "raw_content"), unit=self.document),)
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
         sizes = [len(str(row["text"])) for row in rows]

@@ -15,7 +15,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import Column, Head, Prediction, Row, Task
+from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Task
 from tunesmith.data.masking import encode_masked, mask_item
 from tunesmith.data.text import check_text, pad_texts
 from tunesmith.model.labelled import IGNORED, labelled_logits
@@ -31,6 +31,7 @@ class MaskedLanguageModelling(Task):
     for words that are masked where it has none, and the ``text`` with the best of them. Long texts are cut into several items.
     """
 
+    document: str = setting("line", "what of a .txt file is a text: a line, a paragraph between blank lines, or all", choices=UNITS)
     rate: float = setting(0.15, "share of the words that is asked for", above=0, high=0.9)
     whole_words: bool = setting(True, "whether all tokens of a word are asked for together; Chinese words by jieba where it is installed")
     max_length: int = setting(128, "longest item in tokens, or what the model takes if less; longer texts are cut into several", low=8)
@@ -52,7 +53,7 @@ class MaskedLanguageModelling(Task):
         return cls(max_length=16), [{"text": f"the {name} was {word} , and it was {word}"} for _ in range(3) for name, word in told.items()]
 
     def columns(self) -> tuple[Column, ...]:
-        return (Column("text", ("content", "document", "sentence", "article", "body", "review", "masked", "raw_content")),)
+        return (Column("text", ("content", "document", "sentence", "article", "body", "review", "masked"), unit=self.document),)
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
         sizes = [len(str(row["text"])) for row in rows]
