@@ -11,21 +11,27 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from torch import Tensor
 
 import tiny
 from tunesmith.core.clock import Span
+from tunesmith.core.forward import Forward
+from tunesmith.core.mixture import MEAN, PLACE, SEVERAL, Member, Mixture, mean_of_tasks, through
 from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Row, Task
 from tunesmith.data.encode import Encoded, encode
+from tunesmith.data.mixing import MixedRows, Mixing
 from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.engine.events import EventLog
 from tunesmith.engine.loop import Fitted, fit
 from tunesmith.engine.settings import Training
 from tunesmith.evaluate.score import scorer
 from tunesmith.model.build import Model
+from tunesmith.model.shared import share
 from tunesmith.tasks.text_classification import TextClassification
+from tunesmith.tasks.token_classification import TokenClassification
 
 TRAINING = Training(
     steps=6,
@@ -57,8 +63,10 @@ def tiny_fit(
 ) -> Fitted:
     """Train a tiny model with strategies and observers, checkpoints and events going to ``folder``.
 
-    A folder that holds checkpoints is resumed. The model is the same at each call.
+    A folder that holds checkpoints is resumed. The model is the same at each call. Strategies that need several tasks get them.
     """
+    if any(SEVERAL in getattr(part, "needs", ()) for part in parts):
+        return mixed_fit(folder, parts, **changes)
     task, rows = make_task()
     examples = learned(task, rows)
     data = encode(examples, task, tiny.tokenizer())
@@ -68,12 +76,54 @@ def tiny_fit(
             part.p = changes.get("dropout", 0.1)
     changes.pop("dropout", None)
     model = Model(module, tiny.tokenizer(), None, "", ())  # type: ignore[arg-type]
-    watch: list[Observer] = [part for part in parts if isinstance(part, Observer)]
-    if folder is not None:
-        watch += [EventLog(folder / "events.jsonl", 1), Checkpoints(folder / "checkpoints", keep=9)]
     strategies = [part for part in parts if isinstance(part, Strategy)]
     score = scorer(task, examples, data, tiny.tokenizer())
-    return fit(model, task, data, strategies, replace(TRAINING, **changes), score, watch)
+    return fit(model, task, data, strategies, replace(TRAINING, **changes), score, watching(folder, parts))
+
+
+def watching(folder: Path | None, parts: Sequence[Strategy | Observer]) -> list[Observer]:
+    """The observers of a run: those among its parts, and in a folder its log and its checkpoints."""
+    kept = [EventLog(folder / "events.jsonl", 1), Checkpoints(folder / "checkpoints", keep=9)] if folder is not None else []
+    return [*(part for part in parts if isinstance(part, Observer)), *kept]
+
+
+def mixture(weights: Sequence[float] = (1.0, 1.0)) -> tuple[Model, Mixture, Encoded, dict[str, list[Row]]]:
+    """Two tasks on one tiny trunk, labels of texts and tags of tokens: the model, the tasks, their items, and their examples."""
+    texts, tagged = TextClassification.example(), TokenClassification.example()
+    kinds: dict[str, tuple[Task, list[Row]]] = {"texts": texts, "tags": tagged}
+    examples = {name: learned(task, rows) for name, (task, rows) in kinds.items()}
+    items = {name: encode(examples[name], task, tiny.tokenizer()) for name, (task, _) in kinds.items()}
+    torch.manual_seed(1)
+    tagger = transformers.BertForTokenClassification(tiny.configs["bert"](num_labels=len(tagged[0].labels)))
+    module = share({"texts": tiny.bert(num_labels=2), "tags": tagger}).train()
+    worth = {"texts": 1.0, "tags": 7.0}
+    members = {
+        name: Member(task, tiny.tokenizer(), len(items[name]), weight, worth[name])
+        for weight, (name, (task, _)) in zip(weights, kinds.items(), strict=True)
+    }
+    model = Model(module, tiny.tokenizer(), None, "", ())  # type: ignore[arg-type]
+    return model, Mixture(members), Encoded.join(list(items.values()), PLACE), examples
+
+
+def mixed_fit(folder: Path | None, parts: Sequence[Strategy | Observer] = (), **changes: Any) -> Fitted:
+    """``tiny_fit`` for two tasks, whose rows are drawn equally."""
+    model, task, data, examples = mixture(changes.pop("weights", (1.0, 1.0)))
+    for part in model.module.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = changes.get("dropout", 0.1)
+    changes.pop("dropout", None)
+    own = {
+        name: scorer(member.task, examples[name], encode(examples[name], member.task, tiny.tokenizer()), tiny.tokenizer())
+        for name, member in task.members.items()
+    }
+    tasks = {name: member.task for name, member in task.members.items()}
+
+    def score(forward: Forward) -> dict[str, Any]:
+        return {MEAN: mean_of_tasks({name: one(through(name, forward))[tasks[name].primary] for name, one in own.items()}, tasks)}
+
+    training = replace(TRAINING, trunk="off", **changes)
+    strategies = [*(part for part in parts if isinstance(part, Strategy)), MixedRows(Mixing(by="equal"), training.batch_size)]
+    return fit(model, task, data, strategies, training, score, watching(folder, parts))
 
 
 def sampled(everything: Sequence[Any], number: int) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -62,6 +62,14 @@ def total(value: float) -> float:
 def any_rank(flag: bool) -> bool:
     """Whether the flag is set on any rank: a signal may reach one process only."""
     return total(float(flag)) > 0
+
+
+def union(names: Iterable[str]) -> list[str]:
+    """The names that any rank has, in order."""
+    found: list[list[str]] = [[] for _ in range(world())]
+    if dist.is_initialized():
+        dist.all_gather_object(found, list(names))
+    return sorted({name for of_rank in found for name in of_rank} | set(names))
 
 
 def add_over_ranks(tensors: Sequence[Tensor]) -> None:

@@ -111,5 +111,5 @@ def backward(batches: Sequence[Batch], parts: Parts) -> Loss:
         loss = parts.stack.loss(batch, run)
         optimizer.scaled(loss, len(batches)).backward()  # type: ignore[no-untyped-call]
         named = {name: part + total.parts.get(name, 0.0) for name, part in loss.parts.items()}
-        total = Loss(total.sum + loss.sum.detach(), total.count + loss.count, parts=named)
+        total = Loss(total.sum + loss.sum.detach(), total.count + loss.count, parts={**total.parts, **named})
     return optimizer.reduce(total, len(batches))

@@ -117,7 +117,8 @@ class Optimizer:
             distributed.add_over_ranks([p.grad for p in learning if p.grad is not None])
             numbers = [float(loss.sum), loss.count]
             summed = [torch.tensor(distributed.total(number)) for number in numbers]
-            parts = {name: torch.tensor(distributed.total(float(part))) for name, part in sorted(loss.parts.items())}
+            names = distributed.union(loss.parts)
+            parts = {name: torch.tensor(distributed.total(float(loss.parts.get(name, 0.0)))) for name in names}
             loss = Loss(summed[0], float(summed[1]), parts=parts)
         gradients = [p.grad for p in learning if p.grad is not None]
         divisor = self.scale * (1.0 if _whole(loss, micro_batches) else loss.count)

@@ -44,8 +44,10 @@ class Document:
 
     def tidy(self) -> None:
         """Bring the task, every strategy and auto to one form, ``{name: {settings}}``. What cannot be brought to it stays."""
-        if "task" in self.value:
-            self.value["task"] = _entry(self.value["task"])
+        tasks = self.value.get("tasks")
+        for part in (self.value, *(tasks.values() if isinstance(tasks, dict) else ())):
+            if isinstance(part, dict) and "task" in part:
+                part["task"] = _entry(part["task"])
         strategies = self.value.get("strategies")
         if strategies is None or isinstance(strategies, list | tuple):
             self.value["strategies"] = [_entry(strategy) for strategy in strategies or []]
@@ -84,6 +86,8 @@ class Document:
         top, *rest = dotted
         if top == "task" and rest:
             return (top, *_named(self.value.get("task"), rest))
+        if top == "tasks" and rest[1:2] == ["task"] and rest[2:]:
+            return (top, *rest[:2], *_named(_inside(_inside(self.value.get(top), rest[0]), "task"), rest[2:]))
         if top == "strategies" and rest and self.auto and rest[0] != AUTO:
             raise LookupError("The strategies are chosen by auto", "Write them as a list; tunesmith advise makes one")
         if top == "strategies" and rest and not self.auto:

@@ -47,8 +47,6 @@ def memberships(document: Document) -> dict[str, Membership]:
                 document.refuse(keys, f"{document.name(keys)} is not read: the task is auxiliary", "Take it out, or auxiliary")
     if found and len(found) == len(entries) and all(membership.auxiliary for membership in found.values()):
         document.refuse(("tasks",), "every task is auxiliary, so nothing would be judged and exported", "Leave auxiliary out of one")
-    if document.auto:
-        document.refuse(("strategies",), "auto chooses strategies for one task, and there are several", "List the strategies")
     return found
 
 

@@ -214,14 +214,17 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
         except InputError as error:
             document.problems += error.problems
     several = key == "tasks" and isinstance(document.value[key], Mapping)
+    if several and document.auto:
+        document.refuse(("strategies",), "auto chooses for one task, and the recipe has several", "Write the strategies as a list")
     members, mixing = (memberships(document), mixing_of(document)) if several else ({}, None)
     document.problems = list(dict.fromkeys(document.problems))  # what is wrong at the top is wrong in each stage
     document.finish()
     if several:
-        tasks = {part.name: replace(part, membership=members[part.name]) for part in recipes}
-        for part in tasks.values():
+        for part in recipes:
+            part.membership = members[part.name]
             part.data = replace(part.data, validation=None, test=None) if part.membership.auxiliary else part.data
-        return replace(recipes[-1], name=given, tasks=tasks, mixing=mixing)
+        tasks = {part.name: part for part in recipes}
+        return replace(recipes[-1], name=given, tasks=tasks, mixing=mixing, membership=Membership())
     return replace(recipes[-1], name=given, stages=recipes, sequence=key == "sequence")
 
 

@@ -1,0 +1,92 @@
+"""Recipes of several tasks: what each takes over, what is refused, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunesmith.core.errors import InputError
+from tunesmith.recipes.recipe import read_recipe, recipe_from, recipe_hash, resolved, shortened
+from tunesmith.recipes.yaml import parse
+
+TASKS: dict[str, Any] = {
+    "topics": {"task": "text_classification", "data": {"train": "a.csv"}},
+    "tags": {"task": {"token_classification": {"max_length": 9}}, "data": {"train": "b.conll", "test": "c.conll"}, "weight": 0.5},
+    "words": {"task": "masked_language_modelling", "data": {"train": "d.txt"}, "auxiliary": True},
+}
+TOP: dict[str, Any] = {"model": "m", "data": {"validation": "20%"}, "tasks": TASKS, "seed": 3, "training": {"epochs": 2}}
+MIXING = {"by": "weights", "weights": {"topics": 2.0, "tags": 1.0, "words": 1.0}}
+
+
+def test_a_task_says_what_differs_and_takes_over_the_rest() -> None:
+    recipe = recipe_from(TOP | {"strategies": ["pcgrad"]})
+    topics, tags, words = recipe.tasks.values()
+    assert [part.name for part in recipe.tasks.values()] == list(TASKS)
+    assert (topics.data.train, topics.data.validation, topics.seed, topics.training.epochs) == ("a.csv", "20%", 3, 2)
+    assert tags.task.settings()["max_length"] == 9
+    assert (tags.membership.weight, tags.membership.auxiliary) == (0.5, False)
+    assert (words.membership.auxiliary, words.data.validation, words.data.test) == (True, None, None)
+    assert recipe.mixing is not None
+    assert recipe.mixing.by == "size"
+    assert (recipe.name, len(recipe.strategies)) == ("tasks", 1)
+    shared = recipe_from(
+        {"model": "m", "task": "text_classification", "tasks": {"a": {"data": {"train": "a"}}, "b": {"data": {"train": "b"}}}}
+    )
+    assert [type(part.task).__name__ for part in shared.tasks.values()] == ["TextClassification"] * 2
+
+
+def test_it_reads_back() -> None:
+    recipe = recipe_from(TOP | {"mixing": MIXING, "name": "whole", "strategies": [{"uncertainty": {"rate": 5.0}}, "early_stop"]})
+    for write in (resolved, shortened):
+        again = recipe_from(parse(write(recipe), "")[0])
+        assert again == recipe
+        assert recipe_hash(again) == recipe_hash(recipe)
+    assert recipe_hash(recipe) != recipe_hash(recipe_from(TOP | {"name": "whole"}))
+
+
+def test_places_and_overrides(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(
+        "model: m\ntasks:\n  topics: {task: text_classification, data: {trian: a.csv}}\n  tags:\n    task: token_classification\n"
+        "    data: {train: b.conll}\n    wieght: 2\n    auxiliary: 3\n    training: {epochs: 1}\n"
+        "mixing: {by: weights, weights: {topic: 1}}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError) as caught:
+        read_recipe(file)
+    found = {(problem.line, problem.message) for problem in caught.value.problems}
+    assert (3, "There is no setting 'trian' in tasks.topics.data") in found
+    assert (7, "There is no setting 'wieght' in tasks.tags") in found
+    assert (9, "There is no setting 'training' in tasks.tags") in found
+    assert (10, "There is no task 'topic' to weigh") in found
+    assert (10, "mixing.weights says nothing of task tags") in found
+    assert any(line == 8 and message.startswith("tasks.tags.auxiliary must be on or off") for line, message in found)
+    file.write_text("model: m\ntasks:\n  a: {task: text_classification, data: {train: a.csv}}\n", encoding="utf-8")
+    changed = read_recipe(file, ["tasks.a.data.train=b.csv", "tasks.a.weight=3", "tasks.a.task.max_length=8"])
+    part = changed.tasks["a"]
+    assert (part.data.train, part.membership.weight, part.task.settings()["max_length"]) == ("b.csv", 3.0, 8)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"tasks": {}}, r"tasks must be a mapping of at least one task.*topics: \{task:"),
+        ({"tasks": [{}]}, "tasks must be a mapping"),
+        ({"tasks": {"a": 7}}, r"tasks\.a must be a mapping of keys"),
+        ({"tasks": {"a/b": TASKS["topics"]}}, "'a/b' cannot be the name of a task"),
+        ({"tasks": {"words": TASKS["words"]}}, "every task is auxiliary"),
+        ({"tasks": TASKS | {"tags": TASKS["tags"] | {"auxiliary": True}}}, r"tasks\.tags\.data\.test is not read: the task is auxiliary"),
+        ({"tasks": TASKS | {"tags": TASKS["tags"] | {"weight": 0}}}, r"tasks\.tags\.weight must be above 0"),
+        ({"stages": [{}]}, "stages and tasks exclude each other"),
+        ({"task": "text_classification"}, "task is not read: each part has its own"),
+        ({"mixing": {"by": "luck"}}, "mixing.by must be size or temperature or equal or weights or annealed"),
+        ({"mixing": {"temperature": 3}}, "mixing.temperature is not read where by is size"),
+        ({"tasks": None, "task": "text_classification", "data": {"train": "a"}, "mixing": {"by": "equal"}}, "mixing is not read"),
+        ({"strategies": "auto"}, "auto chooses for one task"),
+    ],
+)
+def test_what_makes_no_mixture_is_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        recipe_from(TOP | keys)

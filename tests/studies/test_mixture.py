@@ -1,0 +1,179 @@
+"""Runs of several tasks: one trunk learns from all, each is judged and exported on its own, and a kill costs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transformers
+from safetensors.torch import load_file
+
+import tiny
+import tunesmith
+from runs import TRAINING, rows, timeless
+from tunesmith.core.errors import InputError, InterruptedRunError
+from tunesmith.core.observer import Observer, Record
+from tunesmith.core.run import Run
+from tunesmith.engine.events import read_events
+from tunesmith.recipes.recipe import recipe_from
+from tunesmith.run import Report
+from tunesmith.studies.mixture import prepare
+
+SMALL = TRAINING | {"steps": 6, "save_every": "2st", "evaluate_every": "3st"}
+del SMALL["epochs"]
+WORDS = [("the man in paris was good", "O O O B-PLACE O O"), ("a small woman loved the new film", "O B-WHO I-WHO O O B-WHAT I-WHAT")]
+TAGGED = [{"text": f"{text} {number}", "tags": f"{tags} O"} for number in range(6) for text, tags in WORDS]
+TOPICS = {"task": "text_classification", "data": {"train": rows(24), "test": "30%"}}
+TAGS = {"task": {"token_classification": {"max_length": 16}}, "data": {"train": TAGGED}, "weight": 0.5}
+TEXTS = {"task": {"masked_language_modelling": {"max_length": 16}}, "data": {"train": [{"text": row["text"]} for row in rows(16)]}}
+THREE = {"topics": TOPICS, "tags": TAGS, "words": TEXTS | {"auxiliary": True}}
+
+Mixed = Callable[..., Report]
+
+
+@pytest.fixture
+def mixed(tmp_path: Path, model: str) -> Mixed:
+    """``mixed(name, tasks={...})``: a run of six steps."""
+
+    def run(name: str, watch: Any = (), **keys: Any) -> Report:
+        shared = {"model": model, "baselines": False, "training": SMALL, "tasks": THREE}
+        return tunesmith.train(shared | keys, run=name, runs=tmp_path / "runs", watch=watch)
+
+    return run
+
+
+def test_each_task_is_judged_and_exported_on_its_own(mixed: Mixed, tmp_path: Path) -> None:
+    report = mixed("three", strategies=["uncertainty", "pcgrad", {"ema": {"decay": 0.5}}])
+    folder, scores = report.folder, report.scores
+    assert scores == json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    assert list(scores["tasks"]) == ["topics", "tags"]  # the auxiliary one is not judged
+    primaries = [scores["tasks"]["topics"]["tuned"]["accuracy"], scores["tasks"]["tags"]["tuned"]["f1"]]
+    assert scores["tuned"] == pytest.approx({"mean_of_tasks": sum(primaries) / 2, "topics_accuracy": primaries[0], "tags_f1": primaries[1]})
+    assert sorted(path.name for path in (folder / "model").iterdir()) == ["tags", "topics"]
+    heads = {"topics": "AutoModelForSequenceClassification", "tags": "AutoModelForTokenClassification"}
+    for name, auto in heads.items():
+        loaded, info = getattr(transformers, auto).from_pretrained(folder / "model" / name, output_loading_info=True)
+        assert not any(info[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+        assert loaded.config.num_labels == {"topics": 2, "tags": 7}[name]
+    parts = [load_file(folder / "model" / name / "model.safetensors") for name in heads]
+    shared = [name for name in parts[0] if name.startswith("bert.") and name in parts[1]]
+    assert len(shared) > 40  # the trunk, which is the same in both
+    assert all(bool((parts[0][name] == parts[1][name]).all()) for name in shared)
+    assert any("uncertainty" in event.get("parts", {}) for event in read_events(folder / "events.jsonl"))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Every score: topics" in page
+    assert "Every score: tags" in page
+    assert "Every score" in (folder / "tasks" / "tags" / "report.html").read_text(encoding="utf-8")
+    assert (
+        len((folder / "tasks/topics/predictions/test.jsonl").read_text(encoding="utf-8").splitlines())
+        == scores["tasks"]["topics"]["examples"]
+    )
+
+    answers = tunesmith.load(folder, task="topics").predict(["a good film"])
+    assert answers == tunesmith.load(folder / "model" / "topics").predict(["a good film"])
+    assert "tags" in tunesmith.load("three", tmp_path / "runs", "tags").predict(["the man in paris"])[0]
+    with pytest.raises(InputError, match=r"the run has several tasks: tags, topics\. Name one: --task tags"):
+        tunesmith.load(folder)
+    with pytest.raises(InputError, match=r"there is no task 'topic'\. Did you mean topics"):
+        tunesmith.load(folder, task="topic")
+    with pytest.raises(InputError, match="this run is finished"):
+        tunesmith.resume(folder)
+
+
+@dataclass
+class Interruption(Observer):
+    """Somebody who presses Ctrl-C at a step."""
+
+    at: int = 3
+
+    def step(self, run: Run, record: Record) -> str | None:
+        if record.step == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return None
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits(mixed: Mixed, tmp_path: Path) -> None:
+    tasks = {}
+    for name, part in (("topics", TOPICS), ("tags", TAGS)):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in part["data"]["train"]), encoding="utf-8")  # type: ignore[index]
+        tasks[name] = part | {"data": {"train": str(path), "validation": "30%"}}
+    keys = {"tasks": tasks, "strategies": ["uncertainty", "pcgrad"], "mixing": {"by": "annealed"}}
+    through = mixed("through", **keys)
+    with pytest.raises(InterruptedRunError, match=r"Stopped after step 3.*tunesmith resume .*stopped`"):
+        mixed("stopped", watch=[Interruption()], **keys)
+    resumed = tunesmith.resume(tmp_path / "runs" / "stopped")
+    for name in tasks:
+        files = [report.folder / "model" / name / "model.safetensors" for report in (resumed, through)]
+        assert files[0].read_bytes() == files[1].read_bytes()
+    assert resumed.scores["tuned"] == through.scores["tuned"]
+    own = [timeless([e for e in read_events(r.folder / "events.jsonl") if e["event"] == "step"]) for r in (resumed, through)]
+    assert own[0] == own[1]
+    assert own[0][0]["parts"].keys() >= {"topics", "tags"}
+    assert "--run through-again" in (through.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_adapter_is_merged_into_what_is_exported(mixed: Mixed) -> None:
+    two = {"topics": TOPICS, "tags": TAGS}
+    report = mixed("adapter", tasks=two, strategies=[{"lora": {"rank": 2}}, {"freeze": {"layers": 1}}], training=SMALL | {"steps": 2})
+    assert not (report.folder / "model" / "topics" / "adapter_config.json").exists()
+    found = tunesmith.load(report.folder, task="topics").predict([row["text"] for row in rows(4)])
+    judged = [json.loads(line) for line in (report.folder / "tasks/topics/predictions/test.jsonl").read_text(encoding="utf-8").splitlines()]
+    texts = [row["text"] for row in judged]
+    again = tunesmith.load(report.folder, task="topics").predict(texts)
+    assert len(found) == 4
+    assert [p["label"] for p in again] == [row["predicted"] for row in judged]
+    assert [max(p["probabilities"].values()) for p in again] == pytest.approx([row["confidence"] for row in judged], abs=1e-4)
+
+
+def test_it_can_be_looked_at_before(model: str) -> None:
+    recipe = recipe_from({"model": model, "tasks": THREE, "training": SMALL, "strategies": ["pcgrad", {"freeze": {"layers": 1}}]})
+    said: list[str] = []
+    [checked] = tunesmith.check(recipe, said.append).values()
+    assert 16 < checked.rows < 24 + 12 + 16  # what is held out to judge by is not trained on; the auxiliary task keeps its 16
+    assert "topics (BertForSequenceClassification, new), tags (BertForTokenClassification, new)" in checked.model
+    assert any(note.startswith("mixing by size: rows of topics ") for note in checked.notes)
+    assert checked.phases[0].learns.startswith("layers 2-3")
+    [explained] = tunesmith.explain(recipe, said.append).values()
+    assert explained.seams["gradient"] == ["pcgrad"]
+    assert explained.seams["feed"] == ["tunesmith.data.mixing:MixedRows"]
+
+
+def test_what_is_wrong_in_any_task_is_told_with_its_name(mixed: Mixed, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("text,label\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        mixed(
+            "empty",
+            tasks=THREE
+            | {
+                "topics": {"task": "text_classification", "data": {"train": str(tmp_path / "empty.csv")}},
+                "lost": TAGS | {"data": {"train": "gone.conll"}},
+            },
+        )
+    assert [problem.message.split(":")[0] for problem in caught.value.problems] == ["task topics", "task lost"]
+    decoder = str(tiny.folder(tmp_path, "llama"))
+    with pytest.raises(InputError, match="task words: llama models have no AutoModelForMaskedLM"):
+        mixed("decoder", model=decoder)
+    with pytest.raises(InputError, match="'curriculum' and 'mixing' both decide on the order of the rows"):
+        mixed("order", strategies=["curriculum"])
+    with pytest.raises(InputError, match="A strategy wants rows of one task, and there are 3: topics, tags, words"):
+        mixed("past", strategies=[{"replay": {"past": rows(4)}}])
+    assert not (tmp_path / "runs").exists()
+
+
+def test_tasks_that_write_have_one_model_and_their_own_prefix(tmp_path: Path) -> None:
+    source = [{"source": f"a good film {number}", "target": "good film"} for number in range(6)]
+    task = {"sequence_to_sequence": {"max_source_length": 16, "max_target_length": 8}}
+    tasks = {name: {"task": task, "data": {"train": source, "validation": None}} for name in ("titles", "summaries")}
+    keys = {"model": str(tiny.folder(tmp_path, "t5")), "tasks": tasks | {"labels": TOPICS}}
+    made = prepare(recipe_from(keys), print)
+    whole: Any = made.model.module
+    assert whole.head("titles") is whole.head("summaries")
+    assert whole.head("labels").transformer.encoder is whole.head("titles").encoder
+    assert made.task.members["titles"].worth > 1.0
