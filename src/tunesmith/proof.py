@@ -168,5 +168,7 @@ def simple_answers(untuned: Untuned, train: list[Row]) -> Iterator[tuple[str, Se
     yield "majority", task.predictions(torch.from_numpy(baselines.majority(plain, len(texts))))
     if "text" in task.offers:  # the name of a file says nothing, or the answer
         yield "tfidf", task.predictions(torch.from_numpy(baselines.tfidf(plain, texts)))
+    if not task.one_input:
+        return
     table = baselines.linear_probe(plain, lambda chosen: untuned.vectors([train[row] for row in chosen]), untuned.own_vectors())
     yield "linear_probe", task.predictions(torch.from_numpy(table))

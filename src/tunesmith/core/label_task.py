@@ -43,6 +43,7 @@ class LabelTask(Task):
     ``class_weights``  none, balanced, or what each label weighs in the loss
     ``metric``         the metric that decides; auto by kind
     ``threshold``      multi: the probability from which a label is given
+    ``one_input``      whether an item is one input of the model, so that a vector can stand for it
 
     Because the answers are plain, simple models can be judged beside the tuned one. Rows hold their truth under ``label``: an id, a
     list of ids, or a number.
@@ -55,6 +56,7 @@ class LabelTask(Task):
     threshold: float
 
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {}
+    one_input: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if problems := list(self._problems()):
