@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from tunesmith.data.sentence_folder import beside_the_model
+from tunesmith.core.errors import InputError
+from tunesmith.data.sentence_folder import beside_the_model, pooling_of
 
 
 @pytest.mark.parametrize(("pooling", "mode"), [("mean", "mean_tokens"), ("cls", "cls_token"), ("last", "lasttoken")])
@@ -23,3 +27,16 @@ def test_modules_stand_in_order_with_their_places() -> None:
     ]
     assert files["sentence_bert_config.json"]["max_seq_length"] == 128
     assert files["config_sentence_transformers.json"]["similarity_fn_name"] == "cosine"
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
+def test_the_pooling_is_read_as_it_was_written(pooling: str, tmp_path: Path) -> None:
+    assert pooling_of(tmp_path) == "mean"
+    file = tmp_path / "1_Pooling" / "config.json"
+    file.parent.mkdir()
+    written = beside_the_model(pooling, 384, 128)["1_Pooling/config.json"]
+    file.write_text(json.dumps(written), encoding="utf-8")
+    assert pooling_of(tmp_path) == pooling
+    file.write_text(json.dumps({**written, "pooling_mode_max_tokens": True}), encoding="utf-8")
+    with pytest.raises(InputError, match="max_tokens"):
+        pooling_of(tmp_path)

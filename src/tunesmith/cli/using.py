@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tunesmith.cli import show
+from tunesmith.cli.asking import Load, labels_options
+from tunesmith.cli.tasks import task_option
 from tunesmith.core.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def init(data: str, model: str | None, out: str, as_json: bool) -> None:
 
     check_free(out)
     folder = Path(out).parent
-    text = suggest(_seen_from(folder, data), model and _seen_from(folder, model), folder)
+    text = suggest(seen_from(folder, data), model and seen_from(folder, model), folder)
     write_text(Path(out), text)
     if as_json:
         show.document({"recipe": out, "text": text})
@@ -47,10 +49,12 @@ def init(data: str, model: str | None, out: str, as_json: bool) -> None:
 @click.argument("file", metavar="[FILE]", required=False, help="Rows to predict: a data file, or - for a text a line on standard input.")
 @click.option("--text", "texts", multiple=True, metavar="TEXT", help="A text to predict; may be given again.")
 @click.option("--out", metavar="FILE", help="File to write; standard output when absent.")
+@labels_options
+@task_option
 @show.runs_option
 @show.json_option
-def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | None, runs: str, as_json: bool) -> None:
-    """Predict for a file, for standard input, or for --text.
+def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | None, loaded: Load, runs: str, as_json: bool) -> None:
+    """Predict for a file, for standard input, or for --text; with --labels by a model that was never tuned for them.
 
     A file gives a JSON object a line, in the order of its rows; --text a line to read.
     """
@@ -59,9 +63,7 @@ def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | Non
         raise InputError(Problem(message, "Give FILE, - for standard input, or --text TEXT"))
     if out is not None:
         check_free(out)
-    from tunesmith.tuned import load
-
-    tuned = load(model, runs)
+    tuned = loaded(model, runs)
     predictions = _of_lines(tuned) if file == "-" else tuned.stream(list(texts) or file)
     if out is not None:
         number = write(predictions, Path(out))
@@ -78,13 +80,13 @@ def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | Non
 @click.command("eval")
 @model_argument
 @click.option("--data", required=True, metavar="FILE", help="Rows with the truth: a data file, or sample:name/test.")
+@labels_options
+@task_option
 @show.runs_option
 @show.json_option
-def evaluate(model: str, data: str, runs: str, as_json: bool) -> None:
-    """Judge a run, or any text classifier, on other data."""
-    from tunesmith.tuned import load
-
-    tuned = load(model, runs)
+def evaluate(model: str, data: str, loaded: Load, runs: str, as_json: bool) -> None:
+    """Judge a run, or any text classifier, on other data; with --labels a model that was never tuned for them."""
+    tuned = loaded(model, runs)
     scores = tuned.evaluate(data)
     if as_json:
         show.document({"model": model, "data": data, "primary": tuned.task.primary, "scores": scores})
@@ -101,7 +103,7 @@ def check_free(out: str) -> None:
         raise InputError(Problem("there is no such folder", "Make it, or name another file with --out FILE", str(Path(out).parent)))
 
 
-def _seen_from(folder: Path, spec: str) -> str:
+def seen_from(folder: Path, spec: str) -> str:
     """A path of the working folder as the recipe in ``folder`` names it; whatever is no path stays as it is."""
     path = Path(spec).expanduser()
     is_here = not path.is_absolute() and ":" not in spec and (path.exists() or (bool(path.suffix) and path.parent.is_dir()))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from tunesmith.core.errors import InputError, Problem
 
 _MODES = {"mean": "mean_tokens", "cls": "cls_token", "last": "lasttoken"}
 _PARTS = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
@@ -23,3 +27,19 @@ def beside_the_model(pooling: str, hidden: int, max_length: int) -> Mapping[str,
         "2_Normalize/config.json": {},
         "config_sentence_transformers.json": {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"},
     }
+
+
+def pooling_of(folder: Path) -> str:
+    """How the vectors of a model in a folder are made: mean, cls or last; mean where no file says.
+
+    Raises ``InputError`` for a way that tunesmith does not have.
+    """
+    file = folder / "1_Pooling" / "config.json"
+    if not file.exists():
+        return "mean"
+    modes = [name.removeprefix("pooling_mode_") for name, on in json.loads(file.read_text(encoding="utf-8")).items() if on is True]
+    known = [how for how, mode in _MODES.items() if mode in modes]
+    if len(known) != 1 or any(mode not in (*_MODES.values(), "include_prompt") for mode in modes):
+        remedy = f"Name a model whose vectors are made by one of {', '.join(_MODES)}"
+        raise InputError(Problem(f"vectors are made by {' and '.join(modes) or 'nothing'}", remedy, str(file)))
+    return known[0]

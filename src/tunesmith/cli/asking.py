@@ -1,0 +1,52 @@
+"""The options by which a model labels texts without training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tunesmith.core.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from tunesmith.tuned import Tuned
+
+Load = Callable[[str, str], "Tuned"]  # a model and the folder of runs, to what answers
+LABELS = "Label without training: good,bad, or with descriptions 'good: what praises; bad: what blames'. Any language model can."
+WAY = "--labels: how a model finds them; auto: as it can."
+PATTERN = "--labels: where a label is written, as in 'Review: {text} It was {label}.'; for vectors and entailment without {text}."
+PRIOR = "--labels: what is taken off for the words themselves: what is said of nothing, or after the pattern alone; auto by the model."
+
+
+def labels_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options, which it gets as ``loaded``, what loads the model as they say."""
+
+    @click.option("--labels", metavar="LABELS", help=LABELS)
+    @click.option("--way", type=click.Choice(["auto", "embedding", "entailment", "masked", "causal"]), default="auto", help=WAY)
+    @click.option("--pattern", default="", metavar="TEXT", help=PATTERN)
+    @click.option("--prior", type=click.Choice(["auto", "none", "content_free", "premise"]), default="auto", help=PRIOR)
+    @wraps(command)
+    def called(labels: str | None, way: str, pattern: str, prior: str, **others: Any) -> None:
+        command(loaded=_by_labels(labels, way, pattern, prior), **others)
+
+    return called
+
+
+def _by_labels(labels: str | None, way: str, pattern: str, prior: str) -> Load:
+    """What loads the model. Raises ``InputError`` for options that nothing would read."""
+    given = [name for name, value in (("--way", way), ("--pattern", pattern), ("--prior", prior)) if value not in ("auto", "")]
+    if labels is None and given:
+        raise InputError(Problem(f"{' and '.join(given)} is read beside --labels alone", "Write --labels too, or take it out"))
+
+    def loaded(model: str, runs: str) -> Tuned:
+        if labels is None:
+            from tunesmith.tuned import load
+
+            return load(model, runs)
+        from tunesmith.zero_shot import Asked, labels_in, zero_shot
+
+        return zero_shot(model, Asked(labels_in(labels), way, pattern, prior), runs)
+
+    return loaded

@@ -1,0 +1,25 @@
+"""The options of predict and eval for labels that a model was never tuned for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cli.conftest import Command
+
+ASKED = ("--labels", "good,bad", "--pattern", "a {label} film")
+
+
+def test_predict_and_eval_without_training(tunesmith: Command, here: Path, model: Path) -> None:
+    assert len(tunesmith("predict", str(model), "reviews.csv", "--json", *ASKED).json) == 60
+    texts = ["a good film", "a bad film"]
+    found = tunesmith("predict", str(model), "--json", *ASKED, *(word for text in texts for word in ("--text", text))).json
+    assert [prediction["label"] for prediction in found] == ["good", "bad"]  # each is a label's own statement
+    (here / "new.csv").write_text("text,label\na good film,good\na bad film,bad\n", encoding="utf-8")
+    scores = tunesmith("eval", str(model), "--data", "new.csv", "--json", *ASKED).json["scores"]
+    assert scores["accuracy"] == 1.0
+
+
+def test_options_that_nothing_reads_are_refused(tunesmith: Command, done: Path) -> None:
+    refused = tunesmith("predict", "done", "reviews.csv", "--way", "masked", "--prior", "none")
+    assert refused.code == 2
+    assert "--way and --prior is read beside --labels alone" in refused.err
