@@ -60,8 +60,7 @@ def share(models: Mapping[str, nn.Module]) -> SharedTrunk:
         if parts and not _take(base, model, parts):
             others = ", ".join(other for other in models if other != name)
             raise InputError(Problem(f"task {name}: its model shares no layer with that of {others}", "Train it in a run of its own"))
-        own = {**dict(base.named_children()), **dict(base.named_parameters(recurse=False))}
-        parts = {**own, **parts}
+        parts = {**_parts(base), **parts}
     return SharedTrunk(models)
 
 
@@ -69,7 +68,7 @@ def _take(base: nn.Module, model: nn.Module, parts: Mapping[str, nn.Module | Ten
     """Put ``parts`` in the place of those that ``base`` calls by the same names; returns in how many there are weights."""
     instead: dict[int, Tensor] = {}
     taken = 0
-    for name, part in {**dict(base.named_children()), **dict(base.named_parameters(recurse=False))}.items():
+    for name, part in _parts(base).items():
         other = parts.get(name)
         if other is None or not _alike(part, other):
             continue
@@ -82,6 +81,11 @@ def _take(base: nn.Module, model: nn.Module, parts: Mapping[str, nn.Module | Ten
             if weight is not None and id(weight) in instead:
                 module._parameters[path] = instead[id(weight)]  # type: ignore[assignment]
     return taken
+
+
+def _parts(base: nn.Module) -> dict[str, nn.Module | Tensor]:
+    """What a model below its head is made of, by name."""
+    return {**dict(base.named_children()), **dict(base.named_parameters(recurse=False))}
 
 
 def _alike(one: nn.Module | Tensor, other: nn.Module | Tensor) -> bool:

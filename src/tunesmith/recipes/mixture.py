@@ -41,8 +41,8 @@ def memberships(document: Document) -> dict[str, Membership]:
             continue
         found[name] = membership
         data = entry.get("data")
-        for key in JUDGES if membership.auxiliary and isinstance(data, Mapping) else ():
-            if data.get(key) is not None:
+        for key in JUDGES if membership.auxiliary else ():
+            if isinstance(data, Mapping) and data.get(key) is not None:
                 keys = ("tasks", name, "data", key)
                 document.refuse(keys, f"{document.name(keys)} is not read: the task is auxiliary", "Take it out, or auxiliary")
     if found and len(found) == len(entries) and all(membership.auxiliary for membership in found.values()):

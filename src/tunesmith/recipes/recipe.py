@@ -220,10 +220,10 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
     document.problems = list(dict.fromkeys(document.problems))  # what is wrong at the top is wrong in each stage
     document.finish()
     if several:
-        for part in recipes:
-            part.membership = members[part.name]
-            part.data = replace(part.data, validation=None, test=None) if part.membership.auxiliary else part.data
-        tasks = {part.name: part for part in recipes}
+        for made in recipes:
+            made.membership = members[made.name]
+            made.data = replace(made.data, validation=None, test=None) if made.membership.auxiliary else made.data
+        tasks = {made.name: made for made in recipes}
         return replace(recipes[-1], name=given, tasks=tasks, mixing=mixing, membership=Membership())
     return replace(recipes[-1], name=given, stages=recipes, sequence=key == "sequence")
 

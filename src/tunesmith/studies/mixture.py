@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from tunesmith.checking import Checked, estimate, probe
-from tunesmith.core.errors import InputError
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.mixture import MEAN, PLACE, Member, Mixture, mean_of_tasks, through
 from tunesmith.core.observer import Observer
@@ -130,7 +130,7 @@ def prepare(recipe: Recipe, say: Say) -> Prepared:
 @contextmanager
 def each() -> Iterator[Callable[[str], Any]]:
     """Try the same for several tasks: what is wrong with any of them is told at once, with the task's name."""
-    problems = []
+    problems: list[Problem] = []
 
     @contextmanager
     def trying(name: str) -> Iterator[None]:
