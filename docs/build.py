@@ -10,15 +10,22 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tunesmith.core.mixture import SEVERAL
 from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Column
+from tunesmith.data.mixing import Mixing
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
 from tunesmith.recipes import find, yaml
+from tunesmith.recipes.advise import Rule, rules
+from tunesmith.recipes.mixture import Membership
+from tunesmith.recipes.pretrained import pretrained
 from tunesmith.recipes.validate import as_plain
 
 DOCS = Path(__file__).parent
@@ -46,6 +53,7 @@ def pages() -> dict[str, str]:
         "papers.md": papers_page(strategies, tasks),
         "compatibility.md": compatibility_page(strategies, tasks),
         "settings.md": settings_page(),
+        "advice.md": advice_page(),
     }
 
 
@@ -142,7 +150,7 @@ def compatibility_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, 
                 (
                     what,
                     linked(name for name, cls in found.items() if what in cls.needs),
-                    linked((name for name in tasks if what in offers[name]), "tasks"),
+                    linked((name for name in tasks if what in offers[name]), "tasks") or f"[{SEVERAL}](multi-task.md)" * (what == SEVERAL),
                     linked(claimed.get(what, ())),
                 )
                 for what in needed
@@ -157,7 +165,37 @@ def linked(names: Iterable[str], folder: str = "strategies") -> str:
 
 def settings_page() -> str:
     text = "The `data` and `training` parts of a recipe. [Strategies](strategies/README.md) and [tasks](tasks/README.md) have their own."
-    return page("Settings", text, "## data", settings_table(DataSettings), "## training", settings_table(Training))
+    several = "Of [several tasks](multi-task.md): what each is told beside `task` and `data`, and how rows are drawn from them."
+    parts = {"data": DataSettings, "training": Training}
+    tables = [block for name, kind in parts.items() for block in (f"## {name}", settings_table(kind))]
+    return page("Settings", text, *tables, "## tasks", several, settings_table(Membership), "## mixing", settings_table(Mixing))
+
+
+def advice_page() -> str:
+    """What ``strategies: auto`` chooses and why, and the models that ``tunesmith advise`` knows."""
+    head, about = ("when", "what is chosen", "why", "source", "measured here"), ("model", "kind", "languages", "weights", "licence", "note")
+    grouped = [(topic, table(head, map(rule_row, group))) for topic, group in groupby(rules(), attrgetter("topic"))]
+    models = ((m.spec, m.model, ", ".join(m.languages), f"{m.parameters:g} M", m.licence, m.note) for m in pretrained())
+    return page(
+        "Advice",
+        "`strategies: auto` lets these rules choose strategies, rate and length before anything is trained, from task, data and model "
+        "alone, so that a resumed run decides the same. What the recipe gives under `training` is kept. Decisions and reasons stand in "
+        "`events.jsonl`, what was chosen in `recipe.resolved.yaml`. Of each topic the first rule that fits is taken; `tight_memory` and "
+        "`tight_time` count how often less had to be asked for. What was not measured here is from the literature: it is a beginning.",
+        recipe({"strategies": {"auto": {"memory": "8GB"}}}),
+        "`tunesmith advise DATA` also chooses a model, estimates time and memory here, keeps within `--memory` and `--time`, and writes a "
+        "recipe. Its estimates are rough: arithmetic, and the speed of matrix products; `tunesmith check` measures real steps.",
+        *(f"## {capitalised(topic)}\n\n{rows}" for topic, rows in grouped),
+        "## Models\n\nOf November 2026. What is at hand is proposed first.",
+        table(about, models),
+    )
+
+
+def rule_row(rule: Rule) -> tuple[str, ...]:
+    facts = [f"{name} {', '.join(asked) if isinstance(asked, list) else str(asked).lower()}" for name, asked in rule.when.items()]
+    names = [" ".join([name, *(f"{key} {value}" for key, value in s.items())]) for part in rule.strategies for name, s in part.items()]
+    said = (f"`{what}`" for what in [*names, *(f"training.{name} {value}" for name, value in rule.training.items())])
+    return "; ".join(facts) or "always", ", ".join(said) or "nothing", rule.why, rule.source, rule.measured or "no"
 
 
 def described(cls: type[Any]) -> Described:

@@ -8,6 +8,7 @@ import os
 import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ import torch
 import tiny
 import tunesmith
 from runs import rows, same
-from training import TRAINING
+from training import TRAINING, sampled
 from tunesmith.core.errors import InterruptedRunError
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
@@ -56,39 +57,71 @@ def auto(model: str, **keys: Any) -> Recipe:
 def compositions(situation: Situation) -> list[list[dict[str, Any]]]:
     """All that the rules can compose for a task and a model."""
     found = {}
-    for parameters, rows, validation, imbalance in itertools.product((2e7, 2e8, 5e9), (50, 500, 20_000), (0, 50), (0, 30)):
-        for tight_memory, tight_time, dropout in itertools.product(range(5), range(4), (True, False)):
-            here = replace(situation, parameters=int(parameters), rows=rows, validation=validation, imbalance=imbalance, dropout=dropout)
+    for parameters, number, imbalance, dropout in itertools.product((2e7, 5e9), (50, 500, 20_000), (0, 30), (True, False)):
+        for tight_memory, tight_time in itertools.product(range(5), range(4)):
+            here = replace(situation, parameters=int(parameters), rows=number, imbalance=imbalance, dropout=dropout)
             advice = advise(replace(here, tight_memory=tight_memory, tight_time=tight_time))
             found[json.dumps(advice.strategies)] = advice.strategies
     return list(found.values())
 
 
+@dataclass
+class Told:
+    """As much of the data as the situation is told by: rows without columns."""
+
+    train: Any
+    validation: None = None
+
+
+class Untold(list[Any]):
+    """Rows whose columns nobody knows."""
+
+    rows = SimpleNamespace(columns=[])
+
+
+@dataclass
+class Bench:
+    """A task that has learned from its example, and what its tiny model can get of the rules."""
+
+    name: str
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.task, raw = find("tasks", self.name).example()
+        self.task.learn(raw)
+        self.examples = [self.task.read(row) for row in raw]
+        self.spec = str(tiny.folder(self.folder, FAMILY.get(self.task.head().auto, "bert")))
+        self.kind = kind_of(build_for(self.task, self.spec).module)
+        self.situation = around(self.task, Told(Untold(self.examples)), self.kind)  # type: ignore[arg-type]
+        self.parts = [
+            recipe_from({"model": "m", "task": self.task, "data": {"train": "x"}, "strategies": written}).strategies
+            for written in compositions(self.situation)
+        ]
+
+    def fit(self, strategies: list[Strategy]) -> None:
+        torch.manual_seed(0)
+        model = build_for(self.task, self.spec)
+        encoded = Encoded([self.task.encode(self.examples, model.tokenizer)])
+        fit(model, self.task, encoded, strategies, replace(TRAINING, steps=1, save_every=None), None, [])
+
+
+@pytest.mark.parametrize("name", names("tasks"))
+def test_every_composition_is_accepted(name: str, tmp_path: Path) -> None:
+    bench = Bench(name, tmp_path)
+    assert (bench.situation.task, bench.situation.model, bench.situation.logits) == (name, bench.kind, "logits" in bench.task.offers)
+    assert len(bench.parts) > 2
+    for strategies in bench.parts:
+        assert Stack(strategies, bench.task).strategies == strategies
+    for strategies in sampled(bench.parts, 1):
+        bench.fit(strategies)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names("tasks"))
 def test_every_composition_trains(name: str, tmp_path: Path) -> None:
-    task, raw = find("tasks", name).example()
-    task.learn(raw)
-    examples = [task.read(row) for row in raw]
-    spec = str(tiny.folder(tmp_path, FAMILY.get(task.head().auto, "bert")))
-    model = build_for(task, spec)
-    kind = kind_of(model.module)
-
-    @dataclass
-    class Told:
-        """As much of the data as the situation is told by."""
-
-        train: Any
-        validation: None = None
-
-    train = type("Rows", (list,), {"rows": type("Table", (), {"columns": []})()})(examples)
-    situation = around(task, Told(train), kind)  # type: ignore[arg-type]
-    assert (situation.task, situation.model, situation.logits) == (name, kind, "logits" in task.offers)
-    encoded = Encoded([task.encode(examples, model.tokenizer)])
-    for written in compositions(situation):
-        parts = recipe_from({"model": spec, "task": task, "data": {"train": "x"}, "strategies": written})
-        torch.manual_seed(0)
-        assert Stack(parts.strategies, task)
-        fit(build_for(task, spec), task, encoded, parts.strategies, replace(TRAINING, steps=1, save_every=None), None, [])
+    bench = Bench(name, tmp_path)
+    for strategies in bench.parts:
+        bench.fit(strategies)
 
 
 @pytest.mark.parametrize(("family", "kind"), [("bert", "encoder"), ("gpt2", "decoder"), ("llama", "decoder"), ("bart", "encoder_decoder")])

@@ -68,6 +68,7 @@ def test_overrides(tmp_path: Path) -> None:
         ({"strategies": {"auto": {"memory": "much"}}}, "'much' is no amount of memory"),
         ({"strategies": {"auto": {"memry": "8GB"}}}, "There is no setting 'memry' in strategies.auto. Did you mean memory?"),
         ({"strategies": {"auto": {}, "freeze": {}}}, "auto chooses the strategies, so 'freeze' is not read"),
+        ({"tasks": {"one": {"task": "text_classification"}}, "task": None}, "auto chooses for one task, and the recipe has several"),
         ({"training": {"max_grad_norm": 1.0}}, "training.max_grad_norm is a strategy, and auto chooses them"),
     ],
 )
@@ -78,5 +79,5 @@ def test_what_is_refused(keys: dict[str, Any], said: str) -> None:
 
 
 def test_a_strategy_that_auto_may_not_have_chosen_cannot_be_changed() -> None:
-    with pytest.raises(InputError, match="The strategies are chosen by auto. Write them as a list"):
+    with pytest.raises(InputError, match="The strategies are chosen by auto"):
         recipe_from(AUTO, ["strategies.freeze.layers=2"])

@@ -16,8 +16,8 @@ TOP = {"model", "task", "data", "seed"}
         ("at the top", "freeze", "It belongs under strategies"),
         ("at the top", "modle", "Did you mean model?"),
         ("under training", "seed_", "Did you mean seed?"),
-        ("under training", "max_lenght", "Did you mean max_length?"),
-        ("under data", "max_lenght", "Did you mean max_length? It belongs under training"),
+        ("under training", "warm_up", "Did you mean warmup?"),
+        ("under data", "max_lenght", "Did you mean max_length? It belongs under task"),
     ],
 )
 def test_the_remedy(here: str, word: str, remedy: str) -> None:

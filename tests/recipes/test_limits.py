@@ -20,7 +20,7 @@ def test_time(text: str, number: float) -> None:
 
 @pytest.mark.parametrize("text", ["8", "GB", "8 apples", "-8GB", "0GB", "10min"])
 def test_what_is_no_amount_of_memory(text: str) -> None:
-    with pytest.raises(InputError, match="no amount of memory. Write 8GB"):
+    with pytest.raises(InputError, match="no amount of memory"):
         bytes_of(text)
 
 

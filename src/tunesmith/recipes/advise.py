@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from tunesmith.recipes import yaml
@@ -51,6 +53,10 @@ class Situation:
     tight_memory: int = 0
     tight_time: int = 0
 
+    def roomy(self) -> Situation:
+        """The same with memory and time enough, and before any advice."""
+        return replace(self, tight_memory=0, tight_time=0, epochs=0.0)
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -68,12 +74,12 @@ class Rule:
     cost: Mapping[str, float] = field(default_factory=dict)
 
     def fits(self, situation: Situation) -> bool:
-        facts = asdict(situation)
+        facts = vars(situation)
         return all(holds(facts[name], asked) for name, asked in self.when.items())
 
     def because(self, situation: Situation) -> str:
         """The facts that made it fit: ``rows 150 < 200``."""
-        facts = asdict(situation)
+        facts = vars(situation)
         return ", ".join(f"{name} {_shown(facts[name])}{_limit(asked)}" for name, asked in self.when.items())
 
 
@@ -126,8 +132,8 @@ def advise(situation: Situation, given: Collection[str] = ()) -> Advice:
     training: dict[str, Any] = {}
     decisions: list[Decision] = []
     effort = Effort()
-    for topic in dict.fromkeys(rule.topic for rule in rules()):
-        rule = next((rule for rule in rules() if rule.topic == topic and rule.fits(situation)), None)
+    for topic, choices in groupby(rules(), key=attrgetter("topic")):
+        rule = next((rule for rule in choices if rule.fits(situation)), None)
         if rule is None:
             continue
         chosen = {name: value for name, value in rule.training.items() if name not in given and name not in training}

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +43,18 @@ _PLAIN = re.compile(r"[\w./%:-]+")
 Guess = tuple["Task", dict[str, str]]
 
 
-def suggest(spec: str, model: str | None = None, base: Path | None = None) -> str:
-    """A recipe in YAML, with comments, for the rows that ``spec`` names; ``base`` is where relative paths start.
+@dataclass(frozen=True)
+class Looked:
+    """What a first look at rows found: the task that fits them, what the recipe says of them, and the rows as training reads them."""
+
+    task: Task
+    settings: DataSettings
+    data: Data
+    rows: int
+
+
+def look(spec: str, base: Path | None = None, task: str = "") -> Looked:
+    """Look at the rows that ``spec`` names; ``base`` is where relative paths start. ``task`` is found when it is not said.
 
     The data are read as training reads them, so that what stands in the way of a run is known now: bad rows are skipped by the recipe.
     Raises ``InputError`` where no task fits the columns.
@@ -54,33 +64,44 @@ def suggest(spec: str, model: str | None = None, base: Path | None = None) -> st
     from tunesmith.data.source import beside, read
 
     rows, _ = read(spec, skip_bad=True, base=base)
-    task, columns = _guess(rows, spec, base)
+    found, columns = _guess(rows, spec, base, [task] if task else names("tasks"))
     shares = {"validation": "10%", "test": "10%" if len(rows) >= TEST_FROM else None}
     splits = {split: "auto" if beside(spec, split, base) else share for split, share in shares.items()}
     settings = DataSettings(train=spec, validation=splits["validation"], test=splits["test"], columns=columns, on_bad_row="skip")
-    data = load(settings, task, 0, base)
+    return Looked(found, settings, load(settings, found, 0, base), len(rows))
+
+
+def suggest(spec: str, model: str | None = None, base: Path | None = None) -> str:
+    """A recipe in YAML, with comments, for the rows that ``spec`` names; ``base`` is where relative paths start.
+
+    Raises ``InputError`` where no task fits the columns.
+    """
+    found = look(spec, base)
+    task, data = found.task, found.data
     lines = [
-        *_heading(task, len(rows), data),
-        f"model: {_word(model or MODELS.get(task.head().auto, MODEL))}",
+        *heading(found),
+        "# Then: tunesmith check FILE (the data, time and memory), tunesmith explain FILE (what happens when), tunesmith train FILE.",
+        "",
+        f"model: {word(model or MODELS.get(task.head().auto, MODEL))}",
         *([] if model or task.head().auto in MODELS else _other_models(data)),
         f"task: {name_of(task)}",
         "",
-        *_data_lines(settings, data),
+        *data_lines(found),
         "",
         *_strategy_lines(),
         "",
-        *_training_lines(len(rows)),
+        *_training_lines(found.rows),
         "",
         "seed: 0",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _guess(rows: Rows, spec: str, base: Path | None) -> Guess:
+def _guess(rows: Rows, spec: str, base: Path | None, known: Sequence[str]) -> Guess:
     """The task that can read the rows and finds the most of its columns, by their names above all; and the header of each of its roles."""
     looked_at = rows.select(_spread(len(rows)))
     fitting: list[tuple[tuple[int, bool, bool, int], Guess]] = []
-    for name in names("tasks"):
+    for name in known:
         task: Task = find("tasks", name)()
         columns = _columns(task.columns(), looked_at)
         if columns and _reads(task, columns, looked_at, base):
@@ -88,7 +109,8 @@ def _guess(rows: Rows, spec: str, base: Path | None) -> Guess:
             fitting.append(((named, name == USUAL, answers, len(columns)), (find("tasks", name)(), columns)))
     if not fitting:
         remedy = f"A task needs texts and an answer for each; the columns are {', '.join(rows.columns)}"
-        raise InputError(Problem("No task fits these columns", remedy, spec))
+        message = f"Task {known[0]} does not fit these columns" if len(known) == 1 else "No task fits these columns"
+        raise InputError(Problem(message, remedy, spec))
     return max(fitting, key=lambda fit: fit[0])[1]
 
 
@@ -153,21 +175,22 @@ def _labelled(values: Sequence[Any]) -> float:
 _MARKS = {False: _textual, True: _labelled}  # by whether the column holds the truth
 
 
-def _heading(task: Task, rows: int, data: Data) -> Iterator[str]:
-    learned = {key: value for key, value in as_plain(task, changed_only=True).items() if value}
-    yield f"# {rows:,} rows; {name_of(task)} finds in them"
+def heading(found: Looked) -> Iterator[str]:
+    """Comments that say what the task finds in the rows."""
+    learned = {key: value for key, value in as_plain(found.task, changed_only=True).items() if value}
+    yield f"# {found.rows:,} rows; {name_of(found.task)} finds in them"
     yield from (f"#   {key}: {_brief(value)}" for key, value in learned.items())
-    yield "# Then: tunesmith check FILE (the data, time and memory), tunesmith explain FILE (what happens when), tunesmith train FILE."
-    yield ""
 
 
-def _data_lines(settings: DataSettings, data: Data) -> Iterator[str]:
+def data_lines(found: Looked) -> Iterator[str]:
+    """The data part of a recipe."""
+    settings, data = found.settings, found.data
     why = {"auto": "the file beside train", None: "or a share like 10%, or a file; without it validation is judged"}
     yield "data:"
-    yield f"  train: {_word(settings.train)}"
+    yield f"  train: {word(settings.train)}"
     for split, share in (("validation", settings.validation), ("test", settings.test)):
         yield _commented(f"  {split}: {share or 'null'}", why.get(share, "held out of train by a hash of the text, or a file"))
-    yield f"  columns: {{{', '.join(f'{role}: {_word(header)}' for role, header in settings.columns.items())}}}"
+    yield f"  columns: {{{', '.join(f'{role}: {word(header)}' for role, header in settings.columns.items())}}}"
     if data.skipped:
         yield _commented("  on_bad_row: skip", f"{len(data.skipped):,} rows cannot be used; the first: {_brief(str(data.skipped[0]))}")
 
@@ -180,7 +203,7 @@ def _strategy_lines() -> Iterator[str]:
         first = fields(kind)[0].name
         value = as_plain(kind())[first] or as_plain(kind.example())[first]
         clause = re.split(r"[,;:.](?: |$)", about("strategies", name))[0]
-        yield _commented(f"  {'' if name in STRATEGIES else '# '}- {name}: {{{first}: {_word(value)}}}", clause)
+        yield _commented(f"  {'' if name in STRATEGIES else '# '}- {name}: {{{first}: {word(value)}}}", clause)
 
 
 def _training_lines(rows: int) -> Iterator[str]:
@@ -211,7 +234,7 @@ def _commented(line: str, comment: str) -> str:
     return f"{line:<38}  # {comment}"
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
     """A value as it is written in a line of YAML, in quotes where it needs them."""
     if isinstance(value, str) and not (_PLAIN.fullmatch(value) and yaml.parse(value, "")[0] == value):
         return json.dumps(value, ensure_ascii=False)

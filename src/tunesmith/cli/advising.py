@@ -1,0 +1,85 @@
+"""The command advise: which model, which strategies, and what that will cost here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tunesmith.cli import show
+from tunesmith.cli.using import check_free, seen_from
+
+if TYPE_CHECKING:
+    from tunesmith.advising import Option, Recommendation
+
+PLACES = {"here": "at hand", "sample": "our sample", "hub": "on the hub"}
+
+
+@click.command()
+@click.argument("data", metavar="DATA", help="The rows to learn from: a file, a folder, or sample:name.")
+@click.option("--task", default="", metavar="TASK", help="What is to be learned; told by the columns when absent.")
+@click.option("--memory", metavar="SIZE", help="Memory that training may take, 8GB; all of this machine when absent.")
+@click.option("--time", "seconds", metavar="TIME", help="Time that training may take, 10min or 2h; enough when absent.")
+@click.option("--language", default="", metavar="CODE", help="Language of the texts, zh or en; told by their letters when absent.")
+@click.option("--out", default="recipe.yaml", show_default=True, metavar="FILE", help="The recipe to write.")
+@show.json_option
+def advise(data: str, task: str, memory: str | None, seconds: str | None, language: str, out: str, as_json: bool) -> None:
+    """Say which model and strategies suit a data file, and what they cost.
+
+    Time and memory are estimates: from arithmetic, and the speed of matrix products
+    here. A recipe is written; nothing is fetched or trained.
+    """
+    check_free(out)
+    show.passing("Looking at the data, and at the speed of this machine ...")
+    from tunesmith.advising import limits_of, recommend
+    from tunesmith.report.folder import write_text
+
+    folder = Path(out).parent
+    found = recommend(seen_from(folder, data), limits_of(memory, seconds), task, language, folder)
+    write_text(Path(out), found.recipe)
+    show.passing("")
+    if as_json:
+        show.document({"file": out, **found.plain()})
+        return
+    _show(found)
+    print(f"\nWritten to {out}. Next: tunesmith check {out}, then tunesmith train {out}")
+
+
+def _show(found: Recommendation) -> None:
+    """The advice on one screen."""
+    from tunesmith.advising import SHOWN
+
+    mean, longest = found.tokens
+    print(f"{found.rows:,} rows for {found.task}, about {mean:,.0f} tokens each, the longest {longest:,}; language: {found.language}\n")
+    others = [one for one in found.options if one is not found.chosen]
+    rows = [_model(one, one is found.chosen) for one in [found.chosen, *others][:SHOWN]]
+    show.rows(rows, ("", "MODEL", "SIZE", "LICENCE", "WHERE", "TIME", "MEMORY", "FITS", ""))
+    print("\nWhat it does, and why:\n")
+    measured = {True: "; measured here", False: ""}
+    reasons = [f"{d.why} ({d.source}{measured[bool(d.measured)]})" for d in found.chosen.advice.decisions]
+    choices = [f"{d.topic}: {d.choice}" for d in found.chosen.advice.decisions]
+    show.rows([("", *row) for row in zip(choices, reasons, strict=True)])
+    print()
+    for line in _verdict(found):
+        print(line)
+
+
+def _model(one: Option, is_chosen: bool) -> tuple[str, ...]:
+    """A row of the table of models."""
+    model = one.model
+    cost = (show.duration(one.seconds), show.size(one.memory), "yes" if one.fits else "no")
+    return "*" if is_chosen else "", model.spec, f"{model.parameters:g} M", model.licence, PLACES[one.place], *cost, model.note
+
+
+def _verdict(found: Recommendation) -> list[str]:
+    """Whether it fits, what was changed for that, and what the figures are worth."""
+    chosen, limits = found.chosen, found.limits
+    most = show.size(limits.memory) + (f" and {show.duration(limits.seconds)}" if limits.seconds is not None else "")
+    fits = f"It keeps within {most}." if chosen.fits else f"It does NOT keep within {most}: take fewer rows (data.max_rows), or allow more."
+    changed = chosen.changed()
+    speed = f"{found.speed.flops / 1e9:,.0f} billion operations a second of {found.speed.dtype} matrix products, timed just now"
+    return [
+        fits + (f" Changed for that: {'; '.join(changed)}." if changed else ""),
+        f"Rough estimates, for {speed}: tunesmith check measures real steps.",
+    ]

@@ -1,0 +1,114 @@
+"""From a data file to a recipe: the model fits task and language, the cost keeps within the limits, and the recipe can be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunesmith import advising
+from tunesmith.advising import Limits, Recommendation, Speed, limits_of, measured, recommend
+from tunesmith.core.errors import InputError
+from tunesmith.recipes.find import name_of
+from tunesmith.recipes.recipe import read_recipe
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine of a known speed, with nothing in its caches."""
+    monkeypatch.setenv("TUNESMITH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr(advising, "measured", lambda: Speed(1e11, "bfloat16", 2))
+
+
+def reviews(number: int, text: str = "this is review number {}", labels: tuple[str, str] = ("good", "bad")) -> list[dict[str, Any]]:
+    return [{"text": text.format(i), "label": labels[i % 2]} for i in range(number)]
+
+
+def recommended(folder: Path, rows: list[dict[str, Any]], limits: Limits | None = None, **asked: Any) -> Recommendation:
+    """The advice for rows in a file; its recipe is written beside them, and read."""
+    (folder / "rows.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    found = recommend("rows.jsonl", limits or Limits(1e11), base=folder, **asked)
+    (folder / "recipe.yaml").write_text(found.recipe, encoding="utf-8")
+    recipe = read_recipe(folder / "recipe.yaml")
+    parts = [name_of(part) for part in (*recipe.strategies, *recipe.watch)]
+    assert sorted(parts) == sorted(next(iter(strategy)) for strategy in found.chosen.advice.strategies)
+    assert {name: getattr(recipe.training, name) for name in ("epochs",)} == {"epochs": found.chosen.advice.training["epochs"]}
+    assert recipe.model == found.chosen.model.spec
+    assert name_of(recipe.task) == found.task
+    assert json.loads(json.dumps(found.plain()))["chosen"]["model"] == recipe.model
+    return found
+
+
+def test_few_english_reviews(tmp_path: Path) -> None:
+    found = recommended(tmp_path, reviews(100))
+    assert (found.task, found.rows, found.language, found.chosen.model.spec) == ("text_classification", 90, "en", "sample:minilm")
+    assert found.chosen.fits
+    assert found.chosen.changed() == []
+    assert "r_drop:" in found.recipe
+    assert "length: training.epochs 20 (rows 90 < 200)" in found.recipe
+
+
+@pytest.mark.parametrize("language", ["", "zh"])
+def test_chinese_gets_a_chinese_model(tmp_path: Path, language: str) -> None:
+    text = "这家酒店很好{}" if not language else "{}"
+    found = recommended(tmp_path, reviews(60, text + " a b"), language=language)
+    assert (found.language, found.chosen.model.id, found.chosen.place) == ("zh", "google-bert/bert-base-chinese", "hub")
+    assert all(one.model.knows("zh") for one in found.options)
+
+
+def test_a_task_may_be_asked_for(tmp_path: Path) -> None:
+    rows = [{"text": f"a story {i} about a film and its end"} for i in range(60)]
+    assert recommended(tmp_path, rows, task="causal_language_modelling").chosen.model.model == "decoder"
+    with pytest.raises(InputError, match="Task chat does not fit these columns"):
+        recommend("rows.jsonl", Limits(1e11), "chat", base=tmp_path)
+    with pytest.raises(InputError, match="There is no task 'chatt'"):
+        recommend("rows.jsonl", Limits(1e11), "chatt", base=tmp_path)
+
+
+def test_conversations(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "how are you"}, {"role": "assistant", "content": "very well"}]
+    found = recommended(tmp_path, [{"messages": [*turns[:-1], {**turns[-1], "content": f"well, {i}"}]} for i in range(60)])
+    assert (found.task, found.chosen.model.spec) == ("chat", "sample:smollm2")
+    assert found.tokens[0] > 5
+
+
+def test_limits_change_what_is_advised(tmp_path: Path) -> None:
+    rows = reviews(3000, " ".join(["a long review of a film {} that goes on"] * 5))
+    free = recommended(tmp_path, rows)
+    for share in (0.7, 0.4, 0.1):
+        tight = recommended(tmp_path, rows, Limits(1e11, free.chosen.seconds * share))
+        assert tight.chosen.fits
+        assert tight.chosen.seconds <= free.chosen.seconds * share
+        assert tight.chosen.changed()
+    assert "probe" in tight.recipe
+    assert "measured here: a linear probe reached 77.3%" in tight.recipe
+
+
+def test_what_cannot_fit_is_said(tmp_path: Path) -> None:
+    found = recommended(tmp_path, reviews(100), Limits(1e6, 1e-6))
+    assert not found.chosen.fits
+    assert found.chosen.model.spec == "sample:minilm"
+
+
+def test_a_model_that_fits_goes_before_one_that_does_not(tmp_path: Path) -> None:
+    rows = reviews(60, "这家酒店很好{}")
+    memory = {one.model.id: one.memory for one in recommended(tmp_path, rows, Limits(1.0)).options}
+    smallest = min(memory, key=lambda name: memory[name])
+    assert smallest != "google-bert/bert-base-chinese"
+    assert recommended(tmp_path, rows, Limits(memory[smallest] + 1)).chosen.model.id == smallest
+
+
+def test_limits_as_people_write_them() -> None:
+    assert limits_of("8GB", "10min") == Limits(8_000_000_000, 600)
+    assert limits_of(None, None).memory > 1e8
+    with pytest.raises(InputError, match="'soon' is no length of time"):
+        limits_of(None, "soon")
+
+
+def test_the_speed_is_that_of_real_products() -> None:
+    found = measured()
+    assert found.flops > 1e6
+    assert (found.dtype, found.item) in (("float32", 4), ("bfloat16", 2))
