@@ -17,6 +17,7 @@ COMMANDS = [
     "quickstart",
     "samples",
     "init",
+    "advise",
     "check",
     "explain",
     "train",
@@ -57,7 +58,7 @@ def test_every_command_explains_each_of_its_parts_and_has_json(command: str) -> 
     assert [param.name for param in params if not getattr(param, "help", None)] == []
 
 
-@pytest.mark.parametrize("arguments", [[], ["--version"], ["--help"], ["train", "--help"], ["predict", "--help"], ["trian"]])
+@pytest.mark.parametrize("arguments", [[], ["--version"], ["--help"], ["train", "--help"], ["advise", "--help"], ["trian"]])
 def test_starting_imports_nothing_heavy(arguments: list[str]) -> None:
     program = f"import sys; from tunesmith.cli.app import run; run({arguments}); print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from tunesmith.cli import looking, selecting, show, talking, training, using
+from tunesmith.cli import advising, looking, selecting, show, talking, training, using
 from tunesmith.core.errors import InputError, InterruptedRunError, Problem, ResourceError, TunesmithError, shown
 
 # What the system may refuse, and what its owner can do about it.
@@ -51,6 +51,7 @@ for command in (
     training.quickstart,
     looking.samples,
     using.init,
+    advising.advise,
     looking.check,
     looking.explain,
     training.train,
