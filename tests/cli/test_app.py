@@ -26,6 +26,7 @@ COMMANDS = [
     "eval",
     "chat",
     "select",
+    "export",
     "report",
     "list",
     "cache",

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 import tiny
 from tunesmith.core.errors import InputError
-from tunesmith.model.adapters import frozen, head_modules, kind_of, linear_layers, wrap
+from tunesmith.model.adapters import frozen, head_modules, kind_of, linear_layers, merged, wrap
 from tunesmith.model.backbone import describe
 
 
@@ -74,3 +74,24 @@ def test_what_a_model_is_for(family: str, kind: str) -> None:
     assert kind_of(tiny.base(family)) == "FEATURE_EXTRACTION"
     assert kind_of(AutoModelForCausalLM.from_config(tiny.configs["gpt2"]())) == "CAUSAL_LM"
     assert kind_of(nn.Linear(1, 1)) is None
+
+
+@pytest.mark.parametrize("kind", ["ia3", "vera", "loha"])
+def test_a_folded_adapter_leaves_the_model_as_it_was_built(kind: str) -> None:
+    from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftType
+
+    model = build()
+    names, ids = [name for name, _ in model.named_parameters()], torch.tensor([[2, 10, 11, 3]])
+    more = {"feedforward_modules": []} if kind == "ia3" else {}
+    heads = head_modules(model, describe(model))
+    adapted = wrap(
+        model, PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(kind.upper())](target_modules=["query"], modules_to_save=heads, **more)
+    ).eval()
+    with torch.no_grad():
+        for weight in adapted.parameters():
+            if weight.requires_grad:
+                weight.add_(0.1 * torch.randn(weight.shape))
+        expected = adapted(input_ids=ids).logits
+        folded = merged(adapted)
+        torch.testing.assert_close(folded(input_ids=ids).logits, expected, atol=1e-5, rtol=1e-4)
+    assert [name for name, _ in folded.named_parameters()] == names

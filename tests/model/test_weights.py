@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 import tiny
@@ -133,3 +133,15 @@ def test_a_head_that_was_not_saved_with_the_adapter_is_fresh(tmp_path: Path) -> 
     again = build(str(tmp_path / "adapter"), CLASSIFIER)
     assert again.fresh == ("base_model.model.classifier.weight", "base_model.model.classifier.bias")
     assert "new head: classifier (99)" in again.about
+
+
+@ignore_peft
+def test_learned_tokens_come_back_and_can_go_on_learning(tmp_path: Path) -> None:
+    model = build(str(tiny.folder(tmp_path)), CLASSIFIER)
+    model.module = get_peft_model(model.module, PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=2))
+    save(model, tmp_path / "prompt")
+    again = build(str(tmp_path / "prompt"), CLASSIFIER)
+    assert set(learning(again)) == set(learning(model))
+    assert any("prompt_encoder" in name for name in learning(again))
+    inputs = {"input_ids": torch.tensor([[tiny.CLS, 9, tiny.SEP]]), "attention_mask": torch.ones(1, 3)}
+    assert torch.equal(again.module.eval()(**inputs).logits, model.module.eval()(**inputs).logits)

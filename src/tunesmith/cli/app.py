@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from tunesmith.cli import advising, looking, selecting, show, talking, training, using
+from tunesmith.cli import advising, exporting, looking, selecting, show, talking, training, using
 from tunesmith.core.errors import InputError, InterruptedRunError, Problem, ResourceError, TunesmithError, shown
 
 # What the system may refuse, and what its owner can do about it.
@@ -60,6 +60,7 @@ for command in (
     using.evaluate,
     talking.chat,
     selecting.select,
+    exporting.export,
     looking.report,
     looking.listing,
     looking.cache,

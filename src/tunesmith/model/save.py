@@ -15,6 +15,7 @@ from torch import nn
 
 from tunesmith.core.errors import Problem, ResourceError
 from tunesmith.model import bottleneck
+from tunesmith.model.adapters import merged
 from tunesmith.model.build import Model
 from tunesmith.model.quiet import quiet
 
@@ -29,7 +30,7 @@ def save(model: Model, folder: Path) -> None:
 
     module: Any = model.module
     if isinstance(module, PeftModel) and model.source and model.source.parts:
-        module = copy.deepcopy(module).merge_and_unload()
+        module = merged(copy.deepcopy(module))
     with _writing(folder), quiet():
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(module, PeftModel):

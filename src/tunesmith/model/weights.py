@@ -117,11 +117,14 @@ def _check_backbone(loaded: Loaded, path: Path, head: Head) -> None:
 
 def _adapted(loaded: Loaded, folder: Path) -> Loaded:
     """The model inside its PEFT adapter, which can go on learning. A head that was saved with the adapter is not fresh."""
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
 
     with _reading(folder), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        module = PeftModel.from_pretrained(loaded.module, str(folder), is_trainable=True)
+        prompts = PeftConfig.from_pretrained(str(folder)).is_prompt_learning  # these peft loads only to be used
+        module = PeftModel.from_pretrained(loaded.module, str(folder), is_trainable=not prompts)
+    for name, weight in module.named_parameters() if prompts else ():
+        weight.requires_grad_("prompt_encoder." in name or ".modules_to_save." in name)
     if any("missing adapter keys" in str(warning.message) for warning in said):
         raise InputError(Problem("The adapter lacks weights that its configuration describes", "Copy its folder again", str(folder)))
     names = [name for name, _ in module.named_parameters()]

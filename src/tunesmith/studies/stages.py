@@ -18,6 +18,7 @@ from tunesmith.engine import distributed
 from tunesmith.engine.stack import Stack
 from tunesmith.engine.tree import load_tree
 from tunesmith.evidence import command
+from tunesmith.model.adapters import merged as folded
 from tunesmith.model.build import build_for
 from tunesmith.model.files import ADAPTER_CONFIG, read_json
 from tunesmith.model.save import save
@@ -149,7 +150,7 @@ def passed_on(stage: Recipe, place: Path) -> Path:
     if distributed.first() and not merged.exists():
         shutil.rmtree(aside, ignore_errors=True)
         model = build_for(stage.task, str(place))
-        model.module = model.module.merge_and_unload()  # type: ignore[operator]
+        model.module = folded(model.module)
         save(model, aside)
         aside.rename(merged)
     distributed.barrier()

@@ -15,6 +15,7 @@ from tunesmith.data.load import Data
 from tunesmith.engine import distributed
 from tunesmith.engine.loop import Fitted
 from tunesmith.evidence import command, gather
+from tunesmith.model.adapters import merged
 from tunesmith.model.save import save
 from tunesmith.proof import Proof
 from tunesmith.recipes.recipe import Recipe, resolved, shortened
@@ -64,7 +65,7 @@ def write_parts(parts: Mapping[str, Part], facts: Mapping[str, Facts], fitted: F
     module: Any = fitted.model.module
     forward = fitted.run.forward
     if hasattr(module, "peft_config"):
-        forward = replace(forward, module=copy.deepcopy(module).merge_and_unload())
+        forward = replace(forward, module=merged(copy.deepcopy(module)))
     for name, part in parts.items():
         model, own = folder / "model" / name, folder / "tasks" / name
         save(replace(part.fitted.model, module=through(name, forward).module), model)
