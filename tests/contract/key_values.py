@@ -127,7 +127,7 @@ CONTEXTS: Mapping[str, Flat] = {
     "strategies.replay.choose": {"strategies.replay.num_rows": 3, "strategies.replay.past": ROWS[3:]},
     "strategies.unfreeze.embeddings": {"strategies.unfreeze.every": "1st"},
 }
-# what auto finds here, under its own name
+# what auto finds here, under its own name, or what changes memory alone
 SAME = [
     ("strategies.ewc.anchor", "latest"),
     ("strategies.ewc.decay", 0.5),
@@ -135,6 +135,8 @@ SAME = [
     ("task.kind", "single"),
     ("training.precision", "float32"),
     ("training.precision", "bfloat16"),
+    ("training.recompute", "always"),
+    ("training.recompute", "never"),
 ]
 # what these rows, or a processor, cannot do, so that the run is refused, as it is for a row that is bad
 REFUSED = [

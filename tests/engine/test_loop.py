@@ -77,9 +77,24 @@ def test_micro_batch_is_halved_when_memory_runs_out() -> None:
     assert limited.run.clock == free.run.clock
 
 
-def test_one_row_that_does_not_fit_is_the_end() -> None:
+def test_one_row_that_does_not_fit_is_the_end(tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match="max_length"):
-        tiny_fit(None, [Limited(rows=0)])
+        tiny_fit(tmp_path / "auto", [Limited(rows=0)])
+    assert "computed again" in (tmp_path / "auto" / "events.jsonl").read_text()  # what could be given up was given up first
+    with pytest.raises(ResourceError, match="max_length"):
+        tiny_fit(tmp_path / "never", [Limited(rows=0)], recompute="never")
+    assert "computed again" not in (tmp_path / "never" / "events.jsonl").read_text()
+
+
+def test_activations_that_are_computed_again_change_no_bit() -> None:
+    assert same(weights(tiny_fit(None, recompute="always")), weights(tiny_fit(None)))
+
+
+def test_a_row_that_would_not_fit_lets_activations_be_computed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(micro, "positions_that_fit", lambda run, recomputes=False: 64 if recomputes else 2)
+    fitted = tiny_fit(tmp_path, steps=1)
+    assert "would not fit" in (tmp_path / "events.jsonl").read_text()
+    assert all(layer.gradient_checkpointing for layer in fitted.model.module.bert.encoder.layer)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -18,10 +19,12 @@ from tunesmith.core.task import Task
 from tunesmith.data.batches import micro_batches
 from tunesmith.engine import distributed
 from tunesmith.engine.settings import Training
+from tunesmith.model.recompute import recompute
 
 # Bytes of activations that a position of a transformer layer keeps for the backward pass, per unit of hidden size: 34 half-precision
 # values (Korthikanti et al. 2022, "Reducing Activation Recomputation", section 4.1), doubled because residuals stay in float32.
 ACTIVATION_BYTES = 34 * 2 * 2
+KEPT_BYTES = 4  # of a layer that computes its activations again: what it is given, in float32
 
 # Times the first loss of a run, or 1 where that is less: from there on its weights are worth nothing, finite as they may be.
 RUNAWAY = 1e3
@@ -38,10 +41,29 @@ class MicroBatches:
         most = math.ceil(training.batch_size / distributed.world())
         self.rows = min(most, training.micro_batch or most)
         self.first: float | None = None  # mean loss of the run's first step
-        self.positions = None if training.micro_batch else positions_that_fit(run)
+        self.recompute, self.recomputes = training.recompute, False
+        self._begin_to_recompute()
+        self.positions = None if training.micro_batch else positions_that_fit(run, self.recomputes)
         if task.compares and self.rows < 2:
             remedy = "Raise training.batch_size and training.micro_batch: 32 or more do well"
             raise InputError(Problem("The task compares the rows of a micro-batch with each other, and there is one in each", remedy))
+
+    def _begin_to_recompute(self) -> None:
+        """Compute activations again where that is asked for, or where the longest row would not fit otherwise."""
+        if self.recompute == "always" and not self._recomputing():
+            problem = "The layers of this model cannot compute their activations again"
+            raise InputError(Problem(problem, "Leave it out, and lower task.max_length", column="training.recompute"))
+        fitting, lengths = positions_that_fit(self.run), getattr(self.run.train, "lengths", None)
+        longest = int(lengths.max()) if lengths is not None and len(lengths) else 0
+        if self.recompute == "auto" and fitting is not None and longest > fitting and self._recomputing():
+            self.run.say(f"memory: a row of {longest:,} tokens would not fit, so activations are computed again for the backward pass")
+
+    def _recomputing(self) -> bool:
+        """Begin to compute activations again, where the model can and does not yet."""
+        if self.recomputes:
+            return False
+        self.recomputes = recompute(self.run.model) > 0
+        return self.recomputes
 
     def state(self) -> dict[str, float | None]:
         """What a checkpoint keeps, so that a resumed run splits its steps in the same way."""
@@ -61,8 +83,8 @@ class MicroBatches:
             for _, own in sorted(parts.items())
             for piece in micro_batches(np.array([row["length"] for row in own]), self.rows, self.positions)
         ]
-        mine = pieces[distributed.rank() :: distributed.world()]
-        return [self.task.collate(piece, self.tokenizer).to(self.run.device) for piece in mine]
+        mine = list(enumerate(pieces))[distributed.rank() :: distributed.world()]
+        return [replace(self.task.collate(piece, self.tokenizer), micro=number).to(self.run.device) for number, piece in mine]
 
     def compute(self, rows: Rows, gradient: Callable[[Sequence[Batch]], Loss]) -> tuple[list[Batch], Loss]:
         """The micro-batches of a step and the loss that ``gradient`` finds for them.
@@ -78,12 +100,7 @@ class MicroBatches:
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
-                if self.rows <= 1 + self.task.compares:
-                    raise ResourceError(
-                        "One row does not fit into memory", remedy="Lower task.max_length, freeze layers, or use lora"
-                    ) from error
-            self.rows = math.ceil(self.rows / 2)
-            self.run.say(f"memory ran out: going on with micro-batches of {self.rows} rows; batch_size stays what it is")
+                self._give_way(error)
             if self.run.device.type == "cuda":
                 torch.cuda.empty_cache()
         mean = float(loss.sum) / (loss.count or 1.0)
@@ -95,6 +112,16 @@ class MicroBatches:
             )
         return batches, loss
 
+    def _give_way(self, error: BaseException) -> None:
+        """Take less memory from now on, or raise ``ResourceError`` where nothing is left to give up."""
+        if self.rows > 1 + self.task.compares:
+            self.rows = math.ceil(self.rows / 2)
+            self.run.say(f"memory ran out: going on with micro-batches of {self.rows} rows; batch_size stays what it is")
+        elif self.recompute == "auto" and self._recomputing():
+            self.run.say("memory ran out: activations are computed again for the backward pass from now on")
+        else:
+            raise ResourceError("One row does not fit into memory", remedy="Lower task.max_length, freeze layers, or use lora") from error
+
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out; on CPU torch raises a plain RuntimeError."""
@@ -102,8 +129,10 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text or "out of memory" in text
 
 
-def positions_that_fit(run: Run) -> int | None:
+def positions_that_fit(run: Run, recomputes: bool = False) -> int | None:
     """How many positions a micro-batch may have so that activations take at most half of the memory of a CPU.
+
+    Where layers compute them again, each keeps what it is given, and one at a time all of its own.
 
     A CPU has no error to recover from, the system ends the process; a GPU has, and needs no estimate. All memory counts, not what is
     free just now: the same recipe must split its steps in the same way each time.
@@ -114,4 +143,5 @@ def positions_that_fit(run: Run) -> int | None:
     hidden = getattr(config, "hidden_size", None) or getattr(config, "d_model", None) or 1024
     layers = max(param.layers for param in run.params.values())
     memory = psutil.virtual_memory().total / distributed.world()
-    return max(512, int(memory / 2 / (ACTIVATION_BYTES * hidden * layers)))
+    kept = KEPT_BYTES * layers + ACTIVATION_BYTES if recomputes else ACTIVATION_BYTES * layers
+    return max(512, int(memory / 2 / (kept * hidden)))

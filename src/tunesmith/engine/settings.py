@@ -25,6 +25,13 @@ class Training:
         None, "rows per forward pass, whatever the number of ranks; when absent found by itself, from a rank's share", low=1
     )
 
+    recompute: str = setting(
+        "auto",
+        "whether layers compute their activations again for the backward pass and keep none: less memory, a third more time; "
+        "auto: where a row would not fit otherwise",
+        choices=("auto", "always", "never"),
+    )
+
     optimizer: str = setting("adamw", "the rule of the weight update", choices=("adamw", "sgd", "adafactor"))
     beta1: float = setting(0.9, "adamw: decay of the mean of gradients", low=0, high=0.9999)
     beta2: float = setting(0.999, "adamw: decay of the mean of squared gradients", low=0, high=0.99999)

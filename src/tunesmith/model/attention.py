@@ -38,7 +38,7 @@ def attention(
         return mixed.transpose(1, 2).contiguous(), None
     scores = torch.matmul(query * scaling, key.transpose(2, 3))  # (batch, heads, length, length), in the precision of the products
     if attention_mask is not None:  # in the precision of the scores: a sum of two number formats is an order slower
-        scores = scores.add_(attention_mask.to(scores.dtype).clamp_min_(torch.finfo(scores.dtype).min))
+        scores = scores.add_(attention_mask.to(scores.dtype).clamp_min(torch.finfo(scores.dtype).min))
     with torch.autocast(scores.device.type, enabled=False):  # which would copy the scores into float32; softmax adds up in it anyway
         weights = scores.softmax(dim=-1)
     p = settings.get("dropout", 0.0) if module.training else 0.0
