@@ -18,6 +18,7 @@ class Batch:
     ``rows``     (batch,) int64, the index of every row in its data set, for messages and for order-free predictions
     ``tokens``   real tokens (or patches, or frames): padding is not counted
     ``notes``    what strategies attach for each other, weights per row for example; never read by the engine
+    ``micro``    its number among the micro-batches of a step, over all ranks; None for rows that are in no step
     """
 
     inputs: dict[str, Tensor]
@@ -25,6 +26,7 @@ class Batch:
     rows: Tensor
     tokens: int
     notes: dict[str, Any] = field(default_factory=dict)
+    micro: int | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -106,7 +106,7 @@ def backward(batches: Sequence[Batch], parts: Parts) -> Loss:
     optimizer.zero()
     total = Loss(torch.zeros((), device=run.device), 0.0)
     for index, batch in enumerate(batches):
-        run.micro = index * distributed.world() + distributed.rank()
+        run.micro = index * distributed.world() + distributed.rank() if batch.micro is None else batch.micro
         torch.manual_seed(seed_of(run.seed, "step", run.clock.step, run.micro))
         loss = parts.stack.loss(batch, run)
         optimizer.scaled(loss, len(batches)).backward()  # type: ignore[no-untyped-call]

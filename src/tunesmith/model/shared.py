@@ -26,7 +26,7 @@ class SharedTrunk(nn.Module):
         first: Any = next(iter(models.values()))
         self.trunk = first.base_model
         self.heads = nn.ModuleDict({self.numbers[name]: model for name, model in models.items()})
-        self.config, self.base_model_prefix = first.config, "trunk"
+        self.config, self.name_or_path, self.base_model_prefix = first.config, first.name_or_path, "trunk"
 
     def head(self, name: str) -> nn.Module:
         """The whole model of a task."""
@@ -41,6 +41,9 @@ class SharedTrunk(nn.Module):
 
     def get_input_embeddings(self) -> nn.Module:
         return self.trunk.get_input_embeddings()  # type: ignore[no-any-return]
+
+    def get_output_embeddings(self) -> None:
+        """The trunk writes nothing itself."""
 
     def set_attn_implementation(self, name: str) -> None:
         """Let every model compute attention in the same way: their layers are the same."""

@@ -98,13 +98,12 @@ def losses(batches: Sequence[Batch], run: Run) -> dict[str, float]:
     With gradients, which are thrown away: without them attention has no dropout.
     """
     assert isinstance(run.task, Mixture)
-    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     sums = torch.zeros(len(run.task.members), 2, dtype=torch.float64, device=run.device)
     for number, name in enumerate(run.task.members):
-        for index, batch in enumerate(batch for batch in batches if batch.notes[PLACE] == name):
-            torch.manual_seed(seed_of(run.seed, "step", run.clock.step, index * world + rank))
+        for batch in (batch for batch in batches if batch.notes[PLACE] == name):
+            torch.manual_seed(seed_of(run.seed, "step", run.clock.step, batch.micro))
             loss = run.task.objective(batch, run.forward)
             sums[number] += torch.stack([loss.sum.detach().double(), torch.tensor(loss.count, dtype=torch.float64, device=run.device)])
-    if world > 1:
+    if dist.is_initialized():
         dist.all_reduce(sums)
     return {name: float(total / count) for name, (total, count) in zip(run.task.members, sums, strict=True) if count}
