@@ -18,6 +18,7 @@ import tiny
 from contract.key_values import CONTEXTS, REFUSED, ROWS, SAME, VALUES, Flat
 from training import sampled
 from tunesmith.core.errors import InputError
+from tunesmith.core.mixture import SEVERAL
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.events import read_events
 from tunesmith.engine.settings import Training
@@ -34,7 +35,7 @@ PARTS: dict[str, type[Any]] = {
     "data": DataSettings,
     "task": find("tasks", TASK),
     "training": Training,
-    **{f"strategies.{name}": find("strategies", name) for name in names("strategies")},
+    **{f"strategies.{name}": kind for name in names("strategies") if SEVERAL not in getattr(kind := find("strategies", name), "needs", ())},
 }
 BASE: Flat = {
     "model": "MODEL",
@@ -45,7 +46,7 @@ BASE: Flat = {
     "training.batch_size": 8,
     "training.learning_rate": 0.005,
 }
-BY_PARTS = ["task", "data", "training", "strategies", "stages", "sequence"]  # their own keys are tried
+BY_PARTS = ["task", "data", "training", "strategies", "stages", "sequence", "tasks", "mixing"]  # their own keys are tried
 
 
 @dataclass(frozen=True)
