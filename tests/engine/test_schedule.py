@@ -109,9 +109,9 @@ def test_plateau_halves_after_patience(scores: list[float], expected: float) -> 
     assert schedule.plateau([-s for s in scores], False, patience=1, factor=0.5) == expected
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adafactor"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw_8bit", "sgd", "adafactor"])
 def test_every_optimizer_learns(optimizer: str) -> None:
-    rates = {"adamw": 1e-2, "sgd": 0.3, "adafactor": 0.1}
+    rates = {"adamw": 1e-2, "adamw_8bit": 1e-2, "sgd": 0.3, "adafactor": 0.1}
     settings: dict[str, Any] = {"optimizer": optimizer, "learning_rate": rates[optimizer], "dropout": 0.0, "batch_size": 12}
     assert tiny_fit(None, steps=60, **settings).run.loss < tiny_fit(None, steps=1, **settings).run.loss
 

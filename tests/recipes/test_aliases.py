@@ -48,6 +48,7 @@ def native(training: dict[str, Any], **value: Any) -> dict[str, Any]:
         ({"save_total_limit": 3, "save_steps": 500, "eval_steps": 0.2}, {"keep": 3, "save_every": "500st", "evaluate_every": "20%"}),
         ({"logging_steps": 5}, {"log_every": 5}),
         ({"optim": "adamw_torch_fused"}, {"optimizer": "adamw"}),
+        ({"optim": "paged_adamw_8bit"}, {"optimizer": "adamw_8bit"}),
         ({"optim": "sgd"}, {"optimizer": "sgd", "momentum": 0.0}),
         ({"load_best_model_at_end": "no"}, {"ship": "last"}),
         ({"load_best_model_at_end": True}, {"ship": "best"}),

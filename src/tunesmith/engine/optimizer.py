@@ -13,6 +13,7 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
 from tunesmith.engine import distributed
+from tunesmith.engine.eight_bit import AdamW8bit
 from tunesmith.engine.schedule import schedule
 from tunesmith.engine.settings import Training
 from tunesmith.model.embedding import LARGE
@@ -164,6 +165,7 @@ def build(training: Training, parameters: list[nn.Parameter], device: torch.devi
     rate = 0.0  # set at each step
     makers: dict[str, Any] = {
         "adamw": lambda: torch.optim.AdamW(parameters, rate, (training.beta1, training.beta2), training.epsilon, **fused),
+        "adamw_8bit": lambda: AdamW8bit(parameters, rate, (training.beta1, training.beta2), training.epsilon),
         "sgd": lambda: torch.optim.SGD(parameters, rate, training.momentum, **fused),
         "adafactor": lambda: torch.optim.Adafactor(parameters, rate),
     }

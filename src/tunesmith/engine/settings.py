@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar
 from tunesmith.core.clock import Span
 from tunesmith.core.setting import setting
 
+ADAM = ("adamw", "adamw_8bit")
+
 
 @dataclass
 class Training:
@@ -32,7 +34,11 @@ class Training:
         choices=("auto", "always", "never"),
     )
 
-    optimizer: str = setting("adamw", "the rule of the weight update", choices=("adamw", "sgd", "adafactor"))
+    optimizer: str = setting(
+        "adamw",
+        "the rule of the weight update; adamw_8bit keeps a quarter of what adamw does",
+        choices=("adamw", "adamw_8bit", "sgd", "adafactor"),
+    )
     beta1: float = setting(0.9, "adamw: decay of the mean of gradients", low=0, high=0.9999)
     beta2: float = setting(0.999, "adamw: decay of the mean of squared gradients", low=0, high=0.99999)
     epsilon: float = setting(1e-8, "adamw: added to the divisor", above=0)
@@ -67,9 +73,9 @@ class Training:
 
     applies: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {
         "epochs": ("steps", (None,)),
-        "beta1": ("optimizer", ("adamw",)),
-        "beta2": ("optimizer", ("adamw",)),
-        "epsilon": ("optimizer", ("adamw",)),
+        "beta1": ("optimizer", ADAM),
+        "beta2": ("optimizer", ADAM),
+        "epsilon": ("optimizer", ADAM),
         "momentum": ("optimizer", ("sgd",)),
         "final_rate": ("schedule", ("linear", "cosine", "cosine_restarts", "polynomial", "warmup_stable_decay")),
         "cycles": ("schedule", ("cosine_restarts",)),

@@ -30,6 +30,7 @@ SCHEDULES: dict[str, Native] = {
 OPTIMIZERS: dict[str, Native] = {
     "adamw_torch": {"training.optimizer": "adamw"},
     "adamw_torch_fused": {"training.optimizer": "adamw"},
+    **{name: {"training.optimizer": "adamw_8bit"} for name in ("adamw_8bit", "adamw_bnb_8bit", "paged_adamw_8bit")},
     "sgd": {"training.optimizer": "sgd", "training.momentum": 0.0},
     "adafactor": {"training.optimizer": "adafactor"},
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 FLOAT = 4  # bytes of a weight, a gradient or a moment
-MOMENTS = {"adamw": 2, "sgd": 1, "adafactor": 0}  # values that an optimizer keeps for a weight, by and large
+MOMENTS = {"adamw": 2, "adamw_8bit": 0.5, "sgd": 1, "adafactor": 0}  # values that an optimizer keeps for a weight, by and large
 COPIES = 2  # of what learns, beside it: the best weights, and those that are shipped
 RUNTIME = 700e6  # bytes of Python, torch and transformers themselves, about
 HEAD_SIZE = 64  # width of an attention head
