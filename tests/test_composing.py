@@ -196,3 +196,35 @@ def test_the_command(runs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert "Outputs before and after differ by at most" in said
     expected = 0.5 * update(runs, "one") + 0.3 * update(runs, "two") + 0.2 * update(runs, "wide")
     torch.testing.assert_close(composed(runs, tmp_path / "out"), expected, atol=1e-5, rtol=1e-3)
+
+
+def test_a_decoder_whose_matrices_are_transposed(tmp_path: Path) -> None:
+    model = str(tiny.folder(tmp_path, "gpt2"))
+    texts = tmp_path / "texts.txt"
+    texts.write_text("".join(f"{row['text']}\n" for row in rows(16)), encoding="utf-8")
+    for seed, name in enumerate(("one", "two")):
+        train(
+            model=model,
+            task="causal_language_modelling",
+            data={"train": str(texts), "validation": str(texts)},
+            baselines=False,
+            strategies=[{"lora": {"rank": 2, "targets": ["c_fc"]}}],
+            training={**TRAINING, "epochs": 1, "learning_rate": 3e-2},
+            seed=seed,
+            run=name,
+            runs=tmp_path / "runs",
+        )
+    matrix = "h.0.mlp.c_fc"
+    adapters = [load_file(tmp_path / "runs" / name / "model" / "adapter_model.safetensors") for name in ("one", "two")]
+    updates = [
+        8 * (found[f"base_model.model.transformer.{matrix}.lora_B.weight"] @ found[f"base_model.model.transformer.{matrix}.lora_A.weight"])
+        for found in adapters
+    ]
+    base = load_file(Path(model) / "model.safetensors")[f"{matrix}.weight"]
+    for how, expected in (("add", updates[0] + updates[1]), ("dare", (updates[0] + updates[1]) / 2)):
+        composition = Composition(how, density=1.0 if how == "dare" else None)
+        done = export("one", tmp_path / how, others=["two"], composition=composition, runs=tmp_path / "runs")
+        assert done.tried == "4 training rows"
+        merged = load_file(tmp_path / how / "model.safetensors")[f"transformer.{matrix}.weight"]
+        torch.testing.assert_close((merged - base).T, expected, atol=1e-5, rtol=1e-3)
+    assert load(tmp_path / "add").task == load(tmp_path / "runs" / "one").task

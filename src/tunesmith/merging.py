@@ -80,7 +80,7 @@ def export(
     kind = kind_of(found[0] / "model")
     check(found[0], kind, form, bool(others))
     recipe = recipe_of(found[0])
-    with new_folder(Path(out) if out else found[0] / f"exported-{form}") as (folder, aside):
+    with new_folder(Path(out).expanduser() if out else found[0] / f"exported-{form}") as (folder, aside):
         if kind == WHOLE or (form == ADAPTER and not others):
             shutil.copytree(found[0] / "model", aside)
             exported = Exported(folder, form if kind != WHOLE else WHOLE, int(kind != WHOLE))
