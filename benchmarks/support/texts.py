@@ -20,15 +20,17 @@ def rows(split: str, most: int | None = None) -> list[dict[str, Any]]:
     return found[:: max(1, len(found) // most)][:most] if most else found
 
 
-def by_tunesmith(num_rows: int, epochs: int, batch_size: int, rate: float, frozen: int, seed: int, trunk: str = "auto") -> Result:
-    """Full tuning, or with the lowest ``frozen`` layers frozen; judged on the test rows."""
+def by_tunesmith(
+    num_rows: int, epochs: int, batch_size: int, rate: float, frozen: int, seed: int, trunk: str = "auto", num_test: int | None = None
+) -> Result:
+    """Full tuning, or with the lowest ``frozen`` layers frozen; judged on the test rows, or some of them."""
     import tunesmith
 
     with tempfile.TemporaryDirectory() as scratch:
         report = tunesmith.train(
             model="sample:minilm",
             task={"text_classification": {"max_length": LENGTH}},
-            data={"train": rows("train", num_rows), "validation": None, "test": rows("test")},
+            data={"train": rows("train", num_rows), "validation": None, "test": rows("test", num_test)},
             strategies=["clip", *([{"freeze": {"layers": frozen}}] if frozen else [])],
             training={"epochs": epochs, "learning_rate": rate, "batch_size": batch_size, "warmup": "0st", "trunk": trunk},
             baselines=False,
@@ -39,7 +41,9 @@ def by_tunesmith(num_rows: int, epochs: int, batch_size: int, rate: float, froze
     return {"score": scores["tuned"]["accuracy"], "seconds": scores["seconds"]["train"], "tokens_per_second": scores["tokens_per_second"]}
 
 
-def by_trainer(num_rows: int, epochs: int, batch_size: int, rate: float, frozen: int, seed: int, best: bool = False) -> Result:
+def by_trainer(
+    num_rows: int, epochs: int, batch_size: int, rate: float, frozen: int, seed: int, best: bool = False, num_test: int | None = None
+) -> Result:
     """The same by transformers.Trainer: at its defaults, or in bfloat16 with batches grouped by length."""
     from transformers import (
         AutoModelForSequenceClassification,
@@ -55,8 +59,8 @@ def by_trainer(num_rows: int, epochs: int, batch_size: int, rate: float, frozen:
     set_seed(seed)
     model_folder = str(fetch("minilm"))
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    train, test = rows("train", num_rows), rows("test")
-    labels = sorted({row["label"] for row in train})
+    train, test = rows("train", num_rows), rows("test", num_test)
+    labels = sorted({row["label"] for row in (*train, *test)})
 
     def encoded(data: list[dict[str, Any]]) -> list[dict[str, Any]]:
         ids = tokenizer([row["text"] for row in data], truncation=True, max_length=LENGTH)["input_ids"]

@@ -23,8 +23,11 @@ def contest(about: str, contenders: Mapping[str, Contender], cases: Mapping[str,
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--cases", nargs="*", choices=list(cases), default=list(cases))
+    parser.add_argument("--rows", type=int, help="train and judge with so many rows, where a machine is slow")
     parser.add_argument("--one", nargs=3, metavar=("CONTENDER", "CASE", "SEED"), help=argparse.SUPPRESS)
     given = parser.parse_args()
+    fewer = {"num_rows": given.rows, "num_test": given.rows} if given.rows else {}
+    cases = {name: {**case, **fewer} for name, case in cases.items()}
     if given.one:
         contender, case, seed = given.one
         print(json.dumps(contenders[contender](**cases[case], seed=int(seed)) | {"peak_mb": peak()}))
@@ -34,16 +37,16 @@ def contest(about: str, contenders: Mapping[str, Contender], cases: Mapping[str,
         found: dict[str, list[Result]] = {name: [] for name in contenders}
         for seed in range(given.rounds):
             for name in list(contenders) if seed % 2 == 0 else list(contenders)[::-1]:
-                found[name].append(apart(name, case, seed))
+                found[name].append(apart(name, case, seed, given.rows))
                 print(
                     f"  seed {seed}  {name:16} " + "  ".join(f"{key} {shown(value)}" for key, value in found[name][-1].items()), flush=True
                 )
         summary(found)
 
 
-def apart(contender: str, case: str, seed: int) -> Result:
+def apart(contender: str, case: str, seed: int, num_rows: int | None) -> Result:
     """One run in a new process."""
-    command = [sys.executable, sys.argv[0], "--one", contender, case, str(seed)]
+    command = [sys.executable, sys.argv[0], *(["--rows", str(num_rows)] if num_rows else []), "--one", contender, case, str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{contender} failed on {case}:\n{done.stderr[-3000:]}")
