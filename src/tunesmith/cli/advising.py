@@ -25,7 +25,7 @@ PLACES = {"here": "at hand", "sample": "our sample", "hub": "on the hub"}
 @click.option("--out", default="recipe.yaml", show_default=True, metavar="FILE", help="The recipe to write.")
 @show.json_option
 def advise(data: str, task: str, memory: str | None, seconds: str | None, language: str, out: str, as_json: bool) -> None:
-    """Say which model and strategies suit a data file, and what they cost.
+    """Say which model and strategies suit the data, and the cost.
 
     Time and memory are estimates: from arithmetic, and the speed of matrix products
     here. A recipe is written; nothing is fetched or trained.
