@@ -39,7 +39,7 @@ def main() -> None:
 
     for batch_size, num_rows in CASES.items():
         before = matrix_rate()
-        run = by_tunesmith(num_rows, 1, batch_size, 5e-5, 0, seed=0)
+        run = by_tunesmith(seed=0, num_rows=num_rows, epochs=1, batch_size=batch_size, rate=5e-5, frozen=0)
         after = matrix_rate()
         length = 95  # tokens of a row, on average
         useful = run["tokens_per_second"] * (6 * WEIGHTS + 12 * LAYERS * WIDTH * length)

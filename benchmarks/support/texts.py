@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from turns import Result
@@ -20,19 +21,30 @@ def rows(split: str, most: int | None = None) -> list[dict[str, Any]]:
     return found[:: max(1, len(found) // most)][:most] if most else found
 
 
-def by_tunesmith(
-    num_rows: int, epochs: int, batch_size: int, rate: float, frozen: int, seed: int, trunk: str = "auto", num_test: int | None = None
-) -> Result:
-    """Full tuning, or with the lowest ``frozen`` layers frozen; judged on the test rows, or some of them."""
+@dataclass(frozen=True)
+class Case:
+    """What all contenders train alike: the lowest ``frozen`` layers do not learn; ``num_test`` rows judge, all of them for None."""
+
+    num_rows: int
+    epochs: int
+    batch_size: int
+    rate: float
+    frozen: int
+    num_test: int | None = None
+
+
+def by_tunesmith(seed: int, trunk: str = "auto", **told: Any) -> Result:
+    """A ``Case`` by tunesmith."""
     import tunesmith
 
+    case = Case(**told)
     with tempfile.TemporaryDirectory() as scratch:
         report = tunesmith.train(
             model="sample:minilm",
             task={"text_classification": {"max_length": LENGTH}},
-            data={"train": rows("train", num_rows), "validation": None, "test": rows("test", num_test)},
-            strategies=["clip", *([{"freeze": {"layers": frozen}}] if frozen else [])],
-            training={"epochs": epochs, "learning_rate": rate, "batch_size": batch_size, "warmup": "0st", "trunk": trunk},
+            data={"train": rows("train", case.num_rows), "validation": None, "test": rows("test", case.num_test)},
+            strategies=["clip", *([{"freeze": {"layers": case.frozen}}] if case.frozen else [])],
+            training={"epochs": case.epochs, "learning_rate": case.rate, "batch_size": case.batch_size, "warmup": "0st", "trunk": trunk},
             baselines=False,
             seed=seed,
             runs=scratch,
@@ -41,9 +53,7 @@ def by_tunesmith(
     return {"score": scores["tuned"]["accuracy"], "seconds": scores["seconds"]["train"], "tokens_per_second": scores["tokens_per_second"]}
 
 
-def by_trainer(
-    num_rows: int, epochs: int, batch_size: int, rate: float, frozen: int, seed: int, best: bool = False, num_test: int | None = None
-) -> Result:
+def by_trainer(seed: int, best: bool = False, **told: Any) -> Result:
     """The same by transformers.Trainer: at its defaults, or in bfloat16 with batches grouped by length."""
     from transformers import (
         AutoModelForSequenceClassification,
@@ -56,10 +66,11 @@ def by_trainer(
 
     from tunesmith.samples.fetch import fetch
 
+    case = Case(**told)
     set_seed(seed)
     model_folder = str(fetch("minilm"))
     tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    train, test = rows("train", num_rows), rows("test", num_test)
+    train, test = rows("train", case.num_rows), rows("test", case.num_test)
     labels = sorted({row["label"] for row in (*train, *test)})
 
     def encoded(data: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -67,15 +78,15 @@ def by_trainer(
         return [{"input_ids": one, "labels": labels.index(row["label"])} for one, row in zip(ids, data, strict=True)]
 
     model = AutoModelForSequenceClassification.from_pretrained(model_folder, num_labels=len(labels))
-    if frozen:
-        for part in (model.bert.embeddings, *model.bert.encoder.layer[:frozen]):
+    if case.frozen:
+        for part in (model.bert.embeddings, *model.bert.encoder.layer[: case.frozen]):
             part.requires_grad_(False)
     learned, judged = encoded(train), encoded(test)
     faster: dict[str, Any] = {"bf16": True, "train_sampling_strategy": "group_by_length"} if best else {}
     with tempfile.TemporaryDirectory() as out:
         arguments = TrainingArguments(
-            out, num_train_epochs=epochs, per_device_train_batch_size=batch_size, learning_rate=rate, weight_decay=0.01, seed=seed,
-            save_strategy="no", report_to=[], disable_tqdm=True, **faster,
+            out, num_train_epochs=case.epochs, per_device_train_batch_size=case.batch_size, learning_rate=case.rate,
+            weight_decay=0.01, seed=seed, save_strategy="no", report_to=[], disable_tqdm=True, **faster,
         )  # fmt: skip
         run = Trainer(model, arguments, data_collator=DataCollatorWithPadding(tokenizer), train_dataset=learned)
         begun = time.perf_counter()
@@ -83,5 +94,5 @@ def by_trainer(
         seconds = time.perf_counter() - begun
         guesses = run.predict(judged).predictions.argmax(axis=1)
     accuracy = sum(int(guess) == row["labels"] for guess, row in zip(guesses, judged, strict=True)) / len(judged)
-    tokens = epochs * sum(len(row["input_ids"]) for row in learned)
+    tokens = case.epochs * sum(len(row["input_ids"]) for row in learned)
     return {"score": accuracy, "seconds": seconds, "tokens_per_second": tokens / seconds}

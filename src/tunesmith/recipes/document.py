@@ -84,16 +84,26 @@ class Document:
         Raises ``LookupError`` with a message and a remedy where there is no such thing.
         """
         top, *rest = dotted
-        if top == "task" and rest:
-            return (top, *_named(self.value.get("task"), rest))
-        if top == "tasks" and rest[1:2] == ["task"] and rest[2:]:
-            return (top, *rest[:2], *_named(_inside(_inside(self.value.get(top), rest[0]), "task"), rest[2:]))
-        if top == "strategies" and rest and self.auto and rest[0] != AUTO:
+        within = {"task": self._of_task, "tasks": self._of_tasks, "strategies": self._of_strategies}
+        plain = tuple(int(key) if key.isdecimal() else key for key in rest)
+        return (top, *(within[top](rest) if rest and top in within else plain))
+
+    def _of_task(self, rest: Sequence[str]) -> Keys:
+        return tuple(_named(self.value.get("task"), rest))
+
+    def _of_tasks(self, rest: Sequence[str]) -> Keys:
+        name, *inner = rest
+        if inner[:1] != ["task"] or not inner[1:]:
+            return tuple(rest)
+        return (name, "task", *_named(_inside(_inside(self.value.get("tasks"), name), "task"), inner[1:]))
+
+    def _of_strategies(self, rest: Sequence[str]) -> Keys:
+        if self.auto and rest[0] != AUTO:
             raise LookupError("The strategies are chosen by auto", "Write them as a list; tunesmith advise makes one")
-        if top == "strategies" and rest and not self.auto:
-            index, inner = (int(rest[0]), rest[1:]) if rest[0].isdecimal() else (self._index(rest[0]), rest)
-            return (top, index, *(_named(_inside(self.value[top], index), inner) if inner else ()))
-        return (top, *(int(key) if key.isdecimal() else key for key in rest))
+        if self.auto:
+            return tuple(rest)
+        index, inner = (int(rest[0]), rest[1:]) if rest[0].isdecimal() else (self._index(rest[0]), rest)
+        return (index, *(_named(_inside(self.value["strategies"], index), inner) if inner else ()))
 
     def put(self, keys: Keys, value: Any, place: Place) -> None:
         """Set a value; mappings on the way are made where they are missing. Raises ``LookupError``, as ``locate`` does."""
