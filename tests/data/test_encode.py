@@ -75,3 +75,16 @@ def test_rows_that_cannot_be_encoded_are_named(task, write, monkeypatch) -> None
     ]
     with pytest.raises(InputError, match="nothing to learn"):
         encode([{"text": "bad", "label": 0}], task, None)
+
+
+def test_parts_are_joined_and_know_which_they_were() -> None:
+    one = Encoded([[{"input_ids": [1, 2], "label": 0}, {"input_ids": [3], "label": 1, "truncated": 2}]])
+    other = Encoded(
+        [[{"input_ids": [4], "tags": [0]}], [{"input_ids": [5, 6], "tags": [1, 0]}, {"input_ids": [7], "tags": [1], "example": 0}]]
+    )
+    whole = Encoded.join([one, other], "part")
+    assert [item["part"] for item in whole] == [0, 0, 1, 1, 1]
+    assert [item["row"] for item in whole] == [0, 1, 2, 3, 3]
+    assert [item["input_ids"] for item in whole] == [[1, 2], [3], [4], [5, 6], [7]]
+    assert ("label" in whole[1], "tags" in whole[1], "label" in whole[2]) == (True, False, False)
+    assert (whole.lengths.tolist(), whole.rows.tolist(), whole.tokens().tolist()) == ([2, 1, 1, 2, 1], [0, 1, 2, 3, 3], list(range(1, 8)))

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 import tiny
 import tunesmith
 from runs import TRAINING, rows, timeless
+from tunesmith.cli.app import run
 from tunesmith.core.errors import InputError, InterruptedRunError
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
@@ -48,7 +49,7 @@ def mixed(tmp_path: Path, model: str) -> Mixed:
     return run
 
 
-def test_each_task_is_judged_and_exported_on_its_own(mixed: Mixed, tmp_path: Path) -> None:
+def test_each_task_is_judged_and_exported_on_its_own(mixed: Mixed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = mixed("three", strategies=["uncertainty", "pcgrad", {"ema": {"decay": 0.5}}])
     folder, scores = report.folder, report.scores
     assert scores == json.loads((folder / "scores.json").read_text(encoding="utf-8"))
@@ -78,6 +79,9 @@ def test_each_task_is_judged_and_exported_on_its_own(mixed: Mixed, tmp_path: Pat
     answers = tunesmith.load(folder, task="topics").predict(["a good film"])
     assert answers == tunesmith.load(folder / "model" / "topics").predict(["a good film"])
     assert "tags" in tunesmith.load("three", tmp_path / "runs", "tags").predict(["the man in paris"])[0]
+    assert 'tunesmith.load("three", task="tags")' in (folder / "model" / "tags" / "README.md").read_text(encoding="utf-8")
+    assert run(["predict", str(folder), "--task", "topics", "--text", "a good film", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == answers
     with pytest.raises(InputError, match=r"the run has several tasks: tags, topics\. Name one: --task tags"):
         tunesmith.load(folder)
     with pytest.raises(InputError, match=r"there is no task 'topic'\. Did you mean topics"):
