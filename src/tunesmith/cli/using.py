@@ -54,9 +54,10 @@ def init(data: str, model: str | None, out: str, as_json: bool) -> None:
 @show.runs_option
 @show.json_option
 def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | None, loaded: Load, runs: str, as_json: bool) -> None:
-    """Predict for a file, for standard input, or for --text; with --labels by a model that was never tuned for them.
+    """Predict for a file, for standard input, or for --text.
 
-    A file gives a JSON object a line, in the order of its rows; --text a line to read.
+    A file gives a JSON object a line, in the order of its rows; --text a line to read. With --labels, a model is asked that was never
+    tuned for them.
     """
     if (file is None) == (not texts):
         message = "There is nothing to predict" if file is None else "Both a file and --text are given"
@@ -85,7 +86,10 @@ def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | Non
 @show.runs_option
 @show.json_option
 def evaluate(model: str, data: str, loaded: Load, runs: str, as_json: bool) -> None:
-    """Judge a run, or any text classifier, on other data; with --labels a model that was never tuned for them."""
+    """Judge a run, or any text classifier, on other data.
+
+    With --labels, a model is judged that was never tuned for them.
+    """
     tuned = loaded(model, runs)
     scores = tuned.evaluate(data)
     if as_json:
