@@ -195,6 +195,7 @@ def test_what_is_refused(tmp_path: Path, text: str, expected: list[str]) -> None
     ("override", "value"),
     [
         ("training.epochs=5", lambda recipe: recipe.training.epochs == 5.0),
+        ("training.steps=7", lambda recipe: recipe.training.steps == 7),  # which takes the place of epochs
         ("training.warmup=50st", lambda recipe: recipe.training.warmup == Span(50, "st")),
         ("data.train=*.csv", lambda recipe: recipe.data.train == "*.csv"),
         ("data.train=[a.csv, b.csv]", lambda recipe: recipe.data.train == ["a.csv", "b.csv"]),
@@ -213,6 +214,11 @@ def test_what_is_refused(tmp_path: Path, text: str, expected: list[str]) -> None
 )
 def test_overrides(tmp_path: Path, override: str, value: Any) -> None:
     assert value(read_recipe(file(tmp_path, GOOD), [override]))
+
+
+def test_overrides_that_exclude_each_other_are_refused(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, GOOD, "training.epochs=3", "training.steps=7")
+    assert line.startswith("training.epochs=3: training.epochs is not read")
 
 
 @pytest.mark.parametrize(

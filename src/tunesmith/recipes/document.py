@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,11 @@ class Place:
     file: str = ""
     line: int = 0
     column: int | str = ""
+
+    @property
+    def override(self) -> bool:
+        """Whether it is an override of the command line, which stands in ``file``."""
+        return bool(self.file) and not self.line
 
 
 @dataclass
@@ -116,6 +121,12 @@ class Document:
         for end in range(1, len(keys) + 1):
             self.places.setdefault(keys[:end], place)
         self.tidy()
+
+    def give_way(self, keys: Keys, names: Set[str]) -> None:
+        """Take out the neighbours ``names`` of a value that is going to be put at ``keys``, but for those that were put so themselves."""
+        for name in names:
+            if not self.place((*keys[:-1], name)).override:
+                del self.value[str(keys[0])][name]
 
     @property
     def auto(self) -> bool:

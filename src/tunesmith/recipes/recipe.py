@@ -251,7 +251,10 @@ def _override(document: Document, text: str) -> None:
     except InputError:
         value = written
     try:
-        document.put(document.locate(keys), value, Place(text))
+        located = document.locate(keys)
+        if located[0] == "training" and len(located) == 2:
+            document.give_way(located, stages.superseded(document.value.get("training") or {}, {str(located[1]): value}))
+        document.put(located, value, Place(text))
     except LookupError as error:
         message, remedy = error.args
         document.problems.append(Problem(message, remedy, text))

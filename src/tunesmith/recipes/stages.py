@@ -70,7 +70,8 @@ def _part(document: Document, key: str, place: str | int, entry: Any) -> Documen
     merged = {**shared, **own}
     for name in MERGED:
         if isinstance(shared.get(name), Mapping) and isinstance(own.get(name), Mapping):
-            merged[name] = {**_left(shared[name], own[name]), **own[name]}
+            gone = superseded(shared[name], own[name])
+            merged[name] = {**{left: value for left, value in shared[name].items() if left not in gone}, **own[name]}
     merged["name"] = place if key in NAMED else own.get("name") or called(merged, key)
     part = Document(merged)
     replaced = {*OWN, *_whole(own)}
@@ -91,15 +92,14 @@ def called(part: Mapping[str, Any], key: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "stage"
 
 
-def _left(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """What a stage takes over of a part at the top: not what its own settings take the place of, as steps does of epochs."""
-    gone = {
-        replaced
+def superseded(shared: Mapping[str, Any], own: Mapping[str, Any]) -> set[str]:
+    """The settings of training in ``shared`` that those in ``own`` take the place of, as steps does of epochs."""
+    pairs = [
+        (mine, gone, own.get(mine) not in read if mine == other else shared.get(other) not in (*read, None))
         for name, (other, read) in Training.applies.items()
-        for mine, replaced in ((other, name), (name, other))
-        if mine in own and replaced not in own and (own[mine] not in read if mine == other else shared.get(other) not in (*read, None))
-    }
-    return {name: value for name, value in shared.items() if name not in gone}
+        for mine, gone in ((other, name), (name, other))
+    ]
+    return {gone for mine, gone, excludes in pairs if mine in own and gone in shared and gone not in own and excludes}
 
 
 def _whole(own: Mapping[str, Any]) -> list[str]:
