@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,8 +29,9 @@ from tunesmith.engine.events import EventLog
 from tunesmith.engine.loop import Fitted, fit
 from tunesmith.engine.settings import Training
 from tunesmith.evaluate.score import scorer
-from tunesmith.model.build import Model
+from tunesmith.model.build import Model, build_for
 from tunesmith.model.shared import share
+from tunesmith.tasks.image_classification import ImageClassification
 from tunesmith.tasks.text_classification import TextClassification
 from tunesmith.tasks.token_classification import TokenClassification
 
@@ -58,16 +60,16 @@ def encoded(task: Task, rows: Sequence[Row]) -> Encoded:
 def tiny_fit(
     folder: Path | None,
     parts: Sequence[Strategy | Observer] = (),
-    make_task: Callable[[], tuple[Task, list[Row]]] = TextClassification.example,
+    make_task: Callable[[], tuple[Task, list[Row]]] | None = None,
     **changes: Any,
 ) -> Fitted:
     """Train a tiny model with strategies and observers, checkpoints and events going to ``folder``.
 
-    A folder that holds checkpoints is resumed. The model is the same at each call. Strategies that need several tasks get them.
+    A folder that holds checkpoints is resumed. The model is the same at each call. Strategies that need several tasks or images get them.
     """
-    if any(SEVERAL in getattr(part, "needs", ()) for part in parts):
-        return mixed_fit(folder, parts, **changes)
-    task, rows = make_task()
+    for capability in fitting(parts) if make_task is None else ():
+        return FITS[capability](folder, parts, **changes)
+    task, rows = (make_task or TextClassification.example)()
     examples = learned(task, rows)
     data = encode(examples, task, tiny.tokenizer())
     module = tiny.bert(num_labels=2)
@@ -79,6 +81,11 @@ def tiny_fit(
     strategies = [part for part in parts if isinstance(part, Strategy)]
     score = scorer(task, examples, data, tiny.tokenizer())
     return fit(model, task, data, strategies, replace(TRAINING, **changes), score, watching(folder, parts))
+
+
+def fitting(parts: Sequence[Any]) -> list[str]:
+    """What strategies need that texts with labels do not offer."""
+    return sorted({capability for part in parts for capability in getattr(part, "needs", ()) if capability in FITS})
 
 
 def watching(folder: Path | None, parts: Sequence[Strategy | Observer]) -> list[Observer]:
@@ -124,6 +131,22 @@ def mixed_fit(folder: Path | None, parts: Sequence[Strategy | Observer] = (), **
     training = replace(TRAINING, trunk="off", **changes)
     strategies = [*(part for part in parts if isinstance(part, Strategy)), MixedRows(Mixing(by="equal"), training.batch_size)]
     return fit(model, task, data, strategies, training, score, watching(folder, parts))
+
+
+def image_fit(folder: Path | None, parts: Sequence[Strategy | Observer] = (), **changes: Any) -> Fitted:
+    """``tiny_fit`` for pictures with labels."""
+    task, rows = ImageClassification.example()
+    examples = learned(task, rows)
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        model = build_for(task, str(tiny.folder(Path(scratch), "vit")))
+    data = encode(examples, task, model.tokenizer)
+    score = scorer(task, examples, data, model.tokenizer)
+    strategies = [part for part in parts if isinstance(part, Strategy)]
+    return fit(model, task, data, strategies, replace(TRAINING, **changes), score, watching(folder, parts))
+
+
+FITS: dict[str, Callable[..., Fitted]] = {SEVERAL: mixed_fit, "images": image_fit}
 
 
 def sampled(everything: Sequence[Any], number: int) -> list[Any]:

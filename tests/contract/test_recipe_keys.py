@@ -16,9 +16,8 @@ import pytest
 
 import tiny
 from contract.key_values import CONTEXTS, REFUSED, ROWS, SAME, VALUES, Flat
-from training import sampled
+from training import fitting, sampled
 from tunesmith.core.errors import InputError
-from tunesmith.core.mixture import SEVERAL
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.events import read_events
 from tunesmith.engine.settings import Training
@@ -35,7 +34,7 @@ PARTS: dict[str, type[Any]] = {
     "data": DataSettings,
     "task": find("tasks", TASK),
     "training": Training,
-    **{f"strategies.{name}": kind for name in names("strategies") if SEVERAL not in getattr(kind := find("strategies", name), "needs", ())},
+    **{f"strategies.{name}": kind for name in names("strategies") if not fitting([kind := find("strategies", name)])},
 }
 BASE: Flat = {
     "model": "MODEL",

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from training import TRAINING, mixed_fit, same, sampled, tiny_fit, weights
+from training import FITS, TRAINING, fitting, same, sampled, tiny_fit, weights
 from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
-from tunesmith.core.mixture import SEVERAL
 from tunesmith.core.strategy import Strategy
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
@@ -55,6 +54,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "l1": {"strength": 0.0},
     "l2": {"strength": 0.0},
     "l2sp": {"strength": 0.0, "head_strength": 0.0},
+    "image_augment": {"mirror": 0.0, "smallest": 1.0, "colour": 0.0},
     "label_smoothing": {"strength": 0.0},
     "layer_rates": {"decay": 1.0},
     "lookahead": {"num_steps": 1, "alpha": 1.0},
@@ -102,14 +102,9 @@ def check_resume(folder: Path, *strategies: str) -> Fitted:
 
 
 @cache
-def baseline(several: bool = False) -> dict[str, Tensor]:
-    """What the same run, of one task or of two, makes of the weights without any strategy."""
-    return weights((mixed_fit if several else tiny_fit)(None))
-
-
-def for_several(strategy: Any) -> bool:
-    """Whether a strategy is for mixtures of tasks."""
-    return SEVERAL in getattr(strategy, "needs", ())
+def baseline(*needs: str) -> dict[str, Tensor]:
+    """What the same run, of the task that ``needs`` asks for, makes of the weights without any strategy."""
+    return weights((FITS[needs[0]] if needs else tiny_fit)(None))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -122,7 +117,7 @@ def test_trains_resumes_and_repeats_to_the_last_bit(name: str, tmp_path: Path) -
     stopped = through.run.clock.step < TRAINING.steps  # type: ignore[operator]
     # A strategy that changes nothing would pass everything else. Here nothing stops a run of 6 steps, and the classes are of one size.
     without_effect = {"early_stop", "dataset_map", "class_balanced"}
-    assert stopped or not same(weights(through), baseline(for_several(example(name)))) or name in without_effect
+    assert stopped or not same(weights(through), baseline(*fitting([example(name)]))) or name in without_effect
 
 
 def compose(folder: Path, pair: tuple[str, str]) -> None:
@@ -133,10 +128,10 @@ def compose(folder: Path, pair: tuple[str, str]) -> None:
         with pytest.raises(InputError, match=f"'{pair[0]}' and '{pair[1]}'"):
             tiny_fit(None, strategies, steps=1)
         return
-    if any(map(for_several, strategies)) and not all(map(for_several, strategies)):
+    if fitting(strategies[:1]) != fitting(strategies[1:]):
         try:
             tiny_fit(None, strategies, steps=1)
-        except InputError:  # it looks at logits, reads rows of its own or orders them: one task's business
+        except InputError:  # it looks at logits, reads rows of its own or orders them, or at texts: the business of another task
             return
     check_resume(folder, *pair)
 
@@ -160,4 +155,4 @@ def test_every_strategy_has_a_neutral_setting_or_says_why_not() -> None:
 def test_neutral_setting_equals_the_baseline(name: str) -> None:
     neutral = find("strategies", name)(**NEUTRAL[name])
     assert isinstance(neutral, Strategy)
-    assert same(weights(tiny_fit(None, [neutral])), baseline())
+    assert same(weights(tiny_fit(None, [neutral])), baseline(*fitting([neutral])))

@@ -39,7 +39,7 @@ class ImageClassification(LabelTask):
     metric: str = setting("auto", "the metric that decides; auto takes accuracy, f1_micro or pearson by kind")
     threshold: float = setting(0.5, "multi: probability from which a label is given", low=0, high=1)
 
-    offers: ClassVar[frozenset[str]] = frozenset({"logits"})
+    offers: ClassVar[frozenset[str]] = frozenset({"logits", "images"})
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
         "separator": ("kind", ("auto", "multi")),
         "class_weights": ("kind", ("auto", "single", "multi")),

@@ -43,6 +43,7 @@ class ImageText(Task):
     max_length: int = setting(64, "longest caption in tokens, or what the model takes if less; longer ones are cut and counted", low=4)
     metric: str = setting("recall@1", "what decides; recalls are means of both ways", choices=(*RECALLS, "zero_shot_accuracy"))
 
+    offers: ClassVar[frozenset[str]] = frozenset({"images"})
     compares: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -124,9 +125,7 @@ class ImageText(Task):
             return list(predictions)
         images, texts = ([p[side] for p in predictions] for side in ("vector", "text_vector"))
         found = matches(images, texts, [(image, text) for image, text in (p["keys"] for p in predictions)])
-        return [
-            match | {name: p[name] for name in ("label", "probabilities") if name in p} for match, p in zip(found, predictions, strict=True)
-        ]
+        return [one | {key: p[key] for key in ("label", "probabilities") if key in p} for one, p in zip(found, predictions, strict=True)]
 
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
         found: dict[str, Any] = dict(both_ways(predictions)) if all("texts" in p for p in predictions) else {}
