@@ -23,11 +23,11 @@ def contest(about: str, contenders: Mapping[str, Contender], cases: Mapping[str,
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--cases", nargs="*", choices=list(cases), default=list(cases))
-    parser.add_argument("--rows", type=int, help="train and judge with so many rows, where a machine is slow")
+    parser.add_argument("--rows", type=int, help="judge with so many rows, and train with so many where the case says how many")
     parser.add_argument("--one", nargs=3, metavar=("CONTENDER", "CASE", "SEED"), help=argparse.SUPPRESS)
     given = parser.parse_args()
-    fewer = {"num_rows": given.rows, "num_test": given.rows} if given.rows else {}
-    cases = {name: {**case, **fewer} for name, case in cases.items()}
+    if given.rows:
+        cases = {name: {**case, **dict.fromkeys({"num_rows"} & set(case) | {"num_test"}, given.rows)} for name, case in cases.items()}
     if given.one:
         contender, case, seed = given.one
         print(json.dumps(contenders[contender](**cases[case], seed=int(seed)) | {"peak_mb": peak()}))
