@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from turns import Result, contest
 
 LENGTH = 512
+NUM_TEST = 12  # conversations
 LORA = {"rank": 8, "alpha": 16.0}
 CASES = {
     "lora": {"num_rows": 96, "batch_size": 8, "rate": 5e-4, "lora": True},
@@ -40,7 +41,7 @@ def conversations(split: str, most: int) -> list[dict[str, Any]]:
     return short[:most]
 
 
-def by_tunesmith(num_rows: int, batch_size: int, rate: float, lora: bool, seed: int) -> Result:
+def by_tunesmith(num_rows: int, batch_size: int, rate: float, lora: bool, seed: int, num_test: int = NUM_TEST) -> Result:
     import tunesmith
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -55,11 +56,11 @@ def by_tunesmith(num_rows: int, batch_size: int, rate: float, lora: bool, seed: 
             runs=scratch,
         )
         tuned = tunesmith.load(report.folder).model
-        score = loss_of(tuned.module, tuned.tokenizer)
+        score = loss_of(tuned.module, tuned.tokenizer, num_test)
     return {"score": score, "seconds": report.scores["seconds"]["train"], "tokens_per_second": report.scores["tokens_per_second"]}
 
 
-def by_trl(num_rows: int, batch_size: int, rate: float, lora: bool, seed: int, best: bool = False) -> Result:
+def by_trl(num_rows: int, batch_size: int, rate: float, lora: bool, seed: int, best: bool = False, num_test: int = NUM_TEST) -> Result:
     import datasets
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
@@ -84,16 +85,16 @@ def by_trl(num_rows: int, batch_size: int, rate: float, lora: bool, seed: int, b
         trainer.train()
         seconds = time.perf_counter() - begun
     tokens = sum(len(made.tokenizer.apply_chat_template(row["prompt"] + row["completion"], return_dict=True)["input_ids"]) for row in rows)
-    return {"score": loss_of(trainer.model, made.tokenizer), "seconds": seconds, "tokens_per_second": tokens / seconds}
+    return {"score": loss_of(trainer.model, made.tokenizer, num_test), "seconds": seconds, "tokens_per_second": tokens / seconds}
 
 
-def loss_of(module: Any, tokenizer: Any) -> float:
+def loss_of(module: Any, tokenizer: Any, num_test: int) -> float:
     """The mean loss of the tokens of held-out answers, in float32 and one conversation at a time."""
     import torch
 
     total, count = 0.0, 0
     module = module.float().eval()
-    for row in conversations("test", 12):
+    for row in conversations("test", num_test):
         asked = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=True)["input_ids"]
         whole = tokenizer.apply_chat_template(row["prompt"] + row["completion"], return_dict=True)["input_ids"]
         with torch.no_grad():
