@@ -23,7 +23,7 @@ from turns import Result, contest
 
 NUM_TEST = 300
 CASES: dict[str, dict[str, Any]] = {
-    "sentiment, 8 of each label": {"sample": "sentiment", "shots": 8, "epochs": 10},
+    "sentiment, 8 of each label": {"sample": "sentiment", "shots": 8, "epochs": 40},
     "topics, 8 of each label": {"sample": "topics", "shots": 8, "epochs": 5},
     "sentiment, 64 of each label": {"sample": "sentiment", "shots": 64, "epochs": 5},
 }

@@ -70,7 +70,9 @@ def by_trl(num_rows: int, batch_size: int, rate: float, lora: bool, seed: int, b
 
     made = build("sample:smollm2", Head("AutoModelForCausalLM", {}))
     rows = conversations("train", num_rows)
-    faster: dict[str, Any] = {"bf16": True, "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"} if best else {}
+    faster: dict[str, Any] = (
+        {"bf16": True, "use_cpu": True, "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"} if best else {}
+    )
     with tempfile.TemporaryDirectory() as out:
         settings = SFTConfig(
             out, num_train_epochs=1, per_device_train_batch_size=batch_size, learning_rate=rate, max_length=LENGTH, seed=seed,

@@ -31,7 +31,8 @@ class FewShot(Strategy):
 
     Formula: until a time the body's loss is mean (cos(x, p) - 1)^2 / 2 + mean cos(x, n)^2 / 2, p a row of the class of x, n of another; or
     -log(exp(cos(x, p) / t) / (exp(cos(x, p) / t) + sum exp(cos(x, n) / t))). The head learns from labels all the time.
-    Use when: a class has 4 to 64 rows; start from a model of sentences (MiniLM, mpnet), and give it epochs (see data.shots to try it out).
+    Use when: a class has 4 to 64 rows; start from a model of sentences (MiniLM, mpnet), and give it epochs: with 10 for 8 rows a
+    class it was worse than plain tuning, with 40 far better (benchmarks/README.md).
     Cost: memory and time x(2 + num_other) until the layers freeze, then time x0.05: what they give is computed once for each row.
     Source: Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts" (SetFit), arXiv:2209.11055, section 3; the other loss: van
     den Oord et al. 2018, arXiv:1807.03748, equation 4.
@@ -76,7 +77,8 @@ class FewShot(Strategy):
             raise InputError(Problem("few_shot: all rows have one label, so no two are apart", "Give rows of another label"))
         if alone := sum(len(items) == 1 for items in self._members.values()):
             run.say(f"few_shot: {alone:,} labels have a row each, which is its own pair: nothing but dropout tells the two apart")
-        run.say(f"few_shot: layers learn from pairs for {steps:,} of {run.clock.total:,} steps; the head learns all the time")
+        met = f"{steps / run.clock.steps_per_epoch:.0f} pairs of a class for each row, where SetFit takes 20"
+        run.say(f"few_shot: layers learn from pairs for {steps:,} of {run.clock.total:,} steps: {met}; the head learns all the time")
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         part = body(run.model)
