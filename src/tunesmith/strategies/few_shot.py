@@ -31,8 +31,8 @@ class FewShot(Strategy):
 
     Formula: until a time the body's loss is mean (cos(x, p) - 1)^2 / 2 + mean cos(x, n)^2 / 2, p a row of the class of x, n of another; or
     -log(exp(cos(x, p) / t) / (exp(cos(x, p) / t) + sum exp(cos(x, n) / t))). The head learns from labels all the time.
-    Use when: a class has 4 to 64 rows; start from a model of sentences (MiniLM, mpnet), and give it epochs: with 10 for 8 rows a
-    class it was worse than plain tuning, with 40 far better (benchmarks/README.md).
+    Use when: a class has 4 to 64 rows; start from a model of sentences (MiniLM, mpnet), and give it epochs: 10 were too few for 8
+    rows of each of two classes, 40 brought 12 points more than plain tuning (benchmarks/README.md).
     Cost: memory and time x(2 + num_other) until the layers freeze, then time x0.05: what they give is computed once for each row.
     Source: Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts" (SetFit), arXiv:2209.11055, section 3; the other loss: van
     den Oord et al. 2018, arXiv:1807.03748, equation 4.
