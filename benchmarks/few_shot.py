@@ -4,7 +4,7 @@
 
 All start from MiniLM and see the same rows, judged on the same others. Plain tuning takes three times the epochs, so that it passes as
 many texts through the model as few_shot, which passes each row and two others. SetFit is the package at its defaults, which draws 20
-pairs of each kind for each row; it is left out where it is not installed (``pip install setfit``).
+pairs of each kind for each row; it is left out where it is not installed (``pip install '.[bench]' -c constraints.txt``).
 """
 
 from __future__ import annotations
