@@ -3,8 +3,8 @@
     python benchmarks/few_shot.py [--rounds 3] [--cases ...]
 
 All start from MiniLM and see the same rows, judged on the same others. Plain tuning takes three times the epochs, so that it passes as
-many texts through the model as few_shot, which passes each row and two others. SetFit is the package at its defaults, which draws 20
-pairs of each kind for each row; it is left out where it is not installed (``pip install '.[bench]' -c constraints.txt``).
+many texts through the model as few_shot, which passes each row and two others. SetFit is the package with the 20
+pairs of each kind for each row of its paper; it is left out where it is not installed (``pip install '.[bench]' -c constraints.txt``).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def by_tunesmith(sample: str, shots: int, epochs: int, seed: int, strategies: li
 
 
 def by_setfit(sample: str, shots: int, epochs: int, seed: int, num_test: int = NUM_TEST) -> Result:
-    """SetFit at its defaults."""
+    """SetFit with the pairs of its paper."""
     from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
 
