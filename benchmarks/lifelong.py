@@ -9,11 +9,14 @@ was interrupted goes on where it stood; finished ones are read. Prints a row of 
 from __future__ import annotations
 
 import argparse
-import json
+import sys
 from pathlib import Path
 from typing import Any
 
-DOMAINS = ("tweets", "nyt", "amazon", "movies")
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+from sentences import DOMAINS, scores, tables
+
 REMEDIES: dict[str, list[dict[str, Any]]] = {
     "plain": [],
     "replay": [{"replay": {"share": 0.05, "num_rows": 60}}],
@@ -23,20 +26,6 @@ REMEDIES: dict[str, list[dict[str, Any]]] = {
     "gem": [{"gem": {"memory_rows": 60}}],
 }
 MEASURES = ("average", "forgetting", "backward_transfer", "forward_transfer")
-
-
-def tables(folder: Path, rows: int) -> None:
-    """A file of rows for each domain and split, balanced and the same every time."""
-    from tunesmith.data.source import read
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for split in ("train", "test"):
-        found = list(read(f"sample:sentiment_domains/{split}")[0])
-        for domain in DOMAINS:
-            own = [row for row in found if row["domain"] == domain and row["label"] != "neutral"]
-            by_label = [[row for row in own if row["label"] == label][: rows // 2] for label in ("negative", "positive")]
-            kept = [{name: row[name] for name in ("text", "label")} for of_label in by_label for row in of_label]
-            (folder / f"{domain}-{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
 
 
 def recipe(folder: Path, strategies: list[dict[str, Any]]) -> dict[str, Any]:
@@ -51,19 +40,6 @@ def recipe(folder: Path, strategies: list[dict[str, Any]]) -> dict[str, Any]:
         "baselines": False,
         "sequence": [{"name": domain, "data": of} for domain, of in zip(DOMAINS, data, strict=True)],
     }
-
-
-def scores(name: str, given: dict[str, Any], runs: Path) -> dict[str, Any]:
-    """Train, go on, or read what is there."""
-    import tunesmith
-
-    folder = (runs / name).resolve()
-    if not folder.exists():
-        tunesmith.train(given, run=name, runs=runs)
-    elif not (folder / "scores.json").exists():
-        tunesmith.resume(folder)
-    found: dict[str, Any] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    return found
 
 
 def main() -> None:
