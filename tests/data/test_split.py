@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,3 +92,13 @@ def test_keys_hold_all_inputs() -> None:
     rows, _ = read([{"text": "a", "pair": "b"}, {"text": "a", "pair": ["b"]}, {"text": "a", "pair": None}])
     assert len(set(keys_of(rows, ["text", "pair"]))) == 3
     assert len(set(keys_of(rows, ["text"]))) == 1
+
+
+def test_of_files_the_content_counts(tmp_path: Path) -> None:
+    for name, content in {"a.png": b"one", "b.png": b"one", "c.png": b"two"}.items():
+        (tmp_path / name).write_bytes(content)
+    rows, _ = read([{"image": str(tmp_path / f"{name}.png")} for name in "abcd"])  # d is not there
+    first, second, other, missing = keys_of(rows, ["image"], {"image"})
+    assert first == second
+    assert len({first, other, missing}) == 3
+    assert len(set(keys_of(rows, ["image"]))) == 4

@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from tunesmith.core.task import Row, RowError
 from tunesmith.data.chat_turns import Place, Turns
 from tunesmith.data.messages import Message, without_oldest
-
-IGNORED = -100  # a position that no token is learned at
+from tunesmith.data.packing import IGNORED, Packed, pack
 
 
 @dataclass(frozen=True)
@@ -119,15 +115,10 @@ def _tokens(texts: Sequence[str], tokenizer: Any) -> list[list[int]]:
     return found
 
 
-def pad_conversations(items: Sequence[Row], pad: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Items as inputs and targets, (batch, length) each, filled up on the right, where a decoder does not look."""
-    longest = max(item["length"] for item in items)
-    ids = torch.full((len(items), longest), pad)
-    labels = torch.full((len(items), longest), IGNORED)
-    for row, item in enumerate(items):
-        ids[row, : item["length"]] = torch.tensor(item["input_ids"])
-        labels[row, : len(item["labels"])] = torch.tensor(item["labels"], dtype=torch.int64)
-    return {"input_ids": ids}, {"labels": labels}
+def pad_conversations(items: Sequence[Row], pad: int, packed: bool) -> Packed:
+    """Conversations in rows: several in one where they are ``packed`` and there is room, each of which sees itself alone."""
+    labels = [item["labels"] or [IGNORED] * item["length"] for item in items]
+    return pack([item["input_ids"] for item in items], labels, pad, 0 if packed else None)
 
 
 def prompt_of(item: Mapping[str, Any]) -> list[int]:

@@ -14,6 +14,7 @@ from tunesmith.data.columns import find
 from tunesmith.data.labels import in_cell, names_of
 from tunesmith.data.rows import Rows
 from tunesmith.data.source import read
+from tunesmith.data.split import keys_of
 
 
 class Examples(Sequence[Row]):
@@ -153,6 +154,11 @@ def truths(rows: Rows, task: Task) -> list[str]:
 def inputs(rows: Rows, task: Task) -> list[str]:
     """The roles among the columns of ``rows`` that do not hold the answer: they tell duplicates."""
     return [role for role in rows.columns if role not in truths(rows, task)]
+
+
+def duplicate_keys(rows: Rows, task: Task) -> Iterator[str]:
+    """One text for each row: rows that are asked the same have the same one. Of pictures and recordings the content counts."""
+    return keys_of(rows, inputs(rows, task), {column.role for column in task.columns() if column.file})
 
 
 def _named(value: Any, names: Mapping[str, str]) -> Any:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunesmith.data.examples import Examples, inputs, truths
+from tunesmith.data.examples import Examples, duplicate_keys, truths
 from tunesmith.data.load import Data
-from tunesmith.data.split import digests, keys_of, labels_of
+from tunesmith.data.split import digests, labels_of
 
 SHOWN = 3  # places and labels named in a finding
 FEW = 5  # training rows below which a label is hard to learn
@@ -42,7 +42,7 @@ class _Look:
 
     def __init__(self, split: str, examples: Examples) -> None:
         self.split, self.rows = split, examples.rows
-        texts = list(keys_of(self.rows, inputs(self.rows, examples.task)))
+        texts = list(duplicate_keys(self.rows, examples.task))
         self.digests = digests(texts)
         self.lengths = np.array([len(text) for text in texts])
         self.wordless = np.array([not any(map(str.isalnum, text)) for text in texts])

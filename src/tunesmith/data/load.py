@@ -16,7 +16,7 @@ from tunesmith.core.task import Task
 from tunesmith.data.collect import collecting
 from tunesmith.data.columns import describe, meant
 from tunesmith.data.duplicates import repeated
-from tunesmith.data.examples import Examples, checked, in_order, inputs, read_roles, relabelled, truths
+from tunesmith.data.examples import Examples, checked, duplicate_keys, in_order, read_roles, relabelled, truths
 from tunesmith.data.labels import names_of
 from tunesmith.data.rows import Rows
 from tunesmith.data.settings import AUTO, HELD_OUT, DataSettings, share
@@ -140,23 +140,25 @@ class _Loading:
         groups = [column.role for column in self.task.columns() if column.group and column.role in train.columns]
         held, of = hold_out(keys_of(train, groups), None, fraction, self.seed), " and ".join(groups)
         if not groups or held.sum() < fraction * len(train) / 2:  # groups that are too few or too large are parted
-            held, of = hold_out(keys_of(train, inputs(train, self.task)), strata, fraction, self.seed), "text"
+            held, of = hold_out(duplicate_keys(train, self.task), strata, fraction, self.seed), self._asked()
         if not held.any():
             message = f"{100 * part:g}% of {self.total:,} training rows leaves nothing for {split}"
             raise InputError(Problem(message, f"Give more rows, or a {split} file", *train.place(0)[:1]))
         self.rows["train"], self.rows[split] = train.select(np.flatnonzero(~held)), train.select(np.flatnonzero(held))
         self.headers[split] = self.headers["train"]
-        by = f", stratified by {self.headers['train'][roles[0]]}" if strata and of == "text" else ""
+        by = f", stratified by {self.headers['train'][roles[0]]}" if strata and of == self._asked() else ""
         self.notes.append(f"{split}: {held.sum():,} rows ({100 * part:g}% of the training rows), held out by a hash of the {of}{by}")
+
+    def _asked(self) -> str:
+        return next((column.role for column in self.task.columns() if column.file), "text")
 
     def deduplicate(self) -> None:
         """Leave out training rows that repeat others; rows to judge by stay, whatever the training rows are."""
         if self.settings.deduplicate == "none":
             return
         train = self.rows["train"]
-        roles = inputs(train, self.task)
-        judged = [text for split in ("validation", "test") if split in self.rows for text in keys_of(self.rows[split], roles)]
-        texts = list(keys_of(train, roles))
+        judged = [text for split in ("validation", "test") if split in self.rows for text in duplicate_keys(self.rows[split], self.task)]
+        texts = list(duplicate_keys(train, self.task))
         alone, anywhere = (repeated(texts, others, self.settings.deduplicate) for others in ([], judged))
         if anywhere.all():
             raise InputError(Problem("every training row repeats one of validation or test", "Give other rows", *train.place(0)[:1]))
@@ -175,7 +177,7 @@ class _Loading:
         labels = labels_of(train.column(roles[0])) if roles else None
         if labels is None:
             raise InputError(Problem("shots are rows of a label, and the rows have none", "Write max_rows", column="data.shots"))
-        order = np.argsort(digests(keys_of(train, inputs(train, self.task)), self.seed), kind="stable")
+        order = np.argsort(digests(duplicate_keys(train, self.task), self.seed), kind="stable")
         chosen, counts = few(labels, order.tolist(), shots)
         self.rows["train"] = train.select(np.array(sorted(chosen), np.int64))
         self.notes.append(f"shots: {len(chosen):,} of {len(train):,} training rows are used, {shots} of each of {len(counts):,} labels")
@@ -186,7 +188,7 @@ class _Loading:
         """Use at most ``max_rows`` training rows: those whose text hashes lowest, so that fewer are always among more."""
         train, most = self.rows["train"], self.settings.max_rows
         if most is not None and most < len(train):
-            order = np.argsort(digests(keys_of(train, inputs(train, self.task)), self.seed), kind="stable")
+            order = np.argsort(digests(duplicate_keys(train, self.task), self.seed), kind="stable")
             self.rows["train"] = train.select(np.sort(order[:most]))
             self.notes.append(f"max_rows: {most:,} of {len(train):,} training rows are used")
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 IGNORED = -100  # a position that no token is learned at
+PROBE = ([1, 2, 3], [3, 1])  # two texts that a model must keep apart where they share a row; any tokens will do
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,17 @@ def pack(texts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], pad: i
     if len(rows) < len(texts):
         inputs |= {"position_ids": positions, "attention_mask": block_mask(owners)}
     return Packed(inputs, known, places)
+
+
+def by_text(places: Sequence[tuple[int, int, int]], labels: Tensor, losses: Tensor, right: Tensor) -> list[dict[str, float | int]]:
+    """For each text, by its place in ``labels`` (rows, length): the sum of its losses, how many tokens were right, and how many it has.
+
+    ``losses`` and ``right`` (tokens,) are those of the labelled tokens, in the order of their positions.
+    """
+    there = labels.cpu() != IGNORED
+    loss, hit = (torch.zeros(there.shape, dtype=torch.float64).masked_scatter(there, part.double().cpu()) for part in (losses, right))
+    parts = [(row, slice(start, end)) for row, start, end in places]
+    return [{"loss": float(loss[at].sum()), "right": int(hit[at].sum()), "tokens": int(there[at].sum())} for at in parts]
 
 
 def block_mask(owners: Tensor) -> Tensor:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tunesmith.data.labels import names_of
+from tunesmith.data.media import digest
 from tunesmith.data.rows import Rows
 
 
@@ -44,10 +46,10 @@ def digests(keys: Iterable[str], seed: int = 0) -> np.ndarray:
     """A 64-bit hash of each text, normalised: (texts,) uint64."""
     salt = (seed % 2**64).to_bytes(8, "big")
 
-    def digest(key: str) -> int:
+    def hashed(key: str) -> int:
         return int.from_bytes(blake2b(normalised(key).encode("utf-8", "surrogatepass"), digest_size=8, salt=salt).digest(), "big")
 
-    return np.fromiter(map(digest, keys), np.uint64)
+    return np.fromiter(map(hashed, keys), np.uint64)
 
 
 def normalised(text: str) -> str:
@@ -55,11 +57,15 @@ def normalised(text: str) -> str:
     return " ".join((text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold().split())
 
 
-def keys_of(rows: Rows, roles: Sequence[str]) -> Iterator[str]:
-    """One text for each row, made of the columns ``roles``: what makes rows duplicates of each other."""
+def keys_of(rows: Rows, roles: Sequence[str], files: Collection[str] = ()) -> Iterator[str]:
+    """One text for each row, made of the columns ``roles``: what makes rows duplicates of each other.
+
+    Texts of the columns ``files`` are paths: the content of the file counts, under whatever name.
+    """
     for block in rows.renamed({role: role for role in roles}).blocks():
-        for values in zip(*block.values(), strict=True):
-            yield "\x1f".join(value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str) for value in values)
+        parts = [[_key(value, role in files) for value in values] for role, values in block.items()]
+        for values in zip(*parts, strict=True):
+            yield "\x1f".join(values)
 
 
 def labels_of(values: Sequence[Any]) -> list[list[str]] | None:
@@ -93,6 +99,12 @@ def few(labels: Sequence[Sequence[str]], order: Sequence[int], shots: int) -> tu
             chosen.append(row)
             counts.update(labels[row])
     return chosen, counts
+
+
+def _key(value: Any, is_file: bool) -> str:
+    if not isinstance(value, str):
+        return json.dumps(value, sort_keys=True, default=str)
+    return f"file {digest(value)}" if is_file and Path(value).is_file() else value
 
 
 def _measures(labels: Iterable[str]) -> bool:
