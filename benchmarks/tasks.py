@@ -142,7 +142,7 @@ def one(assets: Path, name: str, seed: int, cap: int | None) -> dict[str, Any]:
     scores = report.scores
     primary = scores["primary"]
     return {
-        "metric": primary, "base": scores["base"].get(primary), "tuned": scores["tuned"][primary], "rows": [learn, judge],
+        "metric": primary, "base": scores["base"].get(primary), "tuned": scores["tuned"][primary], "rows": [learn, scores["examples"]],
         "seconds": scores["seconds"], "tokens_per_second": scores["tokens_per_second"], "peak_mb": peak(),
     }  # fmt: skip
 
