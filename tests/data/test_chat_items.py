@@ -131,10 +131,20 @@ def test_a_question_goes_on_to_where_the_assistant_writes() -> None:
 def test_padding_is_behind_and_not_learned() -> None:
     tokenizer = letters()
     items = encode_conversations([ROW, {**ROW, "messages": TALK[:1], "asked": True}], tokenizer, form(tokenizer, CHATML))
-    inputs, targets = pad_conversations(items, 0)
-    assert inputs["input_ids"].shape == targets["labels"].shape == (2, items[0]["length"])
-    assert inputs["input_ids"][1].tolist() == items[1]["input_ids"] + [0] * (items[0]["length"] - items[1]["length"])
-    assert targets["labels"].tolist() == [items[0]["labels"], [IGNORED] * items[0]["length"]]
+    packed = pad_conversations(items, 0, packed=False)
+    ids = packed.inputs["input_ids"]
+    assert ids.shape == packed.labels.shape == (2, items[0]["length"])
+    assert ids[1].tolist() == items[1]["input_ids"] + [0] * (items[0]["length"] - items[1]["length"])
+    assert packed.labels.tolist() == [items[0]["labels"], [IGNORED] * items[0]["length"]]
+
+
+def test_short_ones_share_a_row() -> None:
+    tokenizer = letters()
+    long, short = encode_conversations([ROW, {**ROW, "messages": TALK[:1], "asked": True}], tokenizer, form(tokenizer, CHATML))
+    packed = pad_conversations([short, long, short], 0, packed=True)
+    assert packed.places == [(0, 0, short["length"]), (1, 0, long["length"]), (0, short["length"], 2 * short["length"])]
+    assert packed.inputs["input_ids"].shape == (2, long["length"])
+    assert packed.labels[0].tolist() == [IGNORED] * long["length"]
 
 
 def test_what_is_learned_can_be_seen() -> None:

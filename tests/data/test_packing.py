@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import tiny
-from tunesmith.data.packing import IGNORED, block_mask, pack, packs
+from tunesmith.data.packing import IGNORED, block_mask, by_text, pack, packs
 from tunesmith.model.attention import use_plain_attention
 
 TEXTS = [[5, 6, 7, 8, 9, 10, 11], [12, 13, 14], [7, 5], [9, 9, 8, 6]]
@@ -41,6 +41,16 @@ def test_rows_in_numbers() -> None:
     assert packed.places == [(0, 0, 3), (1, 0, 2), (1, 2, 3)]
     seen = packed.inputs["attention_mask"] == 0
     assert seen[1, 0].tolist() == [[True, False, False], [True, True, False], [False, False, True]]
+
+
+def test_what_is_found_at_tokens_is_told_by_text() -> None:
+    packed = pack([[5, 6, 7], [8, 9], [4]], [[6, 7, IGNORED], [9, 3], [IGNORED]], pad=0)
+    told = by_text(packed.places, packed.labels, torch.tensor([1.0, 2.0, 4.0, 8.0]), torch.tensor([True, False, True, True]))
+    assert told == [
+        {"loss": 3.0, "right": 1, "tokens": 2},
+        {"loss": 12.0, "right": 2, "tokens": 2},
+        {"loss": 0.0, "right": 0, "tokens": 0},
+    ]
 
 
 def test_texts_of_one_length_need_no_mask() -> None:

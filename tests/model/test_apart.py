@@ -7,7 +7,8 @@ import torch
 import transformers
 
 import tiny
-from tunesmith.model.apart import keeps_apart, window
+from tunesmith.core.errors import InputError
+from tunesmith.model.apart import keeps_apart, shares_rows, window
 
 TEXTS = [[5, 6, 7], [8, 9]]
 LOWEST = torch.finfo(torch.float32).min
@@ -39,11 +40,22 @@ def test_learned_positions_must_begin_anew() -> None:
 def test_a_family_with_states_does_not() -> None:
     torch.manual_seed(0)
     config = transformers.RwkvConfig(vocab_size=90, hidden_size=32, num_hidden_layers=2, attention_hidden_size=32, context_length=32)
-    assert not keeps_apart(transformers.RwkvForCausalLM(config), ROW, TEXTS)
+    module = transformers.RwkvForCausalLM(config)
+    assert not keeps_apart(module, ROW, TEXTS)
+    assert not shares_rows(module, None, 8, ROW, TEXTS)
+    with pytest.raises(InputError, match="rwkv models do not keep texts apart that share a row"):
+        shares_rows(module, True, 8, ROW, TEXTS)
 
 
 def test_how_far_back_a_position_sees() -> None:
     assert window(made("llama")) == 0
     assert window(made("qwen2")) == 0  # which has a window, and does not use it
-    config = transformers.MistralConfig(vocab_size=90, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, sliding_window=16)
-    assert window(transformers.MistralForCausalLM(config)) == 16
+    settings = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
+    config = transformers.MistralConfig(vocab_size=90, sliding_window=16, **settings)
+    module = transformers.MistralForCausalLM(config)
+    assert window(module) == 16
+    assert [shares_rows(module, None, size, ROW, TEXTS) for size in (16, 17)] == [True, False]
+
+
+def test_texts_share_rows_as_asked() -> None:
+    assert [shares_rows(made("llama"), asked, 8, ROW, TEXTS) for asked in (None, True, False)] == [True, True, False]

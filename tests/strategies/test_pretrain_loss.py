@@ -17,6 +17,7 @@ from tunesmith.core.errors import InputError
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
+from tunesmith.data.packing import IGNORED, pack
 from tunesmith.model.backbone import describe
 from tunesmith.strategies.pretrain_loss import PretrainLoss, chosen, masked, real_of, texts_of
 
@@ -77,6 +78,17 @@ def test_a_decoder_is_asked_for_each_next_token() -> None:
     mean = ((losses[0, :4].mean() + losses[1, :2].mean()) / 2).detach()
     torch.testing.assert_close(loss.mean.detach(), 3.0 + 2.0 * mean, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(loss.parts["pretrain_loss"] / 2, 2.0 * mean, atol=1e-5, rtol=1e-4)
+
+
+def test_of_texts_that_share_a_row_none_is_asked_for_what_another_begins_with() -> None:
+    run = run_of("gpt2")
+    strategy = PretrainLoss(strength=1.0)
+    strategy.begin(run)
+    packed = pack([[2, 9, 11], [2, 8]], [[IGNORED] * 3, [IGNORED] * 2], 0, 5)
+    loss = strategy.loss(Batch(packed.inputs, {}, torch.arange(2), 5), run, plain)
+    alone = [strategy._language.model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1) for ids in ([2, 9, 11], [2, 8])]  # type: ignore[union-attr]
+    mean = -(alone[0][0, 9] + alone[0][1, 11] + alone[1][0, 8]).detach() / 3
+    torch.testing.assert_close(loss.parts["pretrain_loss"] / 2, mean, atol=1e-5, rtol=1e-4)
 
 
 def test_an_encoder_is_asked_for_masked_tokens_the_same_at_each_step_again() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from tunesmith.engine.loop import fit
 from tunesmith.model.build import build_for
 from tunesmith.strategies.prompt import Prompt
 from tunesmith.tasks.causal_language_modelling import CausalLanguageModelling
+from tunesmith.tasks.chat import Chat
 
 IDS = torch.tensor([[2, 10, 11, 3]])
 
@@ -54,14 +56,16 @@ def test_a_text_too_long_for_the_vectors_is_told() -> None:
         tiny_fit(None, [Prompt(tokens=70)])
 
 
-def test_texts_that_share_a_row_of_the_batch_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [CausalLanguageModelling, Chat])
+def test_texts_that_share_a_row_of_the_batch_are_refused(kind: Any, tmp_path: Path) -> None:
     for pack, expected in (
         (None, pytest.raises(InputError, match="several texts share one")),
         (False, nullcontext()),
     ):
-        task = CausalLanguageModelling(max_length=16, pack=pack)
+        task = kind(max_length=40, pack=pack)
         model = build_for(task, str(tiny.folder(tmp_path / str(pack), "llama")))
-        rows = task.encode([task.read({"text": "a good film " * size}) for size in (1, 2, 5)], model.tokenizer)
+        texts = ["a good film " * size for size in (1, 1, 7)]
+        rows = task.encode([task.read({"text": text, "prompt": text, "completion": "yes"}) for text in texts], model.tokenizer)
         with expected:
             fit(model, task, Encoded([rows]), [Prompt(tokens=2)], replace(TRAINING, steps=1), None, [])
 

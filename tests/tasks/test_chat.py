@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,18 @@ import pytest
 import torch
 
 import tiny
+from training import TRAINING
 from tunesmith.core.errors import InputError
 from tunesmith.core.forward import Forward
+from tunesmith.core.observer import Observer
 from tunesmith.core.task import Row, RowError
 from tunesmith.data.chat_template import JOINED, TURNS
 from tunesmith.data.encode import Encoded
+from tunesmith.engine.loop import fit
 from tunesmith.evaluate.score import predict
+from tunesmith.model.apart import ALONE
 from tunesmith.model.build import Model, build_for
+from tunesmith.strategies.neftune import NEFTune
 from tunesmith.tasks.chat import Chat
 
 TALK = [
@@ -134,3 +140,62 @@ def test_what_is_learned_is_previewed(source: Path) -> None:
     model = met(task, source)
     pieces = task.preview(features(task, model, {"messages": TALK})[0], model.tokenizer)
     assert ["".join(text.split()) for text, learned in pieces if learned] == ["yes,verygood[SEP]", "no[SEP]"]
+
+
+def test_conversations_that_share_a_row_have_the_losses_and_gradients_that_they_have_alone(tmp_path: Path) -> None:
+    rows = [
+        {"messages": TALK * 2},
+        {"messages": TALK[:2]},
+        {"prompt": "and ?", "completion": "no"},
+        {"prompt": "who ?", "completion": "me"},
+    ]
+    for family in ("gpt2", "gptneox", "llama", "qwen2"):
+        found = []
+        for pack in (None, False):
+            task = Chat(pack=pack, max_length=40, written=2, max_new_tokens=3)
+            model = met(task, tiny.folder(tmp_path / str(pack), family, initializer_range=0.3))
+            encoded = features(task, model, *rows)
+            batch = task.collate(list(encoded), model.tokenizer)
+            loss = task.objective(batch, Forward(model.module.eval()))
+            loss.mean.backward()
+            gradients = {name: weight.grad for name, weight in model.module.named_parameters()}
+            found.append((float(loss.mean.detach()), gradients, batch, answers(task, model, *rows)))
+        (packed, moved, together, told), (padded, expected, alone, told_alone) = found
+        assert together.inputs["input_ids"].shape[0] < alone.inputs["input_ids"].shape[0] == len(rows)
+        assert together.inputs["input_ids"].shape[1] == max(encoded.lengths) <= 40
+        assert together.tokens == alone.tokens
+        assert packed == pytest.approx(padded, rel=1e-6)
+        for name, gradient in moved.items():
+            torch.testing.assert_close(gradient, expected[name], rtol=1e-5, atol=1e-6, msg=lambda text, at=name: f"{at}: {text}")
+        assert [(one.get("text"), one["right"], one["tokens"]) for one in told] == [
+            (one.get("text"), one["right"], one["tokens"]) for one in told_alone
+        ]
+        assert [one["loss"] for one in told] == pytest.approx([one["loss"] for one in told_alone], abs=1e-4)
+
+
+def test_a_model_that_cannot_keep_conversations_apart_is_told_once(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunesmith.model.apart.keeps_apart", lambda *given: False)
+    said: list[str] = []
+    task = Chat()
+    model = build_for(task, str(source), said.append)
+    assert [line for line in said if line.startswith("pack")] == [ALONE]
+    batch = task.collate(list(features(task, model, *[{"messages": TALK[:size]} for size in (4, 2, 2)])), model.tokenizer)
+    assert batch.inputs.keys() == {"input_ids"}
+    build_for(Chat(pack=False), str(source), said.append)
+    assert said.count(ALONE) == 1
+
+
+def test_where_a_strategy_changes_rows_each_conversation_has_its_own(source: Path) -> None:
+    task, rows = Chat(), Chat.example()[1]
+    said: list[str] = []
+
+    class Listening(Observer):
+        def say(self, message: str) -> None:
+            said.append(message)
+
+    model = met(task, source)
+    encoded = features(task, model, *rows, {"messages": TALK * 2})
+    assert task.collate(list(encoded), model.tokenizer).inputs.keys() > {"input_ids"}
+    fit(model, task, encoded, [NEFTune()], replace(TRAINING, steps=1), None, [Listening()])
+    assert sum(line.startswith("pack: each text has a row") for line in said) == 1
+    assert task.collate(list(encoded), model.tokenizer).inputs.keys() == {"input_ids"}

@@ -76,6 +76,9 @@ class Mixture(Task):
         batch = member.task.collate(features, member.tokenizer)
         return replace(batch, notes={**batch.notes, PLACE: name})
 
+    def unpack(self) -> bool:
+        return max((member.task.unpack() for member in self.members.values()), default=False)
+
     def objective(self, batch: Batch, forward: Forward) -> Loss:
         name = str(batch.notes[PLACE])
         member = self.members[name]

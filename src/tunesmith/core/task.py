@@ -113,11 +113,16 @@ class Task(ABC):
         """A row that ``read`` returned, without its truth where that stands among what is asked: the last answer of a conversation."""
         return row
 
-    def meet(self, module: nn.Module, tokenizer: Any) -> None:
+    def meet(self, module: nn.Module, tokenizer: Any) -> list[str] | None:
         """See the model before any row is encoded: whether it is an encoder-decoder, or how large its images are.
 
-        Raises ``InputError`` where the model cannot do the task.
+        Returns what the user should know, in lines. Raises ``InputError`` where the model cannot do the task.
         """
+        return None
+
+    def unpack(self) -> bool:
+        """Give every item of ``encode`` a row of the batch of its own from now on; returns whether several could share one before."""
+        return False
 
     @abstractmethod
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:

@@ -52,6 +52,8 @@ def assemble(
     stack = Stack(strategies, task)
     run = start(model, task, len(train), training, watch, stack)
     run.train = train
+    if stack.perturbs and task.unpack():
+        run.say("pack: each text has a row of the batch of its own, since a strategy changes what a row holds")
     if run.device.type == "cpu":
         learn_rows(run.model, stack.learning(run), used_tokens(train, model.tokenizer))
     stack.begin(run)

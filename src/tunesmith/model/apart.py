@@ -8,7 +8,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tunesmith.core.errors import InputError, Problem
+
 TOLERANCE = 1e-3  # of the largest logit, in float32; number formats that are less exact get what they round to
+ALONE = "pack: this model does not keep texts apart that share a row of the batch, so each has a row of its own"
+
+
+def shares_rows(module: Any, asked: bool | None, size: int, row: Mapping[str, Tensor], texts: Sequence[Sequence[int]]) -> bool:
+    """Whether texts of up to ``size`` tokens share rows of a batch: as ``asked``; when not said, where the model keeps them apart.
+
+    ``row`` holds ``texts``, to try it with. Raises ``InputError`` where it is asked for and the model does not.
+    """
+    apart = not 0 < window(module) < size and keeps_apart(module, row, texts)
+    if asked and not apart:
+        problem = f"{module.config.model_type} models do not keep texts apart that share a row"
+        raise InputError(Problem(problem, "Leave task.pack out, or set it to false", column="task.pack"))
+    return apart and asked is not False
 
 
 @torch.no_grad()

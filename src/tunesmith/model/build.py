@@ -72,7 +72,9 @@ def _joined(source: ModelSource, head: Head, dtype: torch.dtype) -> tuple[Loaded
 def build_for(task: Task, spec: str, say: Say | None = None) -> Model:
     """The model that ``spec`` names with the head of ``task``, which has met it: ``build`` for a whole run."""
     model = build(spec, task.head(), say)
-    task.meet(model.module, model.tokenizer)
+    for line in task.meet(model.module, model.tokenizer) or ():
+        if say is not None:
+            say(line)
     return model
 
 

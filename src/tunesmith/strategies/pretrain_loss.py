@@ -67,6 +67,8 @@ class PretrainLoss(Strategy):
         if self._language.causal:
             asked = torch.zeros_like(real)
             asked[:, :-1] = real[:, :-1] & real[:, 1:]
+            if "position_ids" in inputs:  # what begins another text in the row is not foreseen
+                asked[:, :-1] &= inputs["position_ids"][:, 1:] > 0
             wanted = ids.roll(-1, dims=1)
         else:
             special = torch.isin(ids, torch.tensor(run.tokenizer.all_special_ids, device=ids.device))
@@ -80,7 +82,7 @@ class PretrainLoss(Strategy):
     def _inputs(self, batch: Batch, run: Run, generator: torch.Generator) -> dict[str, Tensor]:
         """Texts to learn from: those of the batch, or as many of the others."""
         if not self._others:
-            return {name: batch.inputs[name] for name in (*MODEL_INPUTS, "attention_mask") if name in batch.inputs}
+            return {name: batch.inputs[name] for name in (*MODEL_INPUTS, "attention_mask", "position_ids") if name in batch.inputs}
         drawn = torch.randint(len(self._others), (len(batch),), generator=generator).tolist()
         inputs, _ = pad_texts([self._others[text] for text in drawn], run.tokenizer)
         return {name: tensor.to(run.device) for name, tensor in inputs.items()}
@@ -97,6 +99,6 @@ def texts_of(spec: str) -> list[str]:
 
 
 def real_of(inputs: dict[str, Tensor]) -> Tensor:
-    """Which positions are no padding, (batch, length): all where there is no mask."""
+    """Which positions are no padding, (batch, length): all where no mask says so."""
     mask = inputs.get("attention_mask")
-    return torch.ones_like(inputs["input_ids"], dtype=torch.bool) if mask is None else mask.bool()
+    return torch.ones_like(inputs["input_ids"], dtype=torch.bool) if mask is None or mask.dim() > 2 else mask.bool()

@@ -11,22 +11,19 @@ import torch
 import torch.nn.functional as F
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Task
 from tunesmith.data.documents import Windows, encode_documents, encode_prompts, pad_documents
-from tunesmith.data.packing import pack
+from tunesmith.data.packing import PROBE, by_text, pack
 from tunesmith.data.text import check_text
 from tunesmith.metrics.diversity import distinct, repetition
 from tunesmith.metrics.likelihood import likelihood
-from tunesmith.model.apart import keeps_apart, window
+from tunesmith.model.apart import ALONE, shares_rows
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.generate import generate, texts
 from tunesmith.model.labelled import labelled_logits, labelled_losses
-
-PROBE = ([1, 2, 3], [3, 1])  # two texts that a model must keep apart; any tokens will do
 
 
 @dataclass
@@ -82,14 +79,15 @@ class CausalLanguageModelling(Task):
     def asked(self, row: Row) -> Row:
         return {"prompt": row["text"]}
 
-    def meet(self, module: Any, tokenizer: Any) -> None:
+    def meet(self, module: Any, tokenizer: Any) -> list[str]:
         self._windows = Windows.of(module, tokenizer, self.max_length, self.stride)
         self._room = tokenizer.model_max_length - min(self.max_new_tokens, tokenizer.model_max_length // 2)
-        apart = not 0 < window(module) < self._windows.size and keeps_apart(module, pack(PROBE, PROBE, 0, 5).inputs, PROBE)
-        if self.pack and not apart:
-            problem = f"{module.config.model_type} models do not keep documents apart that share a row"
-            raise InputError(Problem(problem, "Leave task.pack out, or set it to false", column="task.pack"))
-        self._packed = apart and self.pack is not False
+        self._packed = shares_rows(module, self.pack, self._windows.size, pack(PROBE, PROBE, 0, 5).inputs, PROBE)
+        return [] if self._packed or self.pack is False else [ALONE]
+
+    def unpack(self) -> bool:
+        before, self._packed = self._packed, False
+        return before
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         if "prompt" in rows[0]:
@@ -125,11 +123,7 @@ class CausalLanguageModelling(Task):
         return found
 
     def decode(self, batch: Batch, output: Any) -> list[Prediction]:
-        labels = batch.targets["labels"].cpu()
-        sums = [torch.zeros(labels.shape, dtype=torch.float64).masked_scatter(labels >= 0, part.double().cpu()) for part in output]
-        of_items = [[part[row, start:end].sum().item() for part in sums] for row, start, end in batch.notes["places"]]
-        counts = [int((labels[row, start:end] >= 0).sum()) for row, start, end in batch.notes["places"]]
-        return [{"loss": loss, "right": int(right), "tokens": n} for (loss, right), n in zip(of_items, counts, strict=True)]
+        return by_text(batch.notes["places"], batch.targets["labels"], *output)
 
     def merge(self, parts: Sequence[Prediction]) -> Prediction:
         return parts[0] | {name: sum(part[name] for part in parts) for name in ("loss", "right", "tokens") if name in parts[0]}

@@ -13,11 +13,13 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row, RowError, Task
-from tunesmith.data.chat_items import IGNORED, Form, encode_conversations, marked, pad_conversations, prompt_of
+from tunesmith.data.chat_items import Form, encode_conversations, marked, pad_conversations, prompt_of
 from tunesmith.data.chat_template import give_template
 from tunesmith.data.chat_turns import Turns
 from tunesmith.data.messages import COLUMNS, conversation, find_form, transcript, without_answer
+from tunesmith.data.packing import PROBE, by_text, pack
 from tunesmith.metrics.likelihood import likelihood
+from tunesmith.model.apart import ALONE, shares_rows
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.ending import check_writes, end_with, ends, is_joined
 from tunesmith.model.generate import generate, texts
@@ -32,14 +34,16 @@ class Chat(Task):
     """Answers in conversations of several turns, as those in the data do.
 
     Rows hold messages (role and content, or from and value), instruction, input and output, or prompt and completion. The loss is the
-    cross-entropy of what the assistant says, at every turn, and of the token that ends it; what others say is read and not learned. A
-    tokenizer without a chat template is given one, which is saved with it. The prediction of a row that ends with a question is the
-    ``text`` of its answer; that of a row with the answer is its summed ``loss`` and how many of its ``tokens`` were the likeliest.
+    cross-entropy of what the assistant says, at every turn, and of the token that ends it; what others say is read and not learned. Where
+    that saves padding, short conversations share a row of the batch without seeing each other. A tokenizer without a chat template is
+    given one, which is saved with it. The prediction of a row that ends with a question is the ``text`` of its answer; that of a row with
+    the answer is its summed ``loss`` and how many of its ``tokens`` were the likeliest.
     """
 
     roles: list[str] = setting(text="whose turns are learned: assistant, user, system, tool", factory=lambda: ["assistant"], choices=ROLES)
     turns: str = setting("all", "which of these turns: all, or the last of a conversation alone", choices=("all", "last"))
     max_length: int = setting(1024, "longest conversation in tokens, or what the model takes; longer ones end turns earlier", low=8)
+    pack: bool | None = setting(None, "whether short ones share a row of the batch; when not said: if the model keeps them apart")
     template: str = setting("", "chat template: jinja, turns or joined; when not said: the tokenizer's own, else one of these two by model")
     max_new_tokens: int = setting(128, "longest answer that is written, in tokens", low=1)
     written: int = setting(3, "held-out rows that are answered whenever rows are judged, so that the report shows the answers", low=0)
@@ -80,21 +84,27 @@ class Chat(Task):
     def asked(self, row: Row) -> Row:
         return row | {"messages": without_answer(row["messages"]), "asked": True}
 
-    def meet(self, module: Any, tokenizer: Any) -> None:
+    def meet(self, module: Any, tokenizer: Any) -> list[str]:
         check_writes(module)
         give_template(tokenizer, self.template, is_joined(module), ends(module, tokenizer))
         turns, room = Turns.of(tokenizer, self.roles, self.turns == "last"), tokenizer.model_max_length
         end_with(module, tokenizer, tokenizer.convert_tokens_to_ids(turns.end()))
         self._form = Form(turns, min(self.max_length, room), room - min(self.max_new_tokens, room // 2))
+        self._packed = shares_rows(module, self.pack, self._form.limit, pack(PROBE, PROBE, 0, 5).inputs, PROBE)
+        return [] if self._packed or self.pack is False else [ALONE]
+
+    def unpack(self) -> bool:
+        before, self._packed = self._packed, False
+        return before
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         return encode_conversations(rows, tokenizer, self._form)
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
-        inputs, targets = pad_conversations(features, tokenizer.pad_token_id)
+        packed = pad_conversations(features, tokenizer.pad_token_id, self._packed)
         prompts = [prompt_of(item) if item["row"] < self.written or not item["labels"] else [] for item in features]
-        rows = torch.tensor([item["row"] for item in features])
-        return Batch(inputs, targets, rows, sum(item["length"] for item in features), {"prompts": prompts})
+        rows, tokens = torch.tensor([item["row"] for item in features]), sum(item["length"] for item in features)
+        return Batch(packed.inputs, {"labels": packed.labels}, rows, tokens, {"prompts": prompts, "places": packed.places})
 
     def head(self) -> Head:
         return Head("AutoModelForCausalLM", {})
@@ -114,13 +124,11 @@ class Chat(Task):
 
     def _likelihoods(self, batch: Batch, forward: Forward) -> list[Prediction]:
         """How likely the tokens to be learned are, row by row; nothing for rows without any."""
-        counts = (batch.targets["labels"] != IGNORED).sum(dim=1).tolist()
-        if not any(counts):
-            return [{} for _ in counts]
+        if not (batch.targets["labels"] >= 0).any():
+            return [{} for _ in batch.rows]
         logits, targets = labelled_logits(batch, forward)
-        losses, right = token_losses(logits, targets).double().cpu(), (logits.argmax(dim=1) == targets).cpu()
-        parts = zip(counts, torch.split(losses, counts), torch.split(right, counts), strict=True)
-        return [{"loss": float(loss.sum()), "right": int(hit.sum()), "tokens": count} if count else {} for count, loss, hit in parts]
+        found = by_text(batch.notes["places"], batch.targets["labels"], token_losses(logits, targets), logits.argmax(dim=1) == targets)
+        return [told if told["tokens"] else {} for told in found]
 
     def decode(self, batch: Batch, output: Any) -> list[Prediction]:
         return [{"text": text.strip()} for text in output]
