@@ -119,3 +119,15 @@ def folder(path: Path, family: str = "bert", **config: Any) -> Path:
     if family != "vit":
         tokenizer(token_types=family in SEGMENTED).save_pretrained(target)
     return target
+
+
+def writer(path: Path, family: str = "bart") -> Path:
+    """``path/family``: a folder of an encoder-decoder, or a decoder, that writes a few words by chance and comes to an end."""
+    torch.manual_seed(0)
+    auto, scale = ("AutoModelForSeq2SeqLM", "init_std") if family == "bart" else ("AutoModelForCausalLM", "initializer_range")
+    model = getattr(transformers, auto).from_config(configs[family](**{scale: 0.3}))
+    if family == "bart":
+        model.final_logits_bias[0, SEP] = 4.0
+    model.save_pretrained(path / family)
+    tokenizer(token_types=False).save_pretrained(path / family)
+    return path / family

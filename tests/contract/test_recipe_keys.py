@@ -132,6 +132,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         found[name] = root / name
         found[name].mkdir()
         (found[name] / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    found |= dict.fromkeys(("Helsinki-NLP/opus-mt-en-de", "Helsinki-NLP/opus-mt-de-en", "sample:smollm2"), tiny.writer(root))  # of examples
     found["TEXTS"] = found["OTHER FOLDER"] / "rows.jsonl"
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
+import tiny
 from training import FITS, TRAINING, fitting, same, sampled, tiny_fit, weights
 from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
@@ -18,6 +20,7 @@ from tunesmith.core.strategy import Strategy
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
 from tunesmith.recipes.find import find, names
+from tunesmith.samples.fetch import cache as samples_cache
 
 NAMES = names("strategies")
 PAIRS = list(itertools.permutations(NAMES, 2))
@@ -26,6 +29,7 @@ SAMPLE = 16  # pairs in the quick run; which ones changes with the commit, so th
 # The setting at which a strategy must leave training as it is, to the last bit.
 NEUTRAL: dict[str, dict[str, Any]] = {
     "augment": {"share": 0.0},
+    "back_translation": {"share": 0.0},
     "balance": {"power": 1.0},
     "consistency": {"strength": 0.0},
     "coral": {"strength": 0.0},
@@ -34,6 +38,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "importance_weighting": {"flatten": 0.0},
     "mask_augment": {"share": 0.0},
     "mixup": {"alpha": 0.0},
+    "paraphrase": {"share": 0.0},
     "mmd": {"strength": 0.0},
     "self_training": {"ratio": 0.0},
     "auto_freeze": {"percentile": 0.0},
@@ -79,8 +84,19 @@ CHANGES_BY_BEING_THERE = {
 }
 
 
+# Settings of examples that name a model that writes; a tiny one, which writes by chance, takes its place.
+WRITING = {"back_translation": ("there", "back"), "paraphrase": ("model",)}
+
+
 def example(name: str) -> Any:
-    return find("strategies", name).example()
+    found = find("strategies", name).example()
+    return replace(found, share=1.0, stretch=50.0, **dict.fromkeys(WRITING[name], written())) if name in WRITING else found
+
+
+@cache
+def written() -> str:
+    """The folder of a tiny model that writes, beside what it writes."""
+    return str(tiny.writer(samples_cache()))
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
