@@ -39,6 +39,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
     """Everything that the card, the page and the table say."""
     events = read_events(folder / "events.jsonl")
     source, run = fitted.model.source, fitted.run
+    family = str(getattr(getattr(fitted.model.module, "config", None), "model_type", ""))
     datasets = dataset_names(recipe)
     return Facts(
         name=folder.name,
@@ -51,7 +52,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         licences={source.base_model: source.licence, **{name: SAMPLES[name].licence for name in datasets if name in SAMPLES}},
         datasets=datasets,
         languages=sorted({SAMPLES[name].language for name in datasets if name in SAMPLES}),
-        auto="" if bottlenecks(fitted.model.module) else recipe.task.head().auto,
+        auto="" if bottlenecks(fitted.model.module) else recipe.task.head().of(family).auto,
         adapter=hasattr(fitted.model.module, "peft_config"),
         events=events,
         errors=proof.errors(WORST),

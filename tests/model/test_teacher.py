@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 
 import tiny
 from training import tiny_fit
 from tunesmith.core.errors import InputError
 from tunesmith.core.run import Run
-from tunesmith.model.teacher import taught
+from tunesmith.model.teacher import masked_model, taught
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +59,18 @@ def test_one_with_another_vocabulary_is_refused(tmp_path: Path, pupil: Run) -> N
 def test_one_that_is_not_there_is_refused(pupil: Run) -> None:
     with pytest.raises(InputError, match="no folder"):
         taught("/nowhere/at/all", pupil, "distil")
+
+
+def test_a_masked_model_is_frozen_and_has_the_same_vocabulary(tmp_path: Path, pupil: Run) -> None:
+    torch.manual_seed(0)
+    transformers.BertForMaskedLM(tiny.configs["bert"]()).save_pretrained(tmp_path / "masked")
+    tiny.tokenizer().save_pretrained(tmp_path / "masked")
+    model = masked_model(str(tmp_path / "masked"), pupil.tokenizer, "strategy")
+    assert not model.training
+    assert not any(weight.requires_grad for weight in model.parameters())
+    with pytest.raises(InputError, match=r"strategy: .* has no head for masked tokens"):
+        masked_model(str(tiny.folder(tmp_path)), pupil.tokenizer, "strategy")
+    other = tiny.tokenizer()
+    other.add_tokens(["unheard"])
+    with pytest.raises(InputError, match=r"strategy: .* has another vocabulary"):
+        masked_model(str(tmp_path / "masked"), other, "strategy")

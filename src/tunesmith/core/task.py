@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from torch import nn
@@ -50,11 +50,17 @@ class Head:
 
     ``auto``       the name of the class: ``AutoModelForSequenceClassification``
     ``otherwise``  names of classes for the families that ``auto`` does not know, best first
+    ``families``   the head of families that have one of their own for the task, by ``model_type``
     """
 
     auto: str
     config: Mapping[str, Any]
     otherwise: tuple[str, ...] = ()
+    families: Mapping[str, Head] = field(default_factory=dict)
+
+    def of(self, family: str) -> Head:
+        """The head of a model of a family."""
+        return self.families.get(family, self)
 
 
 class RowError(Exception):

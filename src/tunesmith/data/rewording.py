@@ -131,7 +131,7 @@ class Rewording(Strategy):
             yield [self._met(row, run) for row in rows]
 
     def _met(self, row: Row, run: Run) -> Row:
-        ways = [row, *self._versions.get(row["row"], ())]
+        ways: Rows = [row, *self._versions.get(row["row"], ())]
         draw = np.random.default_rng(seed_of(run.seed, self.called, run.clock.step, row["row"]))
         return ways[int(draw.integers(len(ways)))]
 

@@ -1,12 +1,17 @@
-"""Another model that knows the task of a run: one to learn from, or to say how hard the rows are."""
+"""Another model beside that of a run: one that knows its task, to learn from or to say how hard the rows are, or one that fills masks."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import nn
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
+from tunesmith.core.task import Head
 from tunesmith.model.build import Model, build
+from tunesmith.model.sources import Say
 
 
 def taught(spec: str, run: Run, strategy: str) -> Model:
@@ -23,6 +28,21 @@ def taught(spec: str, run: Run, strategy: str) -> Model:
         remedy = "Name one with the same tokenizer, or begin from a model of its family"
         raise InputError(Problem(f"{strategy}: the model {spec} has another vocabulary than the one that is tuned", remedy))
     return model
+
+
+def masked_model(spec: str, tokenizer: Any, asking: str, say: Say | None = None) -> nn.Module:
+    """The masked language model that ``spec`` names, in evaluation mode and without gradients; ``asking`` is what messages begin with.
+
+    Raises ``InputError`` where it has no such head, or another vocabulary than ``tokenizer``.
+    """
+    with torch.random.fork_rng():
+        built = build(spec, Head("AutoModelForMaskedLM", {}), say)
+    if built.fresh:
+        raise InputError(Problem(f"{asking}: {spec} has no head for masked tokens", "Name a masked language model"))
+    if vocabulary(built.tokenizer) != vocabulary(tokenizer):
+        message = f"{asking}: {spec} has another vocabulary than the model that is tuned"
+        raise InputError(Problem(message, "Name one of the same family"))
+    return built.module.eval().requires_grad_(False)
 
 
 def vocabulary(tokenizer: object) -> object:

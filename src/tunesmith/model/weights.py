@@ -43,6 +43,7 @@ def load(source: ModelSource, head: Head, tokenizer: Any, dtype: torch.dtype) ->
 
     folder, inside = (source.path.parent, {"gguf_file": source.path.name}) if source.gguf else (source.path, {})
     described = {} if source.gguf else _usable(folder / CONFIG)
+    head = head.of(described.get("model_type", ""))
     config = _configuration(folder, head, inside)
     autos = [getattr(transformers, name) for name in (head.auto, *head.otherwise)]
     auto = next((known for known in autos if type(config) in known._model_mapping), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,10 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
-from tunesmith.core.task import Head
 from tunesmith.data.text import pad_texts
-from tunesmith.model.build import build
 from tunesmith.model.language import language_of
 from tunesmith.model.substitute import frozen_copy
+from tunesmith.model.teacher import masked_model
 
 
 @dataclass
@@ -51,7 +50,10 @@ class MaskAugment(Strategy):
             return
         if run.tokenizer.mask_token_id is None:
             raise InputError(Problem("mask_augment: the tokenizer has no token that masks", "See augment, which needs none"))
-        self._proposer = named(self.model, run) if self.model else own(run)
+        if not self.model:
+            self._proposer = own(run)
+        else:
+            self._proposer = masked_model(self.model, run.tokenizer, "mask_augment", run.say).to(run.device)
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for rows in batches:
@@ -98,16 +100,3 @@ def own(run: Run) -> nn.Module:
             "mask_augment: the model comes without its head of pre-training, so what it proposes is chance; name a masked model: model: ..."
         )
     return frozen_copy(language.model)
-
-
-def named(spec: str, run: Run) -> nn.Module:
-    """The masked language model that ``spec`` names. Raises ``InputError`` where it has no such head, or another vocabulary."""
-    with torch.random.fork_rng():
-        built: Any = build(spec, Head("AutoModelForMaskedLM", {}), run.say)
-    if built.fresh:
-        raise InputError(Problem(f"mask_augment: {spec} has no head for masked tokens", "Name a masked language model"))
-    if built.tokenizer.get_vocab() != run.tokenizer.get_vocab():
-        raise InputError(
-            Problem(f"mask_augment: {spec} has another vocabulary than the model that is tuned", "Name one of the same family")
-        )
-    return frozen_copy(built.module.to(run.device))

@@ -1,0 +1,25 @@
+"""Metrics of what is rare and to be found among many: the replaced tokens of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tunesmith.metrics.classify import classification
+
+
+def detection(truth: Sequence[int], chances: Sequence[float]) -> dict[str, Any]:
+    """``precision``, ``recall`` and ``f1`` of what is found, a chance of 0.5 being enough, beside those of all decisions together.
+
+    ``truth`` (items,) is 1 for what is to be found and 0 for the rest, ``chances`` (items,) how likely each was held to be that.
+    ``accuracy``, ``auc`` and ``log_loss`` are of both classes; ``share`` is that of what is to be found, ``items`` their number.
+    """
+    if not len(truth):
+        return {}
+    found = np.asarray(chances, float)
+    scores = classification(truth, found >= 0.5, np.stack([1 - found, found], axis=1), ("rest", "found"))
+    of_found: dict[str, Any] = {name: scores["per_class"]["found"][name] for name in ("precision", "recall", "f1")}
+    of_both: dict[str, Any] = {name: scores[name] for name in ("accuracy", "auc", "log_loss") if name in scores}
+    return {**of_found, **of_both, "share": sum(truth) / len(truth), "items": len(truth)}
