@@ -47,6 +47,9 @@ def test_a_baseline_as_good_is_told() -> None:
     found = judge({**scores(0.08, 0.83, (0.72, 0.78)), "baselines": {"majority": {"accuracy": 0.1}, "tfidf": {"accuracy": 0.85}}})
     assert found.tone == "mixed"
     assert found.advice == "TF-IDF + logistic regression reaches 85.0%, for much less work."
+    unclear = judge({**scores(0.80, 0.81, (-0.01, 0.03)), "baselines": {"probe": {"accuracy": 0.9}}})
+    assert unclear.headline == "No clear difference"
+    assert unclear.advice.endswith(" reaches 90.0%, for much less work.")
     lower = judge({**scores(2.0, 1.5, (-0.6, -0.4), primary="rmse"), "baselines": {"mean": {"rmse": 1.2}}})
     assert lower.tone == "mixed"
 

@@ -62,8 +62,9 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
     sure = ", 95% interval {} to {}".format(*(numbers.change(metric, end) for end in interval)) if interval else ""
     rows_interval = [] if interval else scores.get("gain", {}).get("correct", {}).get("ci95") or []
     tone, headline, advice = _against_base([sign(metric) * end for end in interval or (delta,)] + list(rows_interval))
-    if tone == "good":
-        tone, headline, advice = _against_baselines(scores, metric, tuned) or (tone, headline, advice)
+    if simpler := _as_good(scores, metric, tuned):
+        tone, headline = ("mixed", "Better than the base model, not better than a baseline") if tone == "good" else (tone, headline)
+        advice = f"{advice} {simpler}".strip()
     return Verdict(
         tone,
         headline,
@@ -95,11 +96,11 @@ def _against_base(ends: list[float]) -> tuple[str, str, str]:
     return "mixed", "No clear difference", "The interval includes zero: more test rows, or a larger change, are needed to tell."
 
 
-def _against_baselines(scores: Mapping[str, Any], metric: str, tuned: float) -> tuple[str, str, str] | None:
-    """Tone, headline and advice when a baseline is as good as the tuned model."""
+def _as_good(scores: Mapping[str, Any], metric: str, tuned: float) -> str:
+    """What the best baseline reaches, in a sentence, where it is as good as the tuned model; else nothing."""
     found = {name: values[metric] for name, values in scores.get("baselines", {}).items() if values.get(metric) is not None}
     if not found or max(sign(metric) * value for value in found.values()) < sign(metric) * tuned:
-        return None
+        return ""
     name = max(found, key=lambda name: sign(metric) * found[name])
-    advice = f"{numbers.baseline(name)} reaches {numbers.value(metric, found[name])}, for much less work."
-    return "mixed", "Better than the base model, not better than a baseline", advice[:1].upper() + advice[1:]
+    sentence = f"{numbers.baseline(name)} reaches {numbers.value(metric, found[name])}, for much less work."
+    return sentence[:1].upper() + sentence[1:]
