@@ -20,6 +20,7 @@ from tunesmith.model.build import build_for
 from tunesmith.strategies.prompt import Prompt
 from tunesmith.tasks.causal_language_modelling import CausalLanguageModelling
 from tunesmith.tasks.chat import Chat
+from tunesmith.tasks.multiple_choice import MultipleChoice
 
 IDS = torch.tensor([[2, 10, 11, 3]])
 
@@ -68,6 +69,16 @@ def test_texts_that_share_a_row_of_the_batch_are_refused(kind: Any, tmp_path: Pa
         rows = task.encode([task.read({"text": text, "prompt": text, "completion": "yes"}) for text in texts], model.tokenizer)
         with expected:
             fit(model, task, Encoded([rows]), [Prompt(tokens=2)], replace(TRAINING, steps=1), None, [])
+
+
+def test_where_no_setting_says_so_texts_no_longer_share_a_row(tmp_path: Path) -> None:
+    task, rows = MultipleChoice.example()
+    task.learn(rows)
+    model = build_for(task, str(tiny.folder(tmp_path, "llama")))
+    assert task.packed
+    encoded = Encoded([task.encode([task.read(row) for row in rows], model.tokenizer)])
+    fit(model, task, encoded, [Prompt(tokens=2)], replace(TRAINING, steps=1), None, [])
+    assert not task.packed
 
 
 def test_a_family_that_cannot_is_refused() -> None:

@@ -121,6 +121,31 @@ def test_a_decoder_prefers_the_choice_that_it_finds_most_likely(tmp_path: Path) 
     assert found["probabilities"] == pytest.approx(torch.tensor(scores).softmax(0).tolist(), abs=1e-5)
 
 
+@pytest.mark.parametrize("family", ["gpt2", "gptneox", "llama", "qwen2"])
+def test_a_question_is_read_once_for_all_its_choices(tmp_path: Path, family: str) -> None:
+    task, read = learned()
+    model = built(task, tmp_path, family)
+    assert task.packed
+    items = list(encoded(task, read, model))
+    for side in ("left", "right"):
+        model.tokenizer.padding_side = side
+        found = []
+        for task.packed in (True, False):
+            batch = task.collate(items, model.tokenizer)
+            model.module.zero_grad()
+            loss = task.objective(batch, Forward(model.module))
+            loss.mean.backward()
+            gradients = {name: weight.grad.clone() for name, weight in model.module.named_parameters() if weight.grad is not None}
+            with torch.no_grad():
+                found.append((task._scores(batch, Forward(model.module)), gradients, batch.positions, len(batch.inputs["input_ids"])))
+        (scores, moved, positions, rows), (expected, as_alone, more, sequences) = found
+        torch.testing.assert_close(scores, expected, atol=1e-5, rtol=0)
+        for name, gradient in moved.items():
+            torch.testing.assert_close(gradient, as_alone[name], atol=1e-5, rtol=1e-4)
+        assert (rows, sequences) == (3, 7)
+        assert positions < 0.75 * more
+
+
 def test_a_decoder_learns(tmp_path: Path) -> None:
     task, rows = MultipleChoice.example()
     task.learn(rows)

@@ -80,6 +80,23 @@ def test_a_causal_model_scores_words_behind_the_text(tmp_path: Path) -> None:
         torch.testing.assert_close(scores, torch.stack([after[-2, bad], after[-2, very] + after[-1, good]]), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("family", ["gpt2", "gptneox", "llama"])
+def test_a_text_is_read_once_for_all_labels(tmp_path: Path, family: str) -> None:
+    task, rows = learned(language="causal", words={"good": "very good", "bad": "not very good"})
+    model = built(task, tmp_path, family)
+    assert task.packed
+    found = []
+    for side in ("left", "right"):
+        model.tokenizer.padding_side = side
+        for task.packed in (True, False):
+            batch = batch_of(task, rows, model)
+            with torch.no_grad():
+                found.append((task.scores(batch, Forward(model.module)), len(batch.inputs["input_ids"])))
+    assert [rows for _, rows in found] == [3, 6, 3, 6]
+    for scores, _ in found:
+        torch.testing.assert_close(scores, found[1][0], atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(("family", "language"), [("roberta", "masked"), ("distilbert", "masked"), ("gpt2", "causal")])
 def test_it_learns(family: str, language: str, tmp_path: Path) -> None:
     task, rows = learned(language=language)

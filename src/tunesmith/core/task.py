@@ -79,10 +79,12 @@ class Task(ABC):
     ``offers``            capabilities that strategies may need, ``logits`` (``Loss.logits`` is set) for example
     ``compares``          whether its loss compares the rows of a micro-batch with each other: it is no sum over rows then, and changes with
                           ``training.micro_batch``
+    ``packed``            whether several texts may share a row of a batch without seeing each other, which ``meet`` says
     """
 
     offers: ClassVar[frozenset[str]] = frozenset()
     compares: ClassVar[bool] = False
+    packed: bool = False
 
     @property
     @abstractmethod
@@ -127,8 +129,9 @@ class Task(ABC):
         return None
 
     def unpack(self) -> bool:
-        """Give every item of ``encode`` a row of the batch of its own from now on; returns whether several could share one before."""
-        return False
+        """Give every text a row of the batch of its own from now on; returns whether several could share one before."""
+        before, self.packed = self.packed, False
+        return before
 
     @abstractmethod
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tunesmith.core.task import Prediction, Row
+from tunesmith.data.branches import pad_ends
 from tunesmith.data.choices import letter
-from tunesmith.data.pairs import IGNORED, padded
 from tunesmith.data.prompting import plain, prompts
 from tunesmith.data.sequences import joined, parted
 from tunesmith.data.text import encode_texts, pad_texts
@@ -54,28 +54,23 @@ def encode_continuations(rows: Sequence[Row], template: str, tokenizer: Any, max
     return items
 
 
-def pad_choices(items: Sequence[Row], tokenizer: Any) -> tuple[dict[str, Tensor], dict[str, Tensor], int, list[list[str]]]:
+def pad_choices(
+    items: Sequence[Row], tokenizer: Any, shared: bool = False
+) -> tuple[dict[str, Tensor], dict[str, Tensor], int, list[list[str]]]:
     """Items as padded inputs, targets, how many tokens are real, and the texts of the choices; every choice is a sequence of its own.
 
     Inputs of an encoder are (sequences, 1, length), as for rows of one choice, so that rows with fewer choices cost nothing; those of a
-    decoder are (sequences, length). Targets: ``answer`` (batch,) where it is known; of a decoder ``labels`` (sequences, length), the token
-    of the choice that comes next, ``owners`` (labelled tokens,), the sequence of each, and ``units`` (sequences,), by which its score is
-    divided.
+    decoder are as ``pad_ends`` makes them, ``shared`` or not. Targets: ``answer`` (batch,) where it is known; of a decoder also
+    ``labels`` and ``owners``, and ``units`` (sequences,), by which the score of each is divided.
     """
     texts = [bytes(item["text"]).decode().split("\x1f") for item in items]
-    parts = [parted(item) for item in items]
-    sequences = [sequence for of_item in parts for sequence in of_item]
     targets = {"answer": torch.tensor([item["answer"] for item in items])} if "answer" in items[0] else {}
     if "prompt" not in items[0]:
-        inputs, tokens = pad_texts(sequences, tokenizer)
+        inputs, tokens = pad_texts([sequence for item in items for sequence in parted(item)], tokenizer)
         return {name: tensor[:, None] for name, tensor in inputs.items()}, targets, tokens, texts
-    prompts = [item["prompt"] for item, of_item in zip(items, parts, strict=True) for _ in of_item]
-    whole = [list(sequence["input_ids"]) for sequence in sequences]
-    said = [[IGNORED] * (prompt - 1) + ids[prompt:] for ids, prompt in zip(whole, prompts, strict=True)]
-    owners = [number for number, (ids, prompt) in enumerate(zip(whole, prompts, strict=True)) for _ in ids[prompt:]]
-    units = [float(unit) for item in items for unit in item["units"]]
-    targets |= {"labels": padded(said, IGNORED), "owners": torch.tensor(owners), "units": torch.tensor(units)}
-    return {"input_ids": padded([ids[:-1] for ids in whole], tokenizer.pad_token_id)}, targets, sum(map(len, said)), texts
+    inputs, ends, tokens = pad_ends(items, tokenizer.pad_token_id, shared)
+    units = torch.tensor([float(unit) for item in items for unit in item["units"]])
+    return inputs, targets | ends | {"units": units}, tokens, texts
 
 
 def _item(sequences: Sequence[Mapping[str, Any]], row: Row) -> Row:

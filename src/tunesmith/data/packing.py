@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 IGNORED = -100  # a position that no token is learned at
-PROBE = ([1, 2, 3], [3, 1])  # two texts that a model must keep apart where they share a row; any tokens will do
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,19 @@ def by_text(places: Sequence[tuple[int, int, int]], labels: Tensor, losses: Tens
     return [{"loss": float(loss[at].sum()), "right": int(hit[at].sum()), "tokens": int(there[at].sum())} for at in parts]
 
 
-def block_mask(owners: Tensor) -> Tensor:
+def probe() -> tuple[dict[str, Tensor], list[list[int]], list[int]]:
+    """A row that holds two texts, the texts, and where each ends in the row, to try a model with. Any tokens will do."""
+    texts = [[1, 2, 3], [3, 1]]
+    packed = pack(texts, texts, 0, 5)
+    return packed.inputs, texts, [end for _, _, end in packed.places]
+
+
+def block_mask(owners: Tensor, shared: int | None = None) -> Tensor:
     """What is added to attention scores so that a position sees its own text up to itself: (rows, 1, length, length), float32.
 
-    ``owners`` (rows, length) tells the text of each position by its number; padding is a text too.
+    ``owners`` (rows, length) tells the text of each position by its number; padding is a text too. That with the number ``shared`` is
+    seen by all that stands behind it.
     """
-    seen = (owners[:, :, None] == owners[:, None, :]).tril()
+    seen = owners[:, :, None] == owners[:, None, :]
+    seen = (seen if shared is None else seen | (owners == shared)[:, None, :]).tril()
     return torch.zeros(seen.shape).masked_fill_(~seen, torch.finfo(torch.float32).min)[:, None]

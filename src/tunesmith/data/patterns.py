@@ -14,7 +14,8 @@ from torch import Tensor
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row
-from tunesmith.data.pairs import IGNORED, padded
+from tunesmith.data.branches import pad_ends
+from tunesmith.data.pairs import IGNORED
 from tunesmith.data.prompting import placeholders, plain, prompts
 from tunesmith.data.sequences import joined, parted
 from tunesmith.data.text import pad_texts
@@ -95,14 +96,10 @@ def encode_continued(texts: Sequence[str], pattern: str, words: Sequence[Sequenc
     return items
 
 
-def pad_continued(items: Sequence[Row], tokenizer: Any) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
-    """Items as padded inputs (sequences, length), targets, and how many tokens are read for the labels.
+def pad_continued(items: Sequence[Row], tokenizer: Any, shared: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
+    """Items as padded inputs, targets, and how many tokens are real, as ``pad_ends`` makes them, ``shared`` or not.
 
-    Targets: ``labels`` (sequences, length), the token of a word that comes next, else -100; ``owners`` (labelled tokens,), the sequence
-    of each; ``units`` (sequences,), ones.
+    Targets: ``labels`` and ``owners``; ``units`` (sequences,), ones.
     """
-    whole = [(item["prompt"], list(sequence["input_ids"])) for item in items for sequence in parted(item)]
-    said = [[IGNORED] * (prompt - 1) + ids[prompt:] for prompt, ids in whole]
-    owners = [number for number, (prompt, ids) in enumerate(whole) for _ in ids[prompt:]]
-    targets = {"labels": padded(said, IGNORED), "owners": torch.tensor(owners), "units": torch.ones(len(whole))}
-    return {"input_ids": padded([ids[:-1] for _, ids in whole], tokenizer.pad_token_id)}, targets, sum(map(len, said))
+    inputs, targets, tokens = pad_ends(items, tokenizer.pad_token_id, shared)
+    return inputs, targets | {"units": torch.ones(sum(len(item["sizes"]) for item in items))}, tokens

@@ -93,14 +93,17 @@ def room_for(count: int, run: Run) -> None:
 def tried(run: Run, name: str) -> None:
     """Call the adapted model once. Raises ``InputError`` where its family cannot do what the adapter asks of it.
 
-    Nor can any where texts share a row of a batch: learned tokens before the row would stand before the first of them alone.
+    Nor can any where texts share a row of a batch: learned tokens before the row would stand before the first of them alone. Where no
+    setting of the task says so, they do not share any from now on.
     """
     if not run.train:
         return
     by_length = sorted(range(len(run.train)), key=lambda item: run.train[item]["length"])
     together = run.task.collate([run.train[item] for item in {*by_length[:2], by_length[-1]}], run.tokenizer)
     mask = together.inputs.get("attention_mask")
-    if mask is not None and mask.dim() > 2:
+    if mask is not None and mask.dim() > 2 and "pack" not in run.task.settings():
+        run.task.unpack()
+    elif mask is not None and mask.dim() > 2:
         raise InputError(Problem(f"{name} puts tokens before a row of the batch, and several texts share one", "Set task.pack to false"))
     try:
         with torch.no_grad():

@@ -14,12 +14,14 @@ TOLERANCE = 1e-3  # of the largest logit, in float32; number formats that are le
 ALONE = "pack: this model does not keep texts apart that share a row of the batch, so each has a row of its own"
 
 
-def shares_rows(module: Any, asked: bool | None, size: int, row: Mapping[str, Tensor], texts: Sequence[Sequence[int]]) -> bool:
+def shares_rows(
+    module: Any, asked: bool | None, size: int, row: Mapping[str, Tensor], texts: Sequence[Sequence[int]], ends: Sequence[int]
+) -> bool:
     """Whether texts of up to ``size`` tokens share rows of a batch: as ``asked``; when not said, where the model keeps them apart.
 
-    ``row`` holds ``texts``, to try it with. Raises ``InputError`` where it is asked for and the model does not.
+    It is tried with a ``row``, see ``keeps_apart``. Raises ``InputError`` where it is asked for and the model does not.
     """
-    apart = not 0 < window(module) < size and keeps_apart(module, row, texts)
+    apart = not 0 < window(module) < size and keeps_apart(module, row, texts, ends)
     if asked and not apart:
         problem = f"{module.config.model_type} models do not keep texts apart that share a row"
         raise InputError(Problem(problem, "Leave task.pack out, or set it to false", column="task.pack"))
@@ -27,16 +29,17 @@ def shares_rows(module: Any, asked: bool | None, size: int, row: Mapping[str, Te
 
 
 @torch.no_grad()
-def keeps_apart(module: nn.Module, row: Mapping[str, Tensor], texts: Sequence[Sequence[int]]) -> bool:
-    """Whether ``row``, the inputs of one row that holds some texts one after the other, gives the logits that each gives alone.
+def keeps_apart(module: nn.Module, row: Mapping[str, Tensor], texts: Sequence[Sequence[int]], ends: Sequence[int]) -> bool:
+    """Whether ``row``, the inputs of one row that holds some texts, gives the logits at their ``ends`` that each gives alone.
 
-    It is measured, since families differ: some have positions or states of their own, that go on from one text to the next.
+    ``ends`` are the positions behind the last of each text. It is measured, since families differ: some have positions or states of
+    their own, that go on from one text to the next.
     """
     was, device = module.training, next(module.parameters()).device
     module.eval()
     try:
-        together = _logits(module, {name: tensor.to(device) for name, tensor in row.items()})
-        alone = torch.cat([_logits(module, {"input_ids": torch.tensor([list(text)], device=device)}) for text in texts])
+        together = _logits(module, {name: tensor.to(device) for name, tensor in row.items()})[torch.tensor(ends) - 1]
+        alone = torch.stack([_logits(module, {"input_ids": torch.tensor([list(text)], device=device)})[-1] for text in texts])
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):  # what a family that takes no such inputs raises
         return False
     finally:

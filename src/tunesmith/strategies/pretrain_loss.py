@@ -68,7 +68,7 @@ class PretrainLoss(Strategy):
             asked = torch.zeros_like(real)
             asked[:, :-1] = real[:, :-1] & real[:, 1:]
             if "position_ids" in inputs:  # what begins another text in the row is not foreseen
-                asked[:, :-1] &= inputs["position_ids"][:, 1:] > 0
+                asked[:, :-1] &= inputs["position_ids"].diff(dim=1) == 1
             wanted = ids.roll(-1, dims=1)
         else:
             special = torch.isin(ids, torch.tensor(run.tokenizer.all_special_ids, device=ids.device))

@@ -16,7 +16,7 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Task
 from tunesmith.data.documents import Windows, encode_documents, encode_prompts, pad_documents
-from tunesmith.data.packing import PROBE, by_text, pack
+from tunesmith.data.packing import by_text, probe
 from tunesmith.data.text import check_text
 from tunesmith.metrics.diversity import distinct, repetition
 from tunesmith.metrics.likelihood import likelihood
@@ -82,12 +82,8 @@ class CausalLanguageModelling(Task):
     def meet(self, module: Any, tokenizer: Any) -> list[str]:
         self._windows = Windows.of(module, tokenizer, self.max_length, self.stride)
         self._room = tokenizer.model_max_length - min(self.max_new_tokens, tokenizer.model_max_length // 2)
-        self._packed = shares_rows(module, self.pack, self._windows.size, pack(PROBE, PROBE, 0, 5).inputs, PROBE)
-        return [] if self._packed or self.pack is False else [ALONE]
-
-    def unpack(self) -> bool:
-        before, self._packed = self._packed, False
-        return before
+        self.packed = shares_rows(module, self.pack, self._windows.size, *probe())
+        return [] if self.packed or self.pack is False else [ALONE]
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         if "prompt" in rows[0]:
@@ -95,7 +91,7 @@ class CausalLanguageModelling(Task):
         return encode_documents([row["text"] for row in rows], tokenizer, self._windows, self.prompt_length)
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
-        packed = pad_documents(features, tokenizer.pad_token_id, self._packed)
+        packed = pad_documents(features, tokenizer.pad_token_id, self.packed)
         given = [item["prompt"] if item["row"] < self.written or item["known"] == item["length"] else 0 for item in features]
         prompts = [list(item["input_ids"][:length]) for item, length in zip(features, given, strict=True)]
         rows, tokens = torch.tensor([item["row"] for item in features]), sum(item["length"] for item in features)

@@ -17,7 +17,7 @@ from tunesmith.data.chat_items import Form, encode_conversations, marked, pad_co
 from tunesmith.data.chat_template import give_template
 from tunesmith.data.chat_turns import Turns
 from tunesmith.data.messages import COLUMNS, conversation, find_form, transcript, without_answer
-from tunesmith.data.packing import PROBE, by_text, pack
+from tunesmith.data.packing import by_text, probe
 from tunesmith.metrics.likelihood import likelihood
 from tunesmith.model.apart import ALONE, shares_rows
 from tunesmith.model.decoding import Decoding
@@ -90,18 +90,14 @@ class Chat(Task):
         turns, room = Turns.of(tokenizer, self.roles, self.turns == "last"), tokenizer.model_max_length
         end_with(module, tokenizer, tokenizer.convert_tokens_to_ids(turns.end()))
         self._form = Form(turns, min(self.max_length, room), room - min(self.max_new_tokens, room // 2))
-        self._packed = shares_rows(module, self.pack, self._form.limit, pack(PROBE, PROBE, 0, 5).inputs, PROBE)
-        return [] if self._packed or self.pack is False else [ALONE]
-
-    def unpack(self) -> bool:
-        before, self._packed = self._packed, False
-        return before
+        self.packed = shares_rows(module, self.pack, self._form.limit, *probe())
+        return [] if self.packed or self.pack is False else [ALONE]
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         return encode_conversations(rows, tokenizer, self._form)
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
-        packed = pad_conversations(features, tokenizer.pad_token_id, self._packed)
+        packed = pad_conversations(features, tokenizer.pad_token_id, self.packed)
         prompts = [prompt_of(item) if item["row"] < self.written or not item["labels"] else [] for item in features]
         rows, tokens = torch.tensor([item["row"] for item in features]), sum(item["length"] for item in features)
         return Batch(packed.inputs, {"labels": packed.labels}, rows, tokens, {"prompts": prompts, "places": packed.places})

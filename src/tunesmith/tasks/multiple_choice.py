@@ -18,12 +18,14 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.run import seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row, Task
+from tunesmith.data.branches import probe
 from tunesmith.data.choice_items import chosen, encode_choices, encode_continuations, likelihoods, pad_choices
 from tunesmith.data.choices import SINGLE, choices_of, learn_answers, letter, position
 from tunesmith.data.prompting import check_template
 from tunesmith.data.sequences import in_rows
 from tunesmith.data.text import check_text
 from tunesmith.metrics.kinds import means_by_kind
+from tunesmith.model.apart import shares_rows
 from tunesmith.model.labelled import labelled_logits
 
 TEMPLATE = "{context}Question: {question}\nAnswer:"
@@ -96,6 +98,7 @@ class MultipleChoice(Task):
         if not self._decodes and (self.template or self.normalise != "tokens"):
             message = f"task.template and task.normalise are for decoders, which {module.config.model_type} models are not"
             raise InputError(Problem(message, "Take them out"))
+        self.packed = self._decodes and shares_rows(module, None, self.max_length, *probe())
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         if self._decodes:
@@ -103,7 +106,7 @@ class MultipleChoice(Task):
         return encode_choices(rows, tokenizer, self.max_length)
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
-        inputs, targets, tokens, texts = pad_choices(features, tokenizer)
+        inputs, targets, tokens, texts = pad_choices(features, tokenizer, self.packed)
         return Batch(inputs, targets, torch.tensor([item["row"] for item in features]), tokens, {"choices": texts})
 
     def head(self) -> Head:

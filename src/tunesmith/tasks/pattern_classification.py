@@ -18,10 +18,12 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row
 from tunesmith.data import patterns
+from tunesmith.data.branches import probe
 from tunesmith.data.choice_items import likelihoods
 from tunesmith.data.labels import label_id, labels_of, nearest, summary
 from tunesmith.data.text import check_text
 from tunesmith.metrics.classify import classification
+from tunesmith.model.apart import shares_rows
 from tunesmith.model.labelled import labelled_logits
 from tunesmith.model.zero_shot import cloze_scores
 
@@ -97,6 +99,7 @@ class PatternClassification(LabelTask):
         if self.language == "masked" and tokenizer.mask_token_id is None:
             raise InputError(Problem(f"The tokenizer of this {family} model has no token that masks", "Set task.language: causal"))
         self._ids = patterns.word_ids(self.written, self.pattern, tokenizer)
+        self.packed = self.language == "causal" and shares_rows(module, None, self.max_length, *probe())
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         texts = [row["text"] for row in rows]
@@ -107,8 +110,10 @@ class PatternClassification(LabelTask):
         return [item | ({"label": row["label"]} if "label" in row else {}) for item, row in zip(items, rows, strict=True)]
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
-        pad = patterns.pad_continued if self.language == "causal" else patterns.pad_cloze
-        inputs, targets, tokens = pad(features, tokenizer)
+        if self.language == "causal":
+            inputs, targets, tokens = patterns.pad_continued(features, tokenizer, self.packed)
+        else:
+            inputs, targets, tokens = patterns.pad_cloze(features, tokenizer)
         right = {"right": self.targets(features)} if "label" in features[0] else {}
         return Batch(inputs, targets | right, torch.tensor([item["row"] for item in features]), tokens)
 
