@@ -26,6 +26,7 @@ from tunesmith.evaluate.compare import Judged, Statistic, compare
 from tunesmith.evaluate.score import TOKENS, predict
 from tunesmith.model.build import build_for
 from tunesmith.model.embed import embed
+from tunesmith.model.four_bit import restore
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report.folder import write_text
@@ -78,9 +79,10 @@ def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float])
     task, tokenizer = recipe.task, fitted.model.tokenizer
     split, examples = next((name, rows) for name, rows in reversed(data.splits().items()))
     truths, encoded = list(examples), encode(examples, task, tokenizer)
+    untuned = Untuned(recipe, truths, encoded)
+    restore(fitted.model.module, untuned.model.module)  # an adapter is shipped without its base, so it is judged on the base as it is
     fitted.run.model.eval()
     predictions = predict(fitted.run.forward, encoded, task, tokenizer)
-    untuned = Untuned(recipe, truths, encoded)
     base_is, found = untuned.answers()
     simple = simple_answers(untuned, list(data.train)) if recipe.baselines else ()
     tuned = judge(task, truths, predictions)

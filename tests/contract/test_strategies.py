@@ -80,7 +80,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 CHANGES_BY_BEING_THERE = {
     *("adapter", "adaptive", "bitfit", "chain_thaw", "dataset_map", "early_stop", "layer_norm", "lora", "p_tuning"),
     *("famo", "pcgrad", "uncertainty"),
-    *("peft", "prefix", "prompt", "schedule_free", "surgical", "thaw", "unfreeze"),
+    *("peft", "prefix", "prompt", "qlora", "schedule_free", "surgical", "thaw", "unfreeze"),
 }
 
 

@@ -69,7 +69,7 @@ class Optimizer:
         self.peak = training.learning_rate or natural_rate or default_rate(run, names, training.optimizer)
         self.decay = training.weight_decay
         self.parameters: dict[str, nn.Parameter] = dict(run.model.named_parameters())
-        self.inner = build(training, list(self.parameters.values()), run.device)
+        self.inner = build(training, [p for p in self.parameters.values() if p.is_floating_point()], run.device)
         self.defaults = {key: value for key, value in self.inner.param_groups[0].items() if key != "params"}
         self.factor = schedule(training, run)
         self.rate = 0.0

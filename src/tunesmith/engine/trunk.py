@@ -26,6 +26,7 @@ from tunesmith.data.encode import Encoded
 from tunesmith.engine import distributed
 from tunesmith.engine.hidden import HiddenStates, Key, keys_of, padded, parted, tidy
 from tunesmith.engine.stack import MOMENTS, Stack
+from tunesmith.model.four_bit import formats
 from tunesmith.model.frontier import NotCacheableError, Tower, lower, standing_in, towers, train_above
 
 POSITIONS = 8192  # in one forward pass while the cache is filled, padding included
@@ -199,7 +200,7 @@ class Trunk:
         """
         model = self.run.model
         about = (tower.path, layers, self.run.forward.dtype, torch.__version__, torch.get_num_threads(), self.run.device.type)
-        digest = hashlib.sha256(repr((about, type(model).__name__, getattr(model, "config", None))).encode())
+        digest = hashlib.sha256(repr((about, type(model).__name__, getattr(model, "config", None), formats(model))).encode())
         weights = dict(model.named_parameters())
         for name in sorted(name for name, below in tower.lowest.items() if below < layers):
             digest.update(name.encode())

@@ -12,6 +12,7 @@ from torch import nn
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.param import Param
 from tunesmith.core.run import Run
+from tunesmith.model.backbone import describe
 from tunesmith.model.surgery import matching
 
 ROLES = {"attention": {"attention"}, "mlp": {"mlp"}, "all": {"attention", "mlp"}}
@@ -42,6 +43,28 @@ def wrap(model: nn.Module, config: Any) -> nn.Module:
                 Problem(f"{kind} cannot be attached to {type(model).__name__} ({reason})", "Use lora, or another kind")
             ) from error
     return adapted
+
+
+def low_rank(model: nn.Module, targets: str | Sequence[str], rank: int, **settings: Any) -> nn.Module:
+    """The model with a low-rank update beside the linear layers that ``targets`` mean; the head learns in full.
+
+    ``settings`` are those of peft's LoRA, by its names. Raises ``InputError`` for targets that mean no layer, or one that is too narrow.
+    """
+    from peft import LoraConfig
+
+    params = describe(model)
+    layers = linear_layers(model, params, [targets] if isinstance(targets, str) else targets)
+    narrow = [name for name in layers if rank > min(params[f"{name}.weight"].shape)]
+    if narrow:
+        raise InputError(Problem(f"rank {rank} is more than {narrow[0]} has", "Lower rank, or leave it out of targets"))
+    config = LoraConfig(
+        r=rank,
+        target_modules=layers,
+        modules_to_save=head_modules(model, params),
+        fan_in_fan_out=not isinstance(model.get_submodule(layers[0]), nn.Linear),  # GPT-2's Conv1D keeps (in, out)
+        **settings,
+    )
+    return wrap(model, config)
 
 
 def merged(adapted: nn.Module) -> nn.Module:

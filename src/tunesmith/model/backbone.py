@@ -12,6 +12,7 @@ import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from typing import Any
 
 from torch import nn
 
@@ -71,7 +72,7 @@ def describe(module: nn.Module, before: AbstractSet[str] | None = None) -> dict[
             depth = _outside(name, places[owner], stacks, num_layers)
         params[name] = Param(
             name=name,
-            shape=tuple(parameter.shape),
+            shape=_shape(parameter, module.get_submodule(owner)),
             depth=depth,
             layers=num_layers,
             kind=_kind(name, module.get_submodule(owner), depth, num_layers),
@@ -107,6 +108,12 @@ def stacks_of(module: nn.Module) -> list[LayerStack]:
         found[i] = replace(stack, below=below)
         below += stack.size
     return found
+
+
+def _shape(parameter: nn.Parameter, owner: Any) -> tuple[int, ...]:
+    """The shape of a weight, also where several share a byte."""
+    packed = not parameter.is_floating_point() and hasattr(owner, "out_features")
+    return (owner.out_features, owner.in_features) if packed else tuple(parameter.shape)
 
 
 def _attends(layers: nn.ModuleList) -> bool:

@@ -6,6 +6,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from io import StringIO
+from logging import ERROR, getLogger
+
+getLogger("bitsandbytes").setLevel(ERROR)  # where it is installed peft imports it, and it misses kernels of the hub
 
 
 @contextmanager

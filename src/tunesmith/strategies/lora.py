@@ -8,13 +8,11 @@ from typing import ClassVar
 from torch import nn
 
 from tunesmith.core.clock import Clock
-from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.model.adapters import frozen, head_modules, linear_layers, wrap
-from tunesmith.model.backbone import describe
+from tunesmith.model.adapters import frozen, low_rank
 from tunesmith.model.surgery import amount
 
 INITIALISATIONS: dict[str, bool | str] = {"uniform": True, "gaussian": "gaussian", "pissa": "pissa"}  # ours -> peft's
@@ -48,25 +46,16 @@ class LoRA(Strategy):
         return cls(rank=2, alpha=4)
 
     def adapt(self, model: nn.Module) -> nn.Module:
-        from peft import LoraConfig
-
-        params = describe(model)
-        layers = linear_layers(model, params, [self.targets] if isinstance(self.targets, str) else self.targets)
-        narrow = [name for name in layers if self.rank > min(params[f"{name}.weight"].shape)]
-        if narrow:
-            raise InputError(Problem(f"lora: rank {self.rank} is more than {narrow[0]} has", "Lower rank, or leave it out of targets"))
-        config = LoraConfig(
-            r=self.rank,
+        adapted = low_rank(
+            model,
+            self.targets,
+            self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
-            target_modules=layers,
-            modules_to_save=head_modules(model, params),
             use_dora=self.dora,
             use_rslora=self.rank_stabilised,
             init_lora_weights=INITIALISATIONS[self.initialisation],
-            fan_in_fan_out=not isinstance(model.get_submodule(layers[0]), nn.Linear),  # GPT-2's Conv1D keeps (in, out)
         )
-        adapted = wrap(model, config)
         self._frozen = frozen(adapted)
         return adapted
 
