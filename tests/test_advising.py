@@ -51,6 +51,13 @@ def test_few_english_reviews(tmp_path: Path) -> None:
     assert "length: training.epochs 20 (rows 90 < 200)" in found.recipe
 
 
+def test_few_rows_of_a_class_for_a_model_of_sentences(tmp_path: Path) -> None:
+    found = recommended(tmp_path, reviews(40))
+    assert found.chosen.model.sentences
+    assert "few_shot" in found.recipe
+    assert "measured here: 76.7%" in found.recipe
+
+
 @pytest.mark.parametrize("language", ["", "zh"])
 def test_chinese_gets_a_chinese_model(tmp_path: Path, language: str) -> None:
     text = "这家酒店很好{}" if not language else "{}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
+import shutil
 import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,9 +59,10 @@ def auto(model: str, **keys: Any) -> Recipe:
 def compositions(situation: Situation) -> list[list[dict[str, Any]]]:
     """All that the rules can compose for a task and a model."""
     found = {}
+    shots = (8.0, math.inf) if situation.task == "text_classification" else (math.inf,)
     for parameters, number, imbalance, dropout in itertools.product((2e7, 5e9), (50, 500, 20_000), (0, 30), (True, False)):
-        for tight_memory, tight_time in itertools.product(range(5), range(4)):
-            here = replace(situation, parameters=int(parameters), rows=number, imbalance=imbalance, dropout=dropout)
+        for few, tight_memory, tight_time in itertools.product(shots, range(5), range(4)):
+            here = replace(situation, parameters=int(parameters), rows=number, imbalance=imbalance, dropout=dropout, shots=few)
             advice = advise(replace(here, tight_memory=tight_memory, tight_time=tight_time))
             found[json.dumps(advice.strategies)] = advice.strategies
     return list(found.values())
@@ -143,6 +146,22 @@ def test_the_situation_is_what_it_is(model: str) -> None:
     assert 0 < work.inner < work.parameters
     weighted = auto(model, task={"text_classification": {"class_weights": "balanced"}})
     assert around(weighted.task, load(weighted.data, weighted.task, 0), "encoder").imbalance == 0
+
+
+def test_few_rows_of_a_class_are_told_for_an_encoder_of_sentences(model: str, tmp_path: Path) -> None:
+    recipe = auto(model)
+    data = load(recipe.data, recipe.task, 0)
+    assert around(recipe.task, data, "encoder", sentences=True).shots == 30
+    assert around(recipe.task, data, "encoder").shots == around(recipe.task, data, "decoder", sentences=True).shots == math.inf
+    numbers = recipe_from({"model": model, "task": {"text_classification": {"kind": "regression"}}, "data": {"train": "x"}})
+    assert around(numbers.task, data, "encoder", sentences=True).shots == math.inf
+    shutil.copytree(model, tmp_path / "sentences")
+    (tmp_path / "sentences" / "modules.json").write_text("[]")
+    said: list[str] = []
+    made = settled(recipe, data, build_for(recipe.task, str(tmp_path / "sentences")), said.append)
+    assert [type(part).__name__ for part in (*made.strategies, *made.watch)] == ["Clip", "FewShot"]
+    assert (made.training.epochs, made.training.ship) == (40, "last")
+    assert any(line.startswith("auto: few rows: few_shot (shots 30 < 32") for line in said)
 
 
 def test_what_is_decided_is_said_and_what_is_given_is_kept(model: str) -> None:

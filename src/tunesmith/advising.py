@@ -136,7 +136,7 @@ def recommend(spec: str, limits: Limits | None = None, task: str = "", language:
 def option(found: Looked, model: Pretrained, place: str, known: tuple[Sequence[float], Speed, Limits]) -> Option:
     """The advice for one model, and its cost."""
     counts, speed, limits = known
-    situation = replace(around(found.task, found.data, model.model), parameters=model.weights, dropout=model.dropout)
+    situation = replace(around(found.task, found.data, model.model, model.sentences), parameters=model.weights, dropout=model.dropout)
     work = work_for(found, model, counts, speed.item)
     rate = SHARE * speed.flops
     most = {"memory": limits.memory} | ({} if limits.seconds is None else {"flops": limits.seconds * rate})

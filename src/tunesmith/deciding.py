@@ -19,6 +19,7 @@ from tunesmith.data.split import labels_of
 from tunesmith.engine.precision import FORMATS
 from tunesmith.model.backbone import describe
 from tunesmith.model.build import Model
+from tunesmith.model.sources import compares_sentences
 from tunesmith.recipes.advise import Advice, Situation, advise_within
 from tunesmith.recipes.cost import Work
 from tunesmith.recipes.find import name_of
@@ -64,7 +65,7 @@ def advice_for(recipe: Recipe, data: Data, model: Model) -> Advice:
     training, given = recipe.training, recipe.auto.given
     epochs = training.epochs if training.steps is None else training.steps * training.batch_size / len(data.train)
     situation = replace(
-        around(recipe.task, data, kind_of(model.module)),
+        around(recipe.task, data, kind_of(model.module), compares_sentences(model.source)),
         parameters=sum(param.numel() for param in model.module.parameters()),
         dropout=any(isinstance(part, nn.Dropout) and part.p > 0 for part in model.module.modules()),
         adapter=hasattr(model.module, "peft_config"),
@@ -76,8 +77,8 @@ def advice_for(recipe: Recipe, data: Data, model: Model) -> Advice:
     return advise_within(situation, work, {"memory": bytes_of(recipe.auto.memory)}, given)
 
 
-def around(task: Task, data: Data, kind: str) -> Situation:
-    """The situation as far as task and data tell it, for a model of a kind."""
+def around(task: Task, data: Data, kind: str, sentences: bool = False) -> Situation:
+    """The situation as far as task and data tell it, for a model of a kind, which was made to compare ``sentences`` or not."""
     auto = task.head().auto
     media = any(column.file for column in task.columns()) or "Audio" in auto or "Speech" in auto
     return Situation(
@@ -86,12 +87,20 @@ def around(task: Task, data: Data, kind: str) -> Situation:
         parameters=0,
         rows=len(data.train),
         validation=0 if data.validation is None else len(data.validation),
+        shots=shots(task, data) if sentences and kind == "encoder" else math.inf,
         imbalance=imbalance(task, data),
         reads="media" if media else "text",
         logits="logits" in task.offers,
         head=auto in WITH_HEAD and not (kind == "decoder" and auto == "AutoModelForMultipleChoice"),
         compares=task.compares,
     )
+
+
+def shots(task: Task, data: Data) -> float:
+    """Rows of an average class; infinitely many where rows are no texts with a label each."""
+    labels = getattr(task, "labels", [])
+    texts = "labels of whole texts" in task.offers and getattr(task, "kind", "") == "single"
+    return len(data.train) / len(labels) if texts and labels else math.inf
 
 
 def imbalance(task: Task, data: Data) -> float:

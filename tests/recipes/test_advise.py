@@ -74,6 +74,8 @@ def test_every_rule_is_taken_somewhere() -> None:
         replace(SMALL, rows=20_000, task="embedding"),
         replace(SMALL, reads="text", parameters=300_000_000),
         replace(SMALL, tight_memory=1),
+        replace(SMALL, shots=8),
+        replace(SMALL, shots=2),
     ]
     taken = {(d.topic, d.why, d.source) for situation in (*situations(), *odd) for d in advise(situation).decisions}
     assert [rule.rule for rule in rules() if (rule.topic, rule.why, rule.source) not in taken] == []
@@ -92,6 +94,18 @@ def test_few_rows() -> None:
     assert "early_stop" not in chosen(advise(replace(SMALL, validation=0)))
     assert "r_drop" not in chosen(advise(replace(SMALL, dropout=False)))
     assert "l2sp" in chosen(advise(replace(SMALL, dropout=False)))
+
+
+def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
+    advice = advise(replace(SMALL, rows=16, shots=8.0))
+    assert chosen(advice) == ["clip", "few_shot"]
+    assert advice.training == {"epochs": 40, "warmup": "10%", "learning_rate": 5e-5, "ship": "last"}
+    said = "\n".join(map(str, advice.decisions))
+    assert "few rows: few_shot (shots 8 < 32, tight_time 0 < 1, tight_memory 0 < 2)" in said
+    assert "SetFit, section 4" in said
+    assert "predict MODEL FILE --labels" in "\n".join(map(str, advise(replace(SMALL, rows=6, shots=3.0)).decisions))
+    for other in ({"shots": 32.0}, {"tight_time": 1}, {"tight_memory": 2}):
+        assert "few_shot" not in chosen(advise(replace(SMALL, rows=16, **{"shots": 8.0, **other})))  # type: ignore[arg-type]
 
 
 def test_enough_rows_and_a_small_encoder() -> None:

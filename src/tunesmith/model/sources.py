@@ -47,6 +47,11 @@ class ModelSource:
         return self.path.suffix == ".gguf"
 
 
+def compares_sentences(source: ModelSource) -> bool:
+    """Whether a model was made to compare sentences, as those of sentence-transformers are: its folder says how states are pooled."""
+    return (source.path / "modules.json").is_file()
+
+
 def resolve(spec: str, say: Say | None = None) -> ModelSource:
     """Find the model that ``spec`` names: a folder, a run, ``file.gguf``, ``package:module/path``, ``sample:name`` or a hub id.
 

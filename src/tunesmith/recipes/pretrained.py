@@ -32,6 +32,7 @@ class Pretrained:
     note: str
     sample: str = ""
     positions: int = 0
+    sentences: bool = False
 
     @property
     def spec(self) -> str:

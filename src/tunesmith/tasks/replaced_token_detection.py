@@ -92,7 +92,8 @@ class ReplacedTokenDetection(Task):
         self._replacer = Replacer(chances_of(self._counts, tokenizer), self._generator, tokenizer, self.temperature)
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
-        items = encode_masked([row["text"] if "text" in row else row["asked"] for row in rows], tokenizer, self.max_length, whole_words=False)
+        texts = [row["text"] if "text" in row else row["asked"] for row in rows]
+        items = encode_masked(texts, tokenizer, self.max_length, whole_words=False)
         return [{**item, "whole": int("asked" in rows[item["example"]])} for item in items]
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
