@@ -60,6 +60,19 @@ def test_an_encoder_of_sentences_takes_the_nearest_label(tmp_path: Path) -> None
 
 
 @torch.no_grad()
+def test_texts_and_labels_begin_as_the_model_wants_it(tmp_path: Path) -> None:
+    spec = Path(saved(tmp_path, "AutoModel", "bert"))
+    plain, said = zero_shot(str(spec), Asked(LABELS), say=print).predict(TEXTS), list[str]()
+    e5 = spec.rename(tmp_path / "multilingual-e5-small")
+    task: Any = zero_shot(str(e5), Asked(LABELS), say=said.append).task
+    assert said == ["multilingual-e5-small was made for texts that begin with 'query: ', so each text and each label does here"]
+    assert task._statements == ["query: a text about good", "query: a text about very bad"]
+    [item] = task.encode([{"text": "a film"}], tiny.tokenizer())
+    assert item["input_ids"] == tiny.tokenizer()("query: a film")["input_ids"]
+    assert zero_shot(str(e5), Asked(LABELS)).predict(TEXTS) != plain
+
+
+@torch.no_grad()
 def test_a_model_of_entailment_takes_the_label_that_follows(tmp_path: Path) -> None:
     names = {0: "neutral", 1: "contradiction", 2: "entailment"}
     numbers = {name: number for number, name in names.items()}

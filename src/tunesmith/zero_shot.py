@@ -20,13 +20,13 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.task import Head, Prediction, Row
 from tunesmith.data.patterns import PLACE, check_continues, check_pattern
-from tunesmith.data.sentence_folder import pooling_of
+from tunesmith.data.sentence_folder import pooling_of, prefix_of
 from tunesmith.data.sequences import joined, parted
 from tunesmith.data.text import encode_texts, pad_texts
 from tunesmith.model.build import build_for
 from tunesmith.model.contrastive import pooled
 from tunesmith.model.files import read_json
-from tunesmith.model.sources import ModelSource, resolve
+from tunesmith.model.sources import ModelSource, Say, compares_sentences, resolve
 from tunesmith.model.zero_shot import chances, content_free, entailing
 from tunesmith.tasks.pattern_classification import PatternClassification
 from tunesmith.tasks.text_classification import TextClassification
@@ -73,12 +73,16 @@ class Nearest(TextClassification):
     """The label whose statement is nearest to the text, by the vectors of an encoder of sentences."""
 
     def asks(self, asked: Asked, source: ModelSource) -> Nearest:
-        self._statements, self._pooling = asked.statements, pooling_of(source.path)
+        self._pooling, self.prefix = pooling_of(source.path), prefix_of(source.path, (source.name, source.base_model))
+        self._statements = [self.prefix + statement for statement in asked.statements]
         self._known: Tensor | None = None  # the vectors of the statements
         return self
 
     def head(self) -> Head:
         return Head("AutoModel", {})
+
+    def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
+        return super().encode([{**row, "text": self.prefix + row["text"]} for row in rows], tokenizer)
 
     def answer(self, batch: Batch, forward: Forward, tokenizer: Any) -> list[Prediction]:
         if self._known is None:
@@ -157,10 +161,11 @@ WAYS: dict[str, Callable[[Asked, ModelSource], LabelTask]] = {
 }
 
 
-def zero_shot(which: str | Path, asked: Asked, runs: str | Path = "runs") -> Tuned:
+def zero_shot(which: str | Path, asked: Asked, runs: str | Path = "runs", say: Say | None = None) -> Tuned:
     """The model that ``which`` names, a run among them, as a classifier for labels that it was never shown.
 
-    Raises ``InputError`` for labels, patterns and ways that do not go with the model.
+    ``say`` gets a line where something is put before each text, since the model was made so. Raises ``InputError`` for labels,
+    patterns and ways that do not go with the model.
     """
     spec = str(which) if is_model(str(which), Path(runs)) else str(finished_run(which, runs) / "model")
     if len(asked.labels) < 2:
@@ -168,6 +173,8 @@ def zero_shot(which: str | Path, asked: Asked, runs: str | Path = "runs") -> Tun
     source = resolve(spec)
     asked = completed(asked, ways_of(source), source)
     task = WAYS[asked.way](asked, source)
+    if say and (prefix := getattr(task, "prefix", "")):
+        say(f"{source.name} was made for texts that begin with '{prefix}', so each text and each label does here")
     torch.manual_seed(0)
     model = build_for(task, spec)
     if lost := [name for name in model.fresh if "pooler" not in name]:
@@ -200,7 +207,7 @@ def ways_of(source: ModelSource) -> list[str]:
     config = read_json(source.path / "config.json")
     names = " ".join(config.get("architectures") or ())
     found = {
-        "embedding": (source.path / "modules.json").exists(),
+        "embedding": compares_sentences(source),
         "entailment": entailing(config.get("id2label") or {}) is not None and "ForSequenceClassification" in names,
         "masked": "ForMaskedLM" in names or "ForPreTraining" in names,
         "causal": "ForCausalLM" in names or "LMHeadModel" in names,

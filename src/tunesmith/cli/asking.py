@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tunesmith.cli import show
 from tunesmith.core.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -47,6 +48,6 @@ def _by_labels(labels: str | None, way: str, pattern: str, prior: str) -> Load:
             return load(model, runs)
         from tunesmith.zero_shot import Asked, labels_in, zero_shot
 
-        return zero_shot(model, Asked(labels_in(labels), way, pattern, prior), runs)
+        return zero_shot(model, Asked(labels_in(labels), way, pattern, prior), runs, show.say)
 
     return loaded
