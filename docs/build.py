@@ -22,6 +22,7 @@ from tunesmith.core.task import Column
 from tunesmith.data.mixing import Mixing
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
+from tunesmith.model.routing import Routing
 from tunesmith.recipes import find, yaml
 from tunesmith.recipes.advise import Rule, rules
 from tunesmith.recipes.mixture import Membership
@@ -168,7 +169,9 @@ def settings_page() -> str:
     several = "Of [several tasks](multi-task.md): what each is told beside `task` and `data`, and how rows are drawn from them."
     parts = {"data": DataSettings, "training": Training}
     tables = [block for name, kind in parts.items() for block in (f"## {name}", settings_table(kind))]
-    return page("Settings", text, *tables, "## tasks", several, settings_table(Membership), "## mixing", settings_table(Mixing))
+    mixture = ("## tasks", several, settings_table(Membership), "## mixing", settings_table(Mixing))
+    routed = "Of a [sequence](lifelong.md) with a model of its own for each stage: how a row finds that of its stage."
+    return page("Settings", text, *tables, *mixture, "## routing", routed, settings_table(Routing))
 
 
 def advice_page() -> str:

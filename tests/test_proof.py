@@ -124,13 +124,13 @@ def test_the_same_rows_are_judged(model: Path) -> None:
 
 def test_baselines_can_be_left_out(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tuning = Tuning(model, rows("multi"), baselines=False)
-    monkeypatch.setattr(proof, "embed", lambda *given: pytest.fail("the base was run for nothing"))
+    monkeypatch.setattr(proof, "vectors", lambda *given: pytest.fail("the base was run for nothing"))
     assert tuning.proof().scores["baselines"] == {}
 
 
 def test_the_judged_rows_go_through_the_base_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tuning, seen, plain = Tuning(model, rows("single")), [], proof.embed
-    monkeypatch.setattr(proof, "embed", lambda module, inputs: seen.append(len(inputs["input_ids"])) or plain(module, inputs))
+    tuning, seen, plain = Tuning(model, rows("single")), [], proof.vectors
+    monkeypatch.setattr(proof, "vectors", lambda forward, encoded, *given: seen.append(len(encoded)) or plain(forward, encoded, *given))
     tuning.proof()
     assert sum(seen) == 9 + 2 + 21, "judged rows, names of labels, training rows"
 

@@ -20,7 +20,7 @@ from tunesmith.model.decoding import GREEDY, Decoding
 from tunesmith.model.ending import check_writes
 from tunesmith.model.sources import Say
 from tunesmith.model.stream import stream
-from tunesmith.tuned import finished_run, is_model
+from tunesmith.tuned import finished_run, is_model, of_task, tasks_of
 
 USER, ASSISTANT, SYSTEM = "user", "assistant", "system"
 
@@ -87,7 +87,10 @@ def converse(which: str | Path, runs: str | Path = "runs", decoding: Decoding = 
 
     Raises ``InputError`` for a run that is not finished, for a model that does not write, and for one without a chat template.
     """
-    spec = str(which) if is_model(str(which), Path(runs)) else str(finished_run(which, runs) / "model")
+    spec = str(which)
+    if not is_model(spec, Path(runs)):
+        folder = finished_run(which, runs)
+        spec = str(of_task(which, runs, "") if tasks_of(folder) else folder / "model")
     model = build(spec, Head("AutoModelForCausalLM", {}), say)
     if model.fresh:
         remedy = "Name a run of task chat, or a chat model: sample:smollm2 is a small one"

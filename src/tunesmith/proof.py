@@ -16,16 +16,15 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.run import seed_of
 from tunesmith.core.task import Prediction, Row, Task
-from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.load import Data
 from tunesmith.engine.loop import Fitted
 from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate import baselines
 from tunesmith.evaluate.compare import Judged, Statistic, compare
-from tunesmith.evaluate.score import TOKENS, predict
+from tunesmith.evaluate.score import predict
+from tunesmith.evaluate.vectors import vectors
 from tunesmith.model.build import build_for
-from tunesmith.model.embed import embed
 from tunesmith.model.four_bit import restore
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
@@ -142,12 +141,7 @@ class Untuned:
         return self._embed(Encoded([self.task.encode(rows, self.model.tokenizer)]))
 
     def _embed(self, encoded: Encoded) -> np.ndarray:
-        found: dict[int, np.ndarray] = {}
-        for rows in length_batches(encoded.lengths, TOKENS):
-            batch = self.task.collate([encoded[row] for row in rows], self.model.tokenizer).to(self.forward.device)
-            with self.forward.precision():
-                found.update(zip(rows.tolist(), embed(self.model.module, batch.inputs).cpu().numpy(), strict=True))
-        return np.stack([found[row] for row in range(len(encoded))])
+        return vectors(self.forward, encoded, self.task, self.model.tokenizer)
 
 
 def chance(task: LabelTask, num_rows: int) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,12 @@ from tunesmith.data.encode import encode
 from tunesmith.data.examples import Examples, read_examples
 from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate.score import predict
+from tunesmith.evaluate.vectors import vectors
 from tunesmith.model.build import Model, build_for
 from tunesmith.model.files import read_json
+from tunesmith.model.routing import ABOUT as ROUTER
+from tunesmith.model.routing import Router
+from tunesmith.model.shared import lean
 from tunesmith.model.sources import ModelSource, resolve
 from tunesmith.recipes.find import did_you_mean, name_of
 from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from
@@ -88,17 +92,41 @@ class Tuned:
         return Forward(self.model.module.to(where).eval(), where, choose(self.precision if trained_here else "auto", where))
 
 
+@dataclass(frozen=True)
+class Routed(Tuned):
+    """The models of the stages of a sequence, one of which answers a row: that of the stage whose prototype is nearest.
+
+    ``model`` is their common base, in whose vectors ``router`` looks; ``stages`` are the models by the names of their stages, which hold
+    in memory what differs from the base. A prediction has the name under ``stage``.
+    """
+
+    router: Router = field(kw_only=True)
+    stages: Mapping[str, Tuned] = field(kw_only=True)
+
+    def predictions(self, examples: Sequence[Row], forward: Forward) -> list[Prediction]:
+        asked = encode([self.task.asked(row) for row in examples], self.task, self.model.tokenizer)
+        routes = self.router.nearest(vectors(forward, asked, self.task, self.model.tokenizer)) if len(asked) else []
+        found: dict[int, Prediction] = {}
+        for name, stage in self.stages.items():
+            if own := [place for place, route in enumerate(routes) if route == name]:
+                predictions = stage.predictions([examples[place] for place in own], stage.forward())
+                found |= {place: {**prediction, "stage": name} for place, prediction in zip(own, predictions, strict=True)}
+        return [found[place] for place in range(len(examples))]
+
+
 def load(which: str | Path, runs: str | Path = "runs", task: str = "") -> Tuned:
     """The tuned model of a run (its folder, its name in ``runs``, or ``last``), an exported one, or a classifier from anywhere.
 
-    ``task`` names one where the run has several. Raises ``InputError`` for a run that is not finished, and for a model without a head
-    that can answer.
+    ``task`` names one where the run has several, or a stage where rows would be routed to one of them. Raises ``InputError`` for a run
+    that is not finished, and for a model without a head that can answer.
     """
     if task:
         return _from_elsewhere(str(of_task(which, runs, task)))
     if is_model(str(which), Path(runs)):
         return _from_elsewhere(str(which))
     folder = finished_run(which, runs)
+    if (folder / "model" / ROUTER).exists():
+        return _from_elsewhere(str(folder / "model"))
     if tasks := tasks_of(folder):
         return _from_elsewhere(str(of_task(which, runs, tasks[0] if len(tasks) == 1 else "")))
     return tuned_for(recipe_of(folder), str(folder / "model"))
@@ -158,8 +186,20 @@ def is_model(which: str, runs: Path) -> bool:
     return ":" in which or path.suffix == ".gguf" or (which.count("/") == 1 and not path.parent.is_dir())
 
 
+def _routed(folder: Path) -> Routed:
+    """The models of the stages of a sequence, and their router."""
+    router, trunk = Router.read(folder)
+    base = tuned_for(_told(folder / TOLD), trunk)
+    stages = {name: _from_elsewhere(str(folder / name)) for name in router.stages}
+    for stage in stages.values():
+        lean(stage.model.module, base.model.module)
+    return Routed(base.model, base.task, base.columns, base.labels, base.precision, router=router, stages=stages)
+
+
 def _from_elsewhere(spec: str) -> Tuned:
     """A model that was exported from a run, or a classifier."""
+    if (Path(spec) / ROUTER).is_file():
+        return _routed(Path(spec))
     source = resolve(spec)
     told = (source.adapter or source.path) / TOLD
     return tuned_for(_told(told), spec) if told.exists() else _classifier(spec, source)

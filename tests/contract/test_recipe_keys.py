@@ -45,7 +45,9 @@ BASE: Flat = {
     "training.batch_size": 8,
     "training.learning_rate": 0.005,
 }
-BY_PARTS = ["task", "data", "training", "strategies", "stages", "sequence", "tasks", "mixing"]  # their own keys are tried
+BY_PARTS = [
+    *("task", "data", "training", "strategies", "stages", "sequence", "tasks", "mixing", "single_task", "routing")
+]  # their own keys are tried
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import transformers
 import tiny
 from tunesmith.core.errors import InputError
 from tunesmith.model.backbone import describe
-from tunesmith.model.shared import share, shared_parameters
+from tunesmith.model.shared import lean, share, shared_parameters
 
 
 def three() -> dict[str, transformers.PreTrainedModel]:
@@ -78,3 +78,14 @@ def test_models_without_a_part_in_common_are_refused() -> None:
     gpt = transformers.AutoModelForSequenceClassification.from_config(tiny.configs["gpt2"]())
     with pytest.raises(InputError, match="task other: its model shares no layer with that of topics"):
         share({"topics": three()["topics"], "other": gpt})
+
+
+def test_what_a_copy_has_in_common_with_its_base_is_there_once() -> None:
+    base, other = tiny.bert(num_labels=2), tiny.bert(num_labels=2)
+    with torch.no_grad():
+        other.classifier.weight += 1
+    before = {name: weight.clone() for name, weight in other.named_parameters()}
+    lean(other, base)
+    known = dict(base.named_parameters())
+    assert {name for name, weight in other.named_parameters() if weight.data_ptr() != known[name].data_ptr()} == {"classifier.weight"}
+    assert all(torch.equal(weight, before[name]) for name, weight in other.named_parameters())

@@ -90,3 +90,16 @@ def test_places_and_overrides(tmp_path: Path) -> None:
 def test_what_makes_no_mixture_is_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         recipe_from(TOP | keys)
+
+
+def test_each_task_may_be_trained_alone_too() -> None:
+    recipe = recipe_from(TOP | {"single_task": True, "name": "whole"})
+    assert recipe.single_task
+    assert not recipe.tasks["tags"].single_task
+    for write in (resolved, shortened):
+        assert recipe_from(parse(write(recipe), "")[0]) == recipe
+    assert recipe_hash(recipe) != recipe_hash(recipe_from(TOP | {"single_task": False, "name": "whole"}))
+    with pytest.raises(InputError, match="single_task must be on or off, not 3"):
+        recipe_from(TOP | {"single_task": 3})
+    with pytest.raises(InputError, match="single_task is not read: the recipe has not several tasks"):
+        recipe_from({"model": "m", "task": "text_classification", "data": {"train": "a.csv"}, "single_task": True})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tunesmith.cli import show
+from tunesmith.cli.tasks import task_option
 from tunesmith.cli.using import model_argument
 from tunesmith.core.errors import InputError
 
@@ -30,6 +31,7 @@ PROMPT = "> "
 @click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True, help="0 takes the likeliest token each time.")
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="The longest answer, in tokens.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Start of the random numbers of drawn answers.")
+@task_option
 @show.runs_option
 @show.json_option
 def chat(model: str, system: str, temperature: float, max_new_tokens: int, seed: int, runs: str, as_json: bool) -> None:

@@ -12,7 +12,7 @@ import click
 def task_option(command: Callable[..., None]) -> Callable[..., None]:
     """A command on ``model`` with an option for the task, where the run has several: ``model`` is then the folder of that task's model."""
 
-    @click.option("--task", default="", metavar="NAME", help="The task to answer, where the run has several.")
+    @click.option("--task", default="", metavar="NAME", help="The task to answer, or the stage, where the run has several models.")
     @wraps(command)
     def called(model: str, runs: str, task: str, **others: Any) -> None:
         if task:

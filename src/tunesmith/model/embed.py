@@ -18,7 +18,8 @@ def embed(module: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     """
     whole: Any = module
     backbone = getattr(whole, "get_base_model", lambda: whole)().base_model
-    backbone = backbone.get_encoder() if backbone.config.is_encoder_decoder else backbone
+    if backbone.config.is_encoder_decoder:
+        backbone, inputs = backbone.get_encoder(), {name: value for name, value in inputs.items() if not name.startswith("decoder_")}
     states: Tensor = backbone(**inputs).last_hidden_state.float()  # (batch, length, hidden)
     mask = inputs.get("attention_mask")
     if mask is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from tunesmith.core.errors import InputError, Problem
@@ -108,3 +109,16 @@ def shared_parameters(module: nn.Module) -> frozenset[str]:
         for parameter in model.parameters():
             owners[id(parameter)] = owners.get(id(parameter), 0) + 1
     return frozenset(name for name, parameter in module.named_parameters() if owners.get(id(parameter), 0) > 1)
+
+
+@torch.no_grad()
+def lean(module: nn.Module, trunk: nn.Module) -> None:
+    """Let the weights of a model that are equal to those of ``trunk`` be the same memory.
+
+    The model may be one of peft around a copy of ``trunk``. It is used as it is from then on: a step would change both.
+    """
+    known = dict(trunk.named_parameters())
+    for name, weight in module.named_parameters():
+        below = known.get(name.removeprefix("base_model.model.").replace(".base_layer.", "."))
+        if below is not None and below.shape == weight.shape and below.dtype == weight.dtype and torch.equal(below, weight):
+            weight.data = below.data

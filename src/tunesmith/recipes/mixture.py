@@ -64,3 +64,11 @@ def mixing_of(document: Document) -> Mixing | None:
     for name in tasks.keys() - mixing.weights.keys():
         document.refuse(("mixing", "weights"), f"mixing.weights says nothing of task {name}", f"Add {name}: a share above 0")
     return mixing
+
+
+def single_task(document: Document) -> bool:
+    """Whether each task is trained alone too. What is wrong is written into ``document``."""
+    given = document.value.get("single_task")
+    if not isinstance(given, bool | None):
+        document.refuse(("single_task",), f"single_task must be on or off, not {given}", "Write single_task: true")
+    return given is True

@@ -21,7 +21,8 @@ from tunesmith.recipes.document import AUTO, Document, Place
 from tunesmith.recipes.entries import part_of, strategies_of
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.homes import home, levels
-from tunesmith.recipes.mixture import Membership, memberships, mixing_of
+from tunesmith.recipes.mixture import Membership, memberships, mixing_of, single_task
+from tunesmith.recipes.routing import routing_of
 from tunesmith.recipes.validate import Remedy, as_plain, build
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tunesmith.core.strategy import Strategy
     from tunesmith.core.task import Task
     from tunesmith.data.mixing import Mixing
+    from tunesmith.model.routing import Routing
 
 
 @dataclass
@@ -43,8 +45,10 @@ class Recipe:
     ``base_folder``  where relative paths start: the folder of the recipe's file
     ``stages``       the recipes of its stages, where it has several: everything else is then that of the last one
     ``sequence``     whether the stages are one task on changing data, and what was learned before is judged after each
+    ``routing``      of a sequence whose stages learn a model of their own each: how a row finds that of its stage
     ``tasks``        the recipes of its tasks by name, where they are learned together: everything else is then that of the last one
     ``mixing``       the rule by which the rows of a step are drawn from them
+    ``single_task``  whether each of them is trained alone too, and compared with what it is among the others
     ``membership``   of a task among several: what its loss weighs, and whether it is judged
     ``auto``         that strategies, rate and length are still to be chosen: by ``deciding.py``, from the data and the model
     """
@@ -60,8 +64,10 @@ class Recipe:
     base_folder: Path = field(default_factory=Path.cwd)
     stages: list[Recipe] = field(default_factory=list)
     sequence: bool = False
+    routing: Routing | None = None
     tasks: dict[str, Recipe] = field(default_factory=dict)
     mixing: Mixing | None = None
+    single_task: bool = False
     membership: Membership = field(default_factory=Membership)
     auto: Auto | None = None
 
@@ -99,6 +105,8 @@ class _Written:
     sequence: Any = setting(None, "stages of one task on changing data, after each of which all of them are judged: lifelong learning")
     tasks: Any = setting(None, "tasks by name, learned together by one model with a head for each: {NAME: {task: ..., data: ...}}")
     mixing: Any = setting(None, "of several tasks: the rule by which the rows of a step are drawn from them")
+    single_task: Any = setting(None, "of several tasks: whether each is trained alone too, and the report compares both")
+    routing: Any = setting(None, "of a sequence: a model of its own for each stage, and a router by nearest prototype: {prototypes: 1}")
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -168,6 +176,7 @@ def _stage_trees(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
     key = "sequence" if recipe.sequence else "stages"
     parts = [{"name": stage.name, **_own_tree(stage, changed_only)} for stage in recipe.stages]
     task = {"task": parts[0]["task"]} if recipe.sequence else {}
+    task |= {"routing": as_plain(recipe.routing)} if recipe.routing else {}
     return {**task, key: [{name: part[name] for name in stages.OWN[key]} for part in parts]}
 
 
@@ -175,7 +184,8 @@ def _task_trees(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
     own = _own_tree(recipe, changed_only)
     parts = {name: {**_own_tree(part, changed_only), **as_plain(part.membership, changed_only)} for name, part in recipe.tasks.items()}
     tasks = {name: {key: value for key, value in part.items() if key in stages.OWN["tasks"]} for name, part in parts.items()}
-    return {"tasks": tasks, "mixing": as_plain(recipe.mixing, changed_only), **{key: own[key] for key in ("strategies", "training")}}
+    rules = {"mixing": as_plain(recipe.mixing, changed_only), **({"single_task": True} if recipe.single_task else {})}
+    return {"tasks": tasks, **rules, **{key: own[key] for key in ("strategies", "training")}}
 
 
 def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: str) -> Recipe:
@@ -194,9 +204,7 @@ def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: st
     training = _training(value, document, home("under training", places))
     auto = _auto(document) if document.auto else None
     strategies, watch = strategies_of(value["strategies"], document, places) if not document.auto else ([], [])
-    if value.get("mixing") is not None:
-        remedy = "Take it out, or write tasks: {NAME: {task: ..., data: ...}}"
-        document.refuse(("mixing",), "mixing is not read: the recipe has not several tasks", remedy)
+    stages.refuse_alone(document)
     document.finish()
     assert written and task and data and training  # noqa: PT018 (what is None has left a problem)
     name, base_folder = written.name or name or name_of(task).rpartition(":")[2], (folder / written.base_folder).resolve()
@@ -216,7 +224,8 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
     several = key == "tasks" and isinstance(document.value[key], Mapping)
     if several and document.auto:
         document.refuse(("strategies",), "auto chooses for one task, and the recipe has several", "Write the strategies as a list")
-    members, mixing = (memberships(document), mixing_of(document)) if several else ({}, None)
+    members, mixing, single = (memberships(document), mixing_of(document), single_task(document)) if several else ({}, None, False)
+    routing = routing_of(document, [made.name for made in recipes]) if key == "sequence" else None
     document.problems = list(dict.fromkeys(document.problems))  # what is wrong at the top is wrong in each stage
     document.finish()
     if several:
@@ -224,8 +233,8 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
             made.membership = members[made.name]
             made.data = replace(made.data, validation=None, test=None) if made.membership.auxiliary else made.data
         tasks = {made.name: made for made in recipes}
-        return replace(recipes[-1], name=given, tasks=tasks, mixing=mixing, membership=Membership())
-    return replace(recipes[-1], name=given, stages=recipes, sequence=key == "sequence")
+        return replace(recipes[-1], name=given, tasks=tasks, mixing=mixing, single_task=single, membership=Membership())
+    return replace(recipes[-1], name=given, stages=recipes, sequence=key == "sequence", routing=routing)
 
 
 def _model(written: str | dict[str, str], document: Document) -> str:

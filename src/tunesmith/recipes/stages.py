@@ -20,12 +20,26 @@ ELSEWHERE = {"sequence": {"task": "A sequence has one task: write it at the top,
 TOP = "It holds for all of them: write it at the top"
 MERGED = ("data", "training")  # of which a part takes over what it does not say
 MEMBERSHIP = ("weight", "auxiliary")  # what a task says that a recipe of one task has not
+ALONE = {"mixing": "tasks", "single_task": "tasks", "routing": "sequence"}  # what stands at the top and is for one kind of recipe alone
 NAMED = ("tasks",)  # whose parts stand under names of their own
 FORM = {  # what each must be, and how it is written
     "stages": ("a list of at least one stage", "Write each on its own line: - data: {train: FILE}"),
     "sequence": ("a list of at least one stage", "Write each on its own line: - data: {train: FILE}"),
     "tasks": ("a mapping of at least one task", "Write each under a name: topics: {task: text_classification, data: {train: FILE}}"),
 }
+
+LACKS = {  # kind of recipe -> what another one has not, and how it is written
+    "tasks": ("not several tasks", "tasks: {NAME: {task: ..., data: ...}}"),
+    "sequence": ("no sequence", "sequence: [{name: NAME, data: ...}]"),
+}
+
+
+def refuse_alone(document: Document) -> None:
+    """Refuse what stands in the recipe of one task and is for several alone."""
+    for key, of in ALONE.items():
+        if document.value.get(key) is not None:
+            why, remedy = LACKS[of]
+            document.refuse((key,), f"{key} is not read: the recipe has {why}", f"Take it out, or write {remedy}")
 
 
 def listed(document: Document) -> str:
@@ -63,8 +77,8 @@ def _part(document: Document, key: str, place: str | int, entry: Any) -> Documen
             remedy = ELSEWHERE.get(key, {}).get(name) or (TOP if name in known else did_you_mean(str(name), OWN[key]))
             document.refuse((key, place, name), f"There is no setting '{name}' in {key}.{place}", remedy)
     own = {name: value for name, value in own.items() if name not in MEMBERSHIP}
-    mixing = ("mixing",) if key in NAMED else ()
-    shared = {name: value for name, value in document.value.items() if name not in (*OWN, *mixing, "name")}
+    whole = [name for name, of in ALONE.items() if of == key]
+    shared = {name: value for name, value in document.value.items() if name not in (*OWN, *whole, "name")}
     if "strategies" in own and own["strategies"] is None:
         own["strategies"] = []
     merged = {**shared, **own}

@@ -36,6 +36,7 @@ from tunesmith.model.shared import share
 from tunesmith.proof import prove
 from tunesmith.recipes.recipe import Recipe, recipe_hash
 from tunesmith.run import Report, interruption
+from tunesmith.studies.single import Single, carry_singles, recipes_of
 from tunesmith.studies.tasks_report import Part, report
 
 Say = Callable[[str], None]
@@ -79,7 +80,16 @@ class Prepared:
         drawn = dict(zip(sizes, counts.tolist(), strict=True))
         met = [f"{name} {count / steps:.3g} (each {count / sizes[name]:.3g} times in all)" for name, count in drawn.items()]
         found = [f"{name}: {note}" for name, data in self.data.items() for note in data.notes]
-        return [*found, f"mixing by {self.mixed.rule.by}: rows of {', '.join(met)} in a step of {batch}"]
+        mixed = f"mixing by {self.mixed.rule.by}: rows of {', '.join(met)} in a step of {batch}"
+        return [*found, mixed, *self._singles()]
+
+    def _singles(self) -> list[str]:
+        """A line on the tasks that are trained alone too, where there are any."""
+        if not self.recipe.single_task:
+            return []
+        names, gone = recipes_of(self.recipe)
+        without = f", without {' and '.join(gone)}" if gone else ""
+        return [f"single_task: {' and '.join(names)} are then trained alone too{without}, which takes about as long again"]
 
 
 def carry_tasks(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:
@@ -93,6 +103,7 @@ def carry_tasks(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Repo
     for note in made.notes():
         say(note)
     say(made.model.about)
+    alone = recipes_of(recipe)[0] if recipe.single_task else {}
     digest = hashlib.sha256("".join(data.fingerprint for data in made.data.values()).encode()).hexdigest()
     checkpoints = Checkpoints(folder / "checkpoints", recipe.training.keep, {"recipe": recipe_hash(recipe), "data": digest})
     events = EventLog(folder / "events.jsonl", recipe.training.log_every)
@@ -104,7 +115,8 @@ def carry_tasks(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Repo
     if training.ship == "best":
         checkpoints.load_best(fitted.run)
     parts = judged(made, fitted, training_time(read_events(events.path)), say)
-    return report(recipe, parts, fitted, folder)
+    singles = {name: Single(own, made.data[name], parts[name].proof) for name, own in alone.items()}
+    return report(recipe, parts, fitted, folder, carry_singles(singles, folder, watch, say))
 
 
 def prepare(recipe: Recipe, say: Say) -> Prepared:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.run import seed_of
+from tunesmith.core.task import Row
 from tunesmith.data.encode import encode
 from tunesmith.data.load import Data
 from tunesmith.engine import distributed
@@ -65,13 +66,18 @@ def check_one_head(stages: Sequence[Recipe]) -> None:
 
 def across(recipe: Recipe, data: Sequence[Data], model: str, place: Path) -> Matrix:
     """The scores of a model on the rows of every stage. They are kept in ``place``."""
+    return Matrix([kept(place, lambda: {"metric": recipe.stages[0].task.primary, "scores": judged(recipe, data, model)})["scores"]])
+
+
+def kept(place: Path, found: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``found`` returned when it was asked first, as JSON values that are kept in ``place``."""
     file = place / FILE
     if not file.exists():
-        scores = [float(score) for score in judged(recipe, data, model)]
+        content = found()
         if distributed.first():
-            folders.write_json(file, {"metric": recipe.stages[0].task.primary, "scores": scores})
+            folders.write_json(file, content)
         distributed.barrier()
-    return Matrix([read_json(file)["scores"]])
+    return read_json(file)
 
 
 def judged(recipe: Recipe, data: Sequence[Data], model: str) -> list[float]:
@@ -83,12 +89,17 @@ def judged(recipe: Recipe, data: Sequence[Data], model: str) -> list[float]:
     forward = Forward(built.module.to(where).eval(), where, choose(recipe.stages[0].training.precision, where))
     scores = []
     for part in data:
-        examples = list(part.splits().values())[-1]
+        examples = rows_of(part)
         predictions = predict(forward, encode(examples, task, built.tokenizer), task, built.tokenizer)
-        scores.append(task.metrics(predictions, list(examples))[task.primary])
+        scores.append(float(task.metrics(predictions, examples)[task.primary]))
     del built, forward
     gc.collect()
     return scores
+
+
+def rows_of(data: Data) -> list[Row]:
+    """The rows by which a stage is judged: of its test data, or of the validation data, or of those it learns from."""
+    return list(list(data.splits().values())[-1])
 
 
 def section(found: dict[str, Any]) -> dict[str, Any]:

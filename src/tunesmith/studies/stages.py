@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,10 @@ from tunesmith.run import RESOLVED, Report, carry_out, describe
 from tunesmith.studies.sequence import Matrix, across, check_one_head, section
 
 COPIED = ("model", "predictions")  # folders of the last stage that the whole run has too
+BEGINS = {  # what a stage begins with
+    "in turn": "Each stage begins with the model of the one before, which is what it is compared with, on rows of its own.",
+    "routed": "Each stage begins with the base and is compared with it, on rows of its own, which are told to be of this stage.",
+}
 SHOWN = ("task", "split", "examples", "primary", "base", "tuned", "seconds")  # what the whole run's scores say of each stage
 
 
@@ -95,17 +99,17 @@ def label(stages: Sequence[Recipe], number: int) -> str:
     return f"{number + 1:0{len(str(len(stages)))}d}-{stages[number].name}"
 
 
-def trained(stage: Recipe, place: Path, watch: Sequence[Observer], data: Data) -> Report:
-    """The report of one stage, from wherever it stands. An interruption names the whole run."""
+def trained(stage: Recipe, place: Path, watch: Sequence[Observer], data: Data, whole: Path | None = None) -> Report:
+    """The report of one stage, from wherever it stands. An interruption names the whole run, in the folder around or in ``whole``."""
     if distributed.first():
-        place.mkdir(exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
     distributed.barrier()
     describe(stage, place)
     try:
         return carry_out(stage, place, watch, data)
     except InterruptedRunError as error:
-        message = f"stage {place.name}: {error.problems[0].message}"
-        stopped = InterruptedRunError(message, remedy=folders.resuming(place.parent))
+        message = f"{'stage' if whole is None else 'alone,'} {place.name}: {error.problems[0].message}"
+        stopped = InterruptedRunError(message, remedy=folders.resuming(whole or place.parent))
         stopped.exit_code = error.exit_code
         raise stopped from error
 
@@ -169,7 +173,8 @@ def whole_facts(recipe: Recipe, folder: Path, last: Facts, scores: dict[str, Any
     """The facts of the last stage as those of the whole run."""
     source = resolve(recipe.model_spec)
     licences = {source.base_model: source.licence, **{name: last.licences[name] for name in last.datasets if name in last.licences}}
-    tables = [summary(scores["stages"]), *([section(scores["sequence"])] if recipe.sequence else [])]
+    about = BEGINS["routed" if recipe.routing else "in turn"]
+    tables = [summary(scores["stages"], about), *([section(scores["sequence"])] if recipe.sequence else [])]
     return replace(
         last,
         name=folder.name,
@@ -182,7 +187,7 @@ def whole_facts(recipe: Recipe, folder: Path, last: Facts, scores: dict[str, Any
     )
 
 
-def summary(stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def summary(stages: Sequence[dict[str, Any]], about: str) -> dict[str, Any]:
     """The stages as a section of the report."""
     columns = [{"name": name, "format": "text"} for name in ("stage", "task", "metric")]
     columns += [{"name": name, "format": "figure"} for name in ("before", "after", "rows", "seconds")]
@@ -192,7 +197,6 @@ def summary(stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
         figures = [f"{stage[side].get(metric, float('nan')):.4g}" for side in ("base", "tuned")]
         return [stage["name"], stage["task"], metric, *figures, f"{stage['examples']:,}", f"{stage['seconds']['train']:.0f}"]
 
-    about = "Each stage begins with the model of the one before, which is what it is compared with, on rows of its own."
     return {
         "title": "Stages",
         "kind": "table",
@@ -203,19 +207,26 @@ def summary(stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def write(recipe: Recipe, facts: Facts, last: Path, folder: Path) -> None:
+def write(recipe: Recipe, facts: Facts, last: Path, folder: Path, copies: Sequence[str] = COPIED) -> None:
     """The files of the whole run: those of its last stage, and the report of all. ``scores.json`` comes last: the run is finished."""
-    for name in COPIED:
-        aside = folder / f".{name}"
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.copytree(last / name, aside, copy_function=linked)
-        shutil.rmtree(folder / name, ignore_errors=True)
-        aside.rename(folder / name)
+    for name in copies:
+        with replacing(folder / name) as aside:
+            shutil.copytree(last / name, aside, copy_function=linked)
     shutil.copyfile(last / "data.json", folder / "data.json")
     folders.write_text(folder / RESOLVED, resolved(recipe))
     folders.write_text(folder / "README.md", card(facts))
     folders.write_text(folder / "report.html", page(facts))
     folders.write_json(folder / "scores.json", facts.scores)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A folder aside, which is not there yet and takes the place of ``folder`` in the end."""
+    aside = folder.with_name(f".{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    yield aside
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)
 
 
 def linked(source: str, target: str) -> None:

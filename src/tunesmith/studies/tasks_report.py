@@ -25,6 +25,7 @@ from tunesmith.report.card import card
 from tunesmith.report.facts import Facts
 from tunesmith.report.page import page
 from tunesmith.run import RESOLVED, Report
+from tunesmith.studies import single
 from tunesmith.tuned import tell
 
 NAME = "several_tasks"
@@ -43,9 +44,9 @@ class Part:
     proof: Proof
 
 
-def report(recipe: Recipe, parts: Mapping[str, Part], fitted: Fitted, folder: Path) -> Report:
-    """Write what the run leaves; ``scores.json`` comes last and says that it is finished."""
-    scores = whole_scores(parts)
+def report(recipe: Recipe, parts: Mapping[str, Part], fitted: Fitted, folder: Path, alone: Mapping[str, Any]) -> Report:
+    """Write what the run leaves; ``scores.json`` comes last and says that it is finished. ``alone`` is how tasks do alone, by name."""
+    scores = whole_scores(parts) | ({"single": alone} if alone else {})
     facts = {name: part_facts(recipe, part, folder) for name, part in parts.items()}
     whole = whole_facts(recipe, scores, facts, fitted, folder)
     if distributed.first():
@@ -143,6 +144,7 @@ def whole_facts(recipe: Recipe, scores: dict[str, Any], facts: Mapping[str, Fact
         for build in SECTIONS
         if (section := build(of_task))
     ]
+    alone = [single.section(scores["single"], scores["seconds"]["train"])] if "single" in scores else []
     uses = dict.fromkeys(use for of_task in facts.values() for use in of_task.rows)
     return replace(
         first,
@@ -162,7 +164,7 @@ def whole_facts(recipe: Recipe, scores: dict[str, Any], facts: Mapping[str, Fact
         notes=[f"{name}: {note}" for name, of_task in facts.items() for note in of_task.notes],
         warnings=[f"{name}: {warning}" for name, of_task in facts.items() for warning in of_task.warnings],
         tasks=list(facts),
-        sections=[summary(scores["tasks"]), *own],
+        sections=[summary(scores["tasks"]), *alone, *own],
     )
 
 

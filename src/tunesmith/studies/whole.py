@@ -14,6 +14,7 @@ from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import folder as folders
 from tunesmith.run import Carry, Report
 from tunesmith.studies import mixture
+from tunesmith.studies.routed import carry_routed
 from tunesmith.studies.stages import carry_stages, hand_on, label, prepare
 
 
@@ -50,7 +51,9 @@ def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | 
 
 
 def carry_of(recipe: Recipe) -> Carry:
-    """What carries a recipe out: several tasks together, several stages in turn, or one of each."""
+    """What carries a recipe out: several tasks together, several stages in turn or each by itself, or one of each."""
+    if recipe.routing:
+        return carry_routed
     return mixture.carry_tasks if recipe.tasks else carry_stages if recipe.stages else one.carry_out
 
 
@@ -72,7 +75,8 @@ def staged(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
     """The stages by their names, or the recipe itself, ready to be looked at: strategies know the rows of the stages before."""
     data = prepare(recipe) if recipe.stages else []
     for number, stage in enumerate(recipe.stages):
-        hand_on(recipe.stages[: number + 1], data, None)
+        if not recipe.routing:
+            hand_on(recipe.stages[: number + 1], data, None)
         yield label(recipe.stages, number), stage
     if not recipe.stages:
         yield recipe.name, recipe
