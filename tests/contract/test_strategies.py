@@ -79,7 +79,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 }
 CHANGES_BY_BEING_THERE = {
     *("adapter", "adaptive", "bitfit", "chain_thaw", "dataset_map", "early_stop", "layer_norm", "lora", "p_tuning"),
-    *("famo", "pcgrad", "uncertainty"),
+    *("famo", "grad_norm", "pcgrad", "uncertainty"),
     *("peft", "prefix", "prompt", "qlora", "schedule_free", "surgical", "thaw", "unfreeze"),
 }
 

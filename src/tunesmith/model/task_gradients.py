@@ -29,6 +29,11 @@ class TaskGradient:
     loss: Loss
     gradient: Gradient
 
+    @property
+    def mean(self) -> float:
+        """The mean loss of the task without what strategies added."""
+        return float(self.loss.parts[self.name]) / self.loss.count
+
 
 def of_each_task(batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> list[TaskGradient]:
     """The gradients of the tasks that have rows in this step, in the order of the mixture. ``inner`` leaves a mean in ``.grad``."""

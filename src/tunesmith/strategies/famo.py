@@ -52,7 +52,7 @@ class FAMO(Strategy):
 
     def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
         found = of_each_task(batches, run, inner) if len(self._names) > 1 else []
-        self._batches, self._before = list(batches), {own.name: own_loss(own.loss, own.name) for own in found}
+        self._batches, self._before = list(batches), {own.name: own.mean for own in found}
         if not found:
             return inner(batches)
         shares = balanced(self.weights, self._names, self._before)
@@ -72,11 +72,6 @@ class FAMO(Strategy):
         self.second = BETAS[1] * self.second + (1 - BETAS[1]) * wanted.square()
         mean, square = (m / (1 - beta**self.updates) for m, beta in zip((self.first, self.second), BETAS, strict=True))
         self.weights = self.weights - self.rate * mean / (square.sqrt() + EPSILON)
-
-
-def own_loss(loss: Loss, name: str) -> float:
-    """The mean loss of a task without what strategies added."""
-    return float(loss.parts[name]) / loss.count
 
 
 def balanced(weights: Tensor, names: Sequence[str], before: dict[str, float]) -> dict[str, float]:
