@@ -126,6 +126,10 @@ CONTEXTS: Mapping[str, Flat] = {
     "strategies.adaptive.gap": {"training.evaluate_every": "1st"},
     **{f"strategies.{name}.keep": {f"strategies.{name}.stretch": 60.0} for name in ("back_translation", "paraphrase")},
     "strategies.balance.power": {"data.train": ROWS[:20]},
+    "strategies.balance.by": {
+        "data.train": [{**row, "source": f"{number % 3 > 0}"} for number, row in enumerate(ROWS)],
+        "data.columns": {"group": "source"},
+    },
     "strategies.class_balanced.beta": {"data.train": ROWS[:20]},
     "strategies.thaw.embeddings": {"strategies.thaw.start": 4},
     "strategies.pretrain_loss.max_length": {"strategies.pretrain_loss.texts": "TEXTS"},

@@ -88,3 +88,14 @@ def test_parts_are_joined_and_know_which_they_were() -> None:
     assert [item["input_ids"] for item in whole] == [[1, 2], [3], [4], [5, 6], [7]]
     assert ("label" in whole[1], "tags" in whole[1], "label" in whole[2]) == (True, False, False)
     assert (whole.lengths.tolist(), whole.rows.tolist(), whole.tokens().tolist()) == ([2, 1, 1, 2, 1], [0, 1, 2, 3, 3], list(range(1, 8)))
+
+
+def test_items_have_the_group_of_their_example(task) -> None:
+    task.labels = ["a", "b"]
+    groups = ["web", "book", "web", "news", "book"]
+    rows, _ = read([{"text": "word", "label": "a", "group": group} for group in groups])
+    encoded = encode(Examples(rows, task), task, None, chunk=2)
+    assert [item["group"] for item in encoded] == [2, 0, 2, 1, 0]
+    parts = Encoded([[{"input_ids": [1], "example": 0}, {"input_ids": [2], "example": 0}], [{"input_ids": [3]}]])
+    parts.mark("group", np.array([7, 8]))
+    assert [item["group"] for item in parts] == [7, 7, 8]

@@ -165,3 +165,18 @@ def test_rows_that_repeat_others_are_left_out(task, how: str, left: set[str]) ->
     assert texts(data)["train"] == left
     assert len(data.validation) == 2
     assert any(note.startswith("deduplicate: ") for note in data.notes)
+
+
+def test_a_named_column_of_groups_goes_along(task, write) -> None:
+    train = [{"text": f"word {row}", "label": "ab"[row % 2], "source": f"site {row % 3}"} for row in range(30)]
+    train += [{**train[0], "source": "site 9"}]  # it repeats the first: a group is nothing that is asked
+    files = {"train": str(write("train.jsonl", train)), "test": str(write("test.jsonl", [{"text": "other", "label": "a"}]))}
+    data = load(DataSettings(**files, validation=None, columns={"group": "source"}, deduplicate="exact"), task, 0)
+    assert data.train.rows.column("group") == [row["source"] for row in train[:30]]
+    assert data.test is not None
+    assert "group" not in data.test.rows.columns
+    with pytest.raises(InputError, match=r"there is no column 'sauce'. Did you mean 'source'\?"):
+        load(DataSettings(**files, columns={"group": "sauce"}), task, 0)
+    empty = [*train[:3], {**train[3], "source": ""}]
+    with pytest.raises(InputError, match=r":4 source: the cell is empty"):
+        load(DataSettings(train=str(write("empty.jsonl", empty)), columns={"group": "source"}), task, 0)

@@ -12,6 +12,8 @@ from tunesmith.core.errors import InputError, Problem
 if TYPE_CHECKING:
     from tunesmith.core.task import Column
 
+GROUP = "group"  # the role of a column that any rows may have where it is named: a source, a speaker, a part of the population
+
 
 def find(
     columns: Sequence[Column], headers: Sequence[str], mapping: Mapping[str, str] | None = None, file: str = "", truth: bool = True

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row, RowError, Task
+from tunesmith.data.columns import GROUP
 from tunesmith.data.examples import Examples
 
 
@@ -60,6 +61,12 @@ class Encoded(Sequence[Row]):
         whole.truncated = sum(part.truncated for part in parts)
         return whole
 
+    def mark(self, name: str, numbers: npt.NDArray[np.int64]) -> None:
+        """Give every item a feature more: the number of its example, of ``numbers``, (examples,)."""
+        ends = [*self._starts[1:], len(self)]
+        for start, end, chunk in zip(self._starts, ends, self._chunks, strict=True):
+            chunk[name] = _Numbers(_compact(name, numbers[self.rows[start:end]]))
+
     def __len__(self) -> int:
         return len(self.lengths)
 
@@ -80,11 +87,16 @@ class Encoded(Sequence[Row]):
 
 
 def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 1000) -> Encoded:
-    """Let the task encode all examples, ``chunk`` at a time. Raises ``InputError`` with all rows that it cannot encode."""
+    """Let the task encode all examples, ``chunk`` at a time. Raises ``InputError`` with all rows that it cannot encode.
+
+    Where the examples have a column of groups, each item has the number of its group, in the order of their names, as ``group``.
+    """
     bad: list[Problem] = []
     found = Encoded(_chunks(examples, task, tokenizer, chunk, bad))
     if bad:
         raise InputError(*bad)
+    if isinstance(examples, Examples) and GROUP in examples.rows.columns:
+        found.mark(GROUP, np.unique([str(value) for value in examples.rows.column(GROUP)], return_inverse=True)[1])
     return found
 
 

@@ -9,8 +9,8 @@ from typing import Any, overload
 import numpy as np
 
 from tunesmith.core.errors import InputError, Problem
-from tunesmith.core.task import Row, RowError, Task
-from tunesmith.data.columns import find
+from tunesmith.core.task import Column, Row, RowError, Task
+from tunesmith.data.columns import GROUP, find
 from tunesmith.data.labels import in_cell, names_of
 from tunesmith.data.rows import Rows
 from tunesmith.data.source import read
@@ -79,9 +79,10 @@ def read_roles(
     """
     unit = next((column.unit for column in task.columns()), "line")
     rows, bad = read(spec, skip_bad=True, base=base, unit=unit)
-    headers = find(task.columns(), rows.columns, columns, rows.place(0)[0], truth)
+    known = [*task.columns(), *([Column(GROUP, (), truth=True)] if GROUP in (columns or {}) else [])]
+    headers = find(known, rows.columns, columns, rows.place(0)[0], truth)
     rows = located(parted(rows.renamed(headers), task), task, base or Path())
-    wanted = [column for column in task.columns() if column.required and not column.blank and (truth or not column.truth)]
+    wanted = [column for column in known if column.required and not column.blank and (truth or not column.truth)]
     needed = [column.role for column in wanted if column.role in headers]
     empty = [(index, role) for index, row in enumerate(rows) for role in needed if _is_empty(row[role])]
     if empty:
@@ -152,8 +153,8 @@ def truths(rows: Rows, task: Task) -> list[str]:
 
 
 def inputs(rows: Rows, task: Task) -> list[str]:
-    """The roles among the columns of ``rows`` that do not hold the answer: they tell duplicates."""
-    return [role for role in rows.columns if role not in truths(rows, task)]
+    """The roles among the columns of ``rows`` that hold what is asked: they tell duplicates."""
+    return [role for role in rows.columns if role not in (*truths(rows, task), GROUP)]
 
 
 def duplicate_keys(rows: Rows, task: Task) -> Iterator[str]:

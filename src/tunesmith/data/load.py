@@ -14,7 +14,7 @@ import numpy as np
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Task
 from tunesmith.data.collect import collecting
-from tunesmith.data.columns import describe, meant
+from tunesmith.data.columns import GROUP, describe, meant
 from tunesmith.data.duplicates import repeated
 from tunesmith.data.examples import Examples, checked, duplicate_keys, in_order, read_roles, relabelled, truths
 from tunesmith.data.labels import names_of
@@ -86,8 +86,9 @@ class _Loading:
         """Read the files of all splits."""
         problems: list[Problem] = []
         for split, spec in self._specs().items():
+            columns = {role: header for role, header in self.settings.columns.items() if role != GROUP or split == "train"}
             with collecting(problems):
-                self.rows[split], self.headers[split], bad = read_roles(spec, self.task, self.settings.columns, base=self.base)
+                self.rows[split], self.headers[split], bad = read_roles(spec, self.task, columns, base=self.base)
                 self.bad += bad
         if problems:
             raise InputError(*problems)

@@ -22,7 +22,9 @@ class DataSettings:
         AUTO, "rows to choose by: like train, or a share held out of it; auto: the folder's or sample's own, else 10%"
     )
     test: Any = setting(AUTO, "rows to judge by: like validation, or null for none; auto: the folder's or sample's own, else none")
-    columns: dict[str, str] = setting(factory=dict, text="which column is which: {text: review, label: stars}; found by name where absent")
+    columns: dict[str, str] = setting(
+        factory=dict, text="which column is which: {text: review, label: stars}; found by name where absent; group: for balance"
+    )
     labels: dict[str, str] = setting(factory=dict, text="names for the values of the label column: {0: negative, 1: positive}")
     on_bad_row: str = setting("stop", "what a row that cannot be used does; skipped rows are counted and listed", choices=("stop", "skip"))
     max_rows: int | None = setting(None, "use at most so many training rows, chosen by a hash of their text", low=1)

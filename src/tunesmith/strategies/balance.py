@@ -1,8 +1,8 @@
-"""Balance: rows of rare classes come more often."""
+"""Balance: rows of rare classes, or of rare groups, come more often."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,20 +14,26 @@ from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
 
+Classes = npt.NDArray[np.int64]
+
 
 @dataclass
 class Balance(Strategy):
-    """Draws rows by class: how often a class comes is a power of how many rows it has.
+    """Draws rows by class, by group or by both: how often one comes is a power of how many rows it has.
 
     Formula: p(c) = n(c)^power / sum n(k)^power, and a row evenly within its class; 1 is as the rows are, 0.5 by square roots, 0 all alike.
-    Use when: classes differ much in size, and rare ones matter; class_balanced weighs rows instead, and repeats none.
+    A group is what the column says that data.columns names as group; cell: every class within every group counts as a class.
+    Use when: classes or groups differ much in size, and rare ones matter; with cell, also where a class is found by the group that most of
+    its rows are of. class_balanced weighs rows instead, and repeats none.
     Cost: memory x1, time x1.
     Source: Kang et al. 2020, "Decoupling Representation and Classifier for Long-Tailed Recognition", equation 1; square roots: Mahajan
-    et al. 2018, "Exploring the Limits of Weakly Supervised Pretraining".
+    et al. 2018, "Exploring the Limits of Weakly Supervised Pretraining"; classes within groups: Idrissi et al. 2022, "Simple Data
+    Balancing Achieves Competitive Worst-Group-Accuracy".
     Differs: rows are drawn with repetition, so that an epoch is a number of rows, not each of them once.
     """
 
     power: float = setting(0.5, "q, the power of the size of a class, 0 to 1", low=0, high=1)
+    by: str = setting("class", "what is evened out: classes, groups, or cells of both", choices=("class", "group", "cell"))
 
     owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
 
@@ -37,17 +43,17 @@ class Balance(Strategy):
 
     def begin(self, run: Run) -> None:
         if run.train and self.power < 1:
-            classes = classes_of(run.train)
+            classes = KINDS[self.by](run.train)
             rates, sizes = chances(classes, self.power), np.bincount(classes)
             few = int(np.argmin(np.where(sizes, sizes, len(classes))))
             now, before = rates[few], sizes[few] / len(classes)
-            run.say(f"balance: the rarest of {np.count_nonzero(sizes)} classes is {now:.1%} of what is drawn, not {before:.1%}")
+            run.say(f"balance: the rarest of {np.count_nonzero(sizes)} {NAMES[self.by]} is {now:.1%} of what is drawn, not {before:.1%}")
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
         if self.power == 1:
             yield from batches
             return
-        classes = classes_of(run.train)
+        classes = KINDS[self.by](run.train)
         rates = chances(classes, self.power)
         members = [np.flatnonzero(classes == number) for number in range(len(rates))]
         for given in batches:
@@ -56,15 +62,33 @@ class Balance(Strategy):
             yield [run.train[int(draw.choice(members[number]))] for number in chosen]
 
 
-def classes_of(rows: Sequence[Any]) -> npt.NDArray[np.int64]:
+def classes_of(rows: Sequence[Any]) -> Classes:
     """The class of each encoded row, (rows,). Raises ``InputError`` where they have none."""
     labels = [row.get("label") for row in rows]
     if not all(isinstance(label, int) for label in labels):
-        raise InputError(Problem("balance: the rows have no class each", "Take balance out of strategies"))
+        raise InputError(Problem("balance: the rows have no class each", "Take balance out of strategies, or balance by: group"))
     return np.array(labels, np.int64)
 
 
-def chances(classes: npt.NDArray[np.int64], power: float) -> npt.NDArray[np.float64]:
+def groups_of(rows: Sequence[Any]) -> Classes:
+    """The group of each encoded row, (rows,). Raises ``InputError`` where they have none."""
+    groups = [row.get("group") for row in rows]
+    if None in groups:
+        raise InputError(Problem("balance: the rows have no group each", "Name the column that holds it: data.columns: {group: COLUMN}"))
+    return np.array(groups, np.int64)
+
+
+def cells_of(rows: Sequence[Any]) -> Classes:
+    """A number for each class within each group, (rows,). Raises ``InputError`` where rows have no class or no group."""
+    groups = groups_of(rows)
+    return classes_of(rows) * (groups.max() + 1) + groups
+
+
+KINDS: dict[str, Callable[[Sequence[Any]], Classes]] = {"class": classes_of, "group": groups_of, "cell": cells_of}
+NAMES = {"class": "classes", "group": "groups", "cell": "cells of class and group"}
+
+
+def chances(classes: Classes, power: float) -> npt.NDArray[np.float64]:
     """How often each class is to come, (classes,), sum 1; a class without rows never."""
     sizes = np.bincount(classes).astype(float)
     found = np.where(sizes > 0, sizes**power, 0.0)
