@@ -90,7 +90,7 @@ def check(recipe: str, overrides: tuple[str, ...], find_rate: bool, out: str | N
     """Look before training: data, lengths, what learns, the cost.
 
     Time and memory are estimated from a few steps, done on a copy that is thrown
-    away. Nothing is written.
+    away. Nothing is written but into the cache.
     """
     if find_rate or out:
         _find_rate(recipe, overrides, find_rate, out, as_json)
