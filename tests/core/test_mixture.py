@@ -91,3 +91,12 @@ def test_an_answer_goes_through_the_head_of_its_task() -> None:
     assert through("tags", forward).module is model.module.head("tags")  # type: ignore[operator]
     with torch.no_grad():
         assert "label" in task.answer(task.collate([items[0]], None), forward, None)[0]
+
+
+def test_the_texts_of_all_tasks_get_rows_of_their_own() -> None:
+    _, task, _, _ = mixture(weights=(1.0, 1.0))
+    assert not task.unpack()
+    for member in task.members.values():
+        member.task.packed = True
+    assert task.unpack()
+    assert not any(member.task.packed for member in task.members.values())

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tiny
-from tunesmith.model.attention import NAME, use_plain_attention
+from tunesmith.model.attention import NAME, attention, plain_attention, use_plain_attention
 
 FAMILIES = ["bert", "roberta", "distilbert", "electra", "albert", "gpt2", "gptneox", "llama", "qwen2"]
 
@@ -37,6 +37,25 @@ def test_gradients_are_those_of_transformers() -> None:
     for one, other in zip(reference.parameters(), plain.parameters(), strict=True):
         assert (one.grad is None) == (other.grad is None)
         assert one.grad is None or torch.allclose(one.grad, other.grad, atol=1e-4)
+
+
+@pytest.mark.parametrize("heads", [2, 4])
+def test_one_position_sees_what_it_sees_among_others(heads: int) -> None:
+    torch.manual_seed(0)
+    query, key, value = torch.randn(2, heads, 5, 8), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
+    mask = torch.zeros(2, 1, 5, 5).masked_fill(torch.ones(5, 5).triu(1).bool(), -1e9)
+    with torch.no_grad():
+        whole, _ = attention(torch.nn.Identity(), query, key, value, mask)
+        last, _ = attention(torch.nn.Identity(), query[:, :, -1:], key, value, mask[:, :, -1:])
+    torch.testing.assert_close(last, whole[:, -1:], atol=1e-6, rtol=1e-5)
+
+
+def test_for_a_while_alone() -> None:
+    model = tiny.base("llama")
+    before = model.config._attn_implementation
+    with plain_attention(model):
+        assert model.config._attn_implementation == NAME
+    assert model.config._attn_implementation == before != NAME
 
 
 def test_an_unknown_family_keeps_its_own() -> None:

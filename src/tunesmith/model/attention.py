@@ -6,6 +6,8 @@ for the lengths of everyday texts. ``benchmarks/README.md`` has the figures.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -31,6 +33,8 @@ def attention(
     """
     scaling = settings.get("scaling") or query.size(-1) ** -0.5
     groups = query.size(1) // key.size(1)
+    if groups > 1 and query.size(2) == 1 and not torch.is_grad_enabled():
+        return _of_one(query * scaling, key, value, attention_mask), None
     if groups > 1:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     if not torch.is_grad_enabled():
@@ -47,6 +51,27 @@ def attention(
     else:
         mixed = torch.matmul(weights if not p else weights * 0.0, value)
     return mixed.transpose(1, 2).contiguous(), None
+
+
+def _of_one(query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """What a single position sees, (batch, 1, heads, size): keys and values, which are many more, are not copied for each head."""
+    batch, heads, _, size = query.shape
+    scores = query.view(batch, key.size(1), -1, size) @ key.transpose(2, 3)  # (batch, groups, heads of a group, length)
+    weights = (scores if attention_mask is None else scores + attention_mask).softmax(dim=-1)
+    return (weights.to(value.dtype) @ value).view(batch, 1, heads, size)
+
+
+@contextmanager
+def plain_attention(module: nn.Module) -> Iterator[None]:
+    """Within, a model on a CPU uses ``attention`` where ``use_plain_attention`` lets it."""
+    whole: Any = getattr(module, "get_base_model", lambda: module)()
+    before = getattr(getattr(whole, "config", None), "_attn_implementation", None)
+    changed = next(module.parameters()).device.type == "cpu" and use_plain_attention(module)
+    try:
+        yield
+    finally:
+        if changed:
+            whole.set_attn_implementation(before)
 
 
 def use_plain_attention(module: nn.Module) -> bool:

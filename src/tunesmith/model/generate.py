@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.model.attention import plain_attention
 from tunesmith.model.decoding import GREEDY, Decoding
 from tunesmith.model.tokenizer import positions_of
 
@@ -52,8 +53,11 @@ def generate(
     found: list[list[int]] = [[] for _ in prompts]
     for batch in _batches([len(prompt) for prompt in prompts], limits, positions // decoding.num_beams):
         inputs = _padded([prompts[i] for i in batch], tokenizer.pad_token_id, left=not is_pair)
-        there = {name: tensor.to(device) for name, tensor in inputs.items()}
-        answers = respond(module, tokenizer, there, decoding, [rows[i] for i in batch], limits[batch[0]], streamer)
+        there: dict[str, Any] = {name: tensor.to(device) for name, tensor in inputs.items()}
+        with _evaluating(module), plain_attention(module):
+            if decoding.num_beams == 1:
+                there |= _begun(module, there, limits[batch[0]])
+            answers = respond(module, tokenizer, there, decoding, [rows[i] for i in batch], limits[batch[0]], streamer)
         for i, answer in zip(batch, answers, strict=True):
             found[i] = answer
     return found
@@ -136,6 +140,14 @@ def _padded(prompts: Sequence[Sequence[int]], pad: int, left: bool) -> dict[str,
         place = slice(longest - len(prompt), None) if left else slice(0, len(prompt))
         ids[row, place], mask[row, place] = torch.tensor(prompt), 1
     return {"input_ids": ids, "attention_mask": mask}
+
+
+def _begun(module: nn.Module, inputs: Mapping[str, Tensor], limit: int) -> dict[str, Any]:
+    """The cache of keys and values that is written into, where the family has a plain one."""
+    from tunesmith.model.past import past
+
+    cache = past(module, inputs["input_ids"], inputs["attention_mask"], limit)
+    return {} if cache is None else {"past_key_values": cache}
 
 
 def _whole(module: Any) -> Any:
