@@ -80,7 +80,8 @@ def carry_routed(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
             say(weights(stage.name, report.facts.parameters))
         found.append(judged(recipe, data, views, places[: number + 1]))
         matrix += Matrix([found[-1].scores])
-        say(f"router: {numbers.share(right(found[-1].sent))} of the rows of the stages so far find the model of theirs")
+        if number:
+            say(f"router: {numbers.share(right(found[-1].sent))} of the rows of the stages so far find the model of theirs")
     recipe = as_trained(recipe, places)
     if distributed.first():
         scores = {**whole_scores(recipe, places, matrix), "base_is": read_json(places[-1] / "scores.json")["base_is"]}
