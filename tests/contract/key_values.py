@@ -103,6 +103,7 @@ VALUES: Flat = {
     "strategies.gem.past": ROWS[:3],
     "strategies.layer_rates.groups": [0.2, 1.0],
     "strategies.lora.targets": "attention",
+    "strategies.qlora.targets": "attention",
     "strategies.replay.num_rows": 1,
     "strategies.replay.past": ROWS[:3],
     "strategies.si.every": "1st",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
+import transformers
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -35,6 +37,41 @@ def test_targets_by_role_and_by_name(targets: str | list[str], expected: set[str
     short = {name.partition("layer.")[2][2:].removeprefix("attention.self.") for name in found}
     assert short == expected
     assert len(found) == 3 * len(expected)
+
+
+SEES = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64, "image_size": 16, "patch_size": 8, "num_hidden_layers": 3}
+# what sees, alone or with a tower that reads -> linear layers of attention and of feed-forward blocks, and the modules of the head
+SEEING: dict[str, tuple[Callable[[], nn.Module], int, int, list[str]]] = {
+    "vit": (lambda: transformers.ViTForImageClassification(transformers.ViTConfig(**SEES)), 3 * 4, 3 * 2, ["classifier"]),
+    "dinov2": (lambda: transformers.Dinov2ForImageClassification(transformers.Dinov2Config(**SEES)), 3 * 4, 3 * 2, ["classifier"]),
+    "gated": (lambda: transformers.Dinov2Model(transformers.Dinov2Config(**SEES, use_swiglu_ffn=True)), 3 * 4, 3 * 3, []),
+    "clip": (lambda: tiny.base("clip"), 5 * 4, 5 * 2, ["visual_projection", "text_projection"]),
+    "pair": (
+        lambda: transformers.VisionTextDualEncoderModel(vision_model=tiny.base("vit"), text_model=tiny.base("bert")),
+        6 * 4,
+        6 * 2,
+        ["vision_model.pooler", "text_model.pooler", "visual_projection", "text_projection"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEEING)
+def test_roles_find_the_layers_of_what_sees(name: str) -> None:
+    make, attention, mlp, heads = SEEING[name]
+    model = make()
+    params = describe(model)
+    found = {role: linear_layers(model, params, [role]) for role in ("attention", "mlp", "all")}
+    assert {role: len(names) for role, names in found.items()} == {"attention": attention, "mlp": mlp, "all": attention + mlp}
+    assert sorted(head_modules(model, params)) == sorted(heads)
+
+
+@pytest.mark.parametrize("name", ["clip", "pair"])
+@pytest.mark.parametrize("tower", ["vision_model", "text_model"])
+def test_the_name_of_a_tower_means_its_layers_alone(name: str, tower: str) -> None:
+    model = SEEING[name][0]()
+    params = describe(model)
+    found = linear_layers(model, params, [tower])
+    assert found == [layer for layer in linear_layers(model, params, ["all"]) if layer.startswith(f"{tower}.")] != []
 
 
 @pytest.mark.parametrize(("family", "heads"), [("bert", ["bert.pooler", "classifier"]), ("roberta", ["classifier"]), ("gpt2", ["score"])])

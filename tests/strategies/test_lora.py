@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, BertConfig, GPT2Config, RobertaConfig
 
+import tiny
+import tunesmith
 from tunesmith.core.clock import Clock
 from tunesmith.core.errors import InputError
 from tunesmith.core.param import Rule
@@ -17,6 +22,8 @@ from tunesmith.core.run import Run
 from tunesmith.model.backbone import describe
 from tunesmith.model.surgery import amount
 from tunesmith.strategies.lora import LoRA
+from tunesmith.strategies.qlora import QLoRA
+from tunesmith.tasks.image_text import ImageText
 
 # peft 0.21 asks transformers 5.23 for a property by its old name.
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
@@ -148,6 +155,35 @@ def test_it_says_what_was_added(run: Run, said: list[str]) -> None:
     run.params = describe(strategy.adapt(model), before)
     strategy.begin(run)
     assert said == [f"lora: {amount(128)} weights added, of rank 2"]
+
+
+@pytest.mark.parametrize("kind", [LoRA, QLoRA])
+@pytest.mark.parametrize("tower", ["vision_model", "text_model"])
+def test_one_tower_of_two_learns(kind: Callable[..., Any], tower: str, tmp_path: Path) -> None:
+    """What sees and what reads meet in their projections, which are the head; the other tower stays as it is."""
+    task, rows = ImageText.example()
+    report = tunesmith.train(
+        model={"vision": str(tiny.folder(tmp_path, "vit")), "text": str(tiny.folder(tmp_path, "bert"))},
+        task=task,
+        data={"train": rows, "validation": rows[:4]},
+        baselines=False,
+        strategies=[kind(rank=2, targets=[tower])],
+        training={"steps": 2, "batch_size": 4, "learning_rate": 3e-2, "precision": "float32"},
+        run="pair",
+        runs=tmp_path / "runs",
+    )
+    tuned = tunesmith.load(report.folder)
+    weights = dict(tuned.model.module.named_parameters())
+    changed = {
+        f"{place}.{name}"
+        for place, family in (("vision_model", "vit"), ("text_model", "bert"))
+        for name, weight in tiny.base(family).named_parameters()
+        if not torch.equal(weights[f"{place}.{name}"], weight) and "pooler" not in name
+    }
+    assert len(changed) == 3 * 6
+    assert all(name.startswith(tower) for name in changed)
+    judged = [json.loads(line)["texts"] for line in (report.folder / "predictions/validation.jsonl").read_text().splitlines()]
+    assert [found["texts"] for found in tuned.predict(rows[:4])] == judged
 
 
 def test_the_second_matrix_may_learn_faster() -> None:

@@ -83,6 +83,11 @@ def test_it_says_what_is_kept_in_4_bits_and_what_was_added() -> None:
     assert said == ["qlora: 24.6 k of 32.1 k weights are kept in 4 bits, 2.7 k added, of rank 2"]
 
 
+def test_a_model_with_an_adapter_is_refused() -> None:
+    with pytest.raises(InputError, match=r"has an adapter already\. Merge it"):
+        QLoRA(rank=2).adapt(LoRA(rank=2).adapt(tiny.bert()))
+
+
 def test_a_missing_package_is_told_with_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(four_bit, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="qlora needs the package bitsandbytes"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Any, Self
@@ -70,7 +72,16 @@ def quantise(model: nn.Module, names: Iterable[str], double: bool) -> int:
             if block and precise.isdisjoint(name.split(".")):
                 count += weight.numel()
                 setattr(model.get_submodule(above), own, FourBit(weight, layer.bias, double, block))
+            del layer, weight
+    _give_back()
     return count
+
+
+def _give_back() -> None:
+    """Return what was freed to the system: glibc keeps it where it lies between pieces that are in use."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def restore(tuned: nn.Module, base: nn.Module) -> None:

@@ -28,6 +28,7 @@ class LoRA(Strategy):
     Source: Hu et al. 2021, "LoRA", equation 3; DoRA: Liu et al. 2024, equation 5; rsLoRA: Kalajdzievski 2023; PiSSA: Meng et al. 2024;
             LoRA+: Hayou et al. 2024, section 4.
     Differs: all linear layers by default (the paper: queries and values); A starts uniform as in peft, or gaussian as in the paper.
+    Of two towers that meet in a similarity, targets vision_model or text_model means one; their temperature, which is in no layer, stays.
     """
 
     rank: int = setting(8, "rank of the update", low=1)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import nn
 
 from tunesmith.core.clock import Clock
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
@@ -48,6 +49,8 @@ class QLoRA(Strategy):
         return cls(rank=2, alpha=4)
 
     def adapt(self, model: nn.Module) -> nn.Module:
+        if hasattr(model, "peft_config"):
+            raise InputError(Problem("qlora: the model has an adapter already", "Merge it into its base first: tunesmith export"))
         layers = {id(model.get_submodule(name)) for name in linear_layers(model, describe(model), ["all"])}
         adapted = low_rank(model, self.targets, self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout)
         self._size = quantise(adapted, [name for name, part in adapted.named_modules() if id(part) in layers], self.double)
