@@ -30,6 +30,7 @@ from tunesmith.model.backbone import describe
 from tunesmith.model.build import Model
 from tunesmith.model.dropout import replace_dropout
 from tunesmith.model.embedding import Embedding, learn_rows
+from tunesmith.model.kernels import use_kernels
 from tunesmith.samples.fetch import cache
 
 
@@ -54,6 +55,8 @@ def assemble(
     run.train = train
     if stack.perturbs and task.unpack():
         run.say("pack: each text has a row of the batch of its own, since a strategy changes what a row holds")
+    if chosen := use_kernels(run.model, run.device, run.forward.dtype, task.packed):
+        run.say(f"kernels of {' and '.join(chosen)} are used")
     if run.device.type == "cpu":
         learn_rows(run.model, stack.learning(run), used_tokens(train, model.tokenizer))
     stack.begin(run)
