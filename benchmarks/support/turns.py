@@ -18,7 +18,8 @@ Contender = Callable[..., Result]
 def contest(about: str, contenders: Mapping[str, Contender], cases: Mapping[str, Mapping[str, Any]], rounds: int = 3) -> None:
     """Run every contender on every case, ``rounds`` times with another seed, and print each result and the ratios to the first.
 
-    A contender gets the case's settings and ``seed`` by name, and returns ``score``, ``seconds`` and whatever else is worth a column.
+    A contender gets the case's settings and ``seed`` by name, and returns ``score``, ``seconds`` and whatever else is worth a column; a
+    ``digest`` of what it put out is compared with that of the first.
     """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--rounds", type=int, default=rounds)
@@ -60,8 +61,10 @@ def summary(found: Mapping[str, Sequence[Result]]) -> None:
         ratios = [theirs["seconds"] / mine["seconds"] for mine, theirs in zip(ours, results, strict=True)]
         score = statistics.mean(result["score"] for result in results)
         seconds, memory = (statistics.median(result[key] for result in results) for key in ("seconds", "peak_mb"))
+        alike = sum(mine.get("digest") == theirs.get("digest") for mine, theirs in zip(ours, results, strict=True))
+        same = f", the same outputs in {alike} of {len(results)}" if "digest" in ours[0] else ""
         times = f"{statistics.median(ratios):.2f} times the time of the first ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"  {name:16} mean score {score:.4f}, median {seconds:.1f} s, {memory:,.0f} MB, {times}")
+        print(f"  {name:16} mean score {score:.4f}, median {seconds:.1f} s, {memory:,.0f} MB, {times}{same}")
 
 
 def peak() -> float:
