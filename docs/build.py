@@ -167,7 +167,6 @@ def linked(names: Iterable[str], folder: str = "strategies") -> str:
 def settings_page() -> str:
     text = "The `data` and `training` parts of a recipe. [Strategies](strategies/README.md) and [tasks](tasks/README.md) have their own."
     several = "Of [several tasks](multi-task.md): what each is told beside `task` and `data`, and how rows are drawn from them."
-    routed = "Of a [sequence](lifelong.md) with a model of its own for each stage: how a row finds that of its stage."
     parts = (("data", DataSettings), ("training", Training), ("tasks", Membership), ("mixing", Mixing), ("routing", Routing))
     about = {"tasks": (several,), "routing": (routed,)}
     return page("Settings", text, *(b for name, kind in parts for b in (f"## {name}", *about.get(name, ()), settings_table(kind))))
