@@ -168,7 +168,7 @@ def settings_page() -> str:
     text = "The `data` and `training` parts of a recipe. [Strategies](strategies/README.md) and [tasks](tasks/README.md) have their own."
     several = "Of [several tasks](multi-task.md): what each is told beside `task` and `data`, and how rows are drawn from them."
     parts = (("data", DataSettings), ("training", Training), ("tasks", Membership), ("mixing", Mixing), ("routing", Routing))
-    about = {"tasks": (several,), "routing": (routed,)}
+    about = {"tasks": (several,), "routing": ("Of a [sequence](lifelong.md) with a model for each stage: how a row finds its own.",)}
     return page("Settings", text, *(b for name, kind in parts for b in (f"## {name}", *about.get(name, ()), settings_table(kind))))
 
 
