@@ -22,9 +22,9 @@ class Balance(Strategy):
     """Draws rows by class, by group or by both: how often one comes is a power of how many rows it has.
 
     Formula: p(c) = n(c)^power / sum n(k)^power, and a row evenly within its class; 1 is as the rows are, 0.5 by square roots, 0 all alike.
-    A group is what the column says that data.columns names as group; cell: every class within every group counts as a class.
-    Use when: classes or groups differ much in size, and rare ones matter; with cell, also where a class is found by the group that most of
-    its rows are of. class_balanced weighs rows instead, and repeats none.
+    By group, c is a value of the column that data.columns: {group: COLUMN} names; by cell, a class within a group.
+    Use when: classes or groups differ much in size, and rare ones matter; by cell also where a class could be told by the group that most
+    of its rows are of. class_balanced weighs rows instead, and repeats none.
     Cost: memory x1, time x1.
     Source: Kang et al. 2020, "Decoupling Representation and Classifier for Long-Tailed Recognition", equation 1; square roots: Mahajan
     et al. 2018, "Exploring the Limits of Weakly Supervised Pretraining"; classes within groups: Idrissi et al. 2022, "Simple Data
