@@ -10,7 +10,8 @@ import transformers
 
 import tiny
 from tunesmith.core.errors import InputError
-from tunesmith.data.pairs import IGNORED, Form, encode_pairs, pad_pairs
+from tunesmith.data.packing import IGNORED
+from tunesmith.data.pairs import Form, encode_pairs, pad_pairs
 
 ROWS = [{"source": "a good film"}, {"source": "the cat"}]
 TARGETS = ["good", "sad cat yes"]

@@ -49,6 +49,27 @@ def test_every_kind_of_model_learns_to_write(family: str, tmp_path: Path) -> Non
     assert scores[task.primary] > 0.6, found
 
 
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_the_texts_of_a_decoder_share_rows_and_have_the_losses_that_they_have_alone(family: str, tmp_path: Path) -> None:
+    task = SequenceToSequence(max_source_length=24, max_target_length=5, template="{source} :")
+    sources = ("the film was good , and the music was very very good too", "a dog", "the cat", "a man")
+    rows = [{"source": source, "target": "good film"} for source in sources]
+    task.learn(rows)
+    torch.manual_seed(0)
+    model = build_for(task, model_of(family, tmp_path))
+    items = list(Encoded([task.encode([task.read(row) for row in rows], model.tokenizer)]))
+    found = []
+    assert task.packed
+    for task.packed in (True, False):
+        batch = task.collate(items, model.tokenizer)
+        loss = task.objective(batch, Forward(model.module))
+        found.append((float(loss.sum.detach()), loss.count, len(batch.inputs["input_ids"])))
+    (together, tokens, fewer), (alone, same, all_rows) = found
+    assert together == pytest.approx(alone, rel=1e-5)
+    assert tokens == same
+    assert fewer < all_rows == 4
+
+
 def test_a_whole_run_with_two_models(tmp_path: Path) -> None:
     bert = str(tiny.folder(tmp_path))
     data = {"train": ROWS, "test": ROWS[:3]}

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row
+from tunesmith.data.packing import IGNORED, pack
 from tunesmith.data.prompting import chatting, plain, prompts
 
-IGNORED = -100  # a position that no token is learned at
 _SMALLEST = 8  # tokens of a source and of a target that a model must take
 
 
@@ -96,11 +96,11 @@ def _targets(targets: Sequence[str], template: str, tokenizer: Any, form: Form) 
     return [ids[:-1] if ids[-1:] == [form.end] else ids for ids in found]
 
 
-def pad_pairs(features: Sequence[Row], form: Form, pad: int) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
+def pad_pairs(features: Sequence[Row], form: Form, pad: int, packed: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
     """Features as padded inputs, targets, and the number of real tokens.
 
     ``labels`` (batch, length) holds at each position of the output the token that is to be written there, and elsewhere ``IGNORED``.
-    Without labels, inputs are sources alone.
+    Without labels, inputs are sources alone. The texts of a decoder share rows where they are ``packed`` and there is room.
     """
     sources = [list(feature["input_ids"]) for feature in features]
     if "labels" not in features[0]:
@@ -112,7 +112,8 @@ def pad_pairs(features: Sequence[Row], form: Form, pad: int) -> tuple[dict[str, 
         return inputs, {"labels": padded(labels, IGNORED)}, sum(map(len, sources + written))
     whole = [[*source, *ids[:-1]] for source, ids in zip(sources, labels, strict=True)]
     learned = [[IGNORED] * (len(source) - 1) + ids for source, ids in zip(sources, labels, strict=True)]
-    return _read(whole, pad, form), {"labels": padded(learned, IGNORED)}, sum(map(len, whole))
+    rows = pack(whole, learned, pad, 0 if packed else None)
+    return rows.inputs, {"labels": rows.labels}, sum(map(len, whole))
 
 
 def _read(ids: Sequence[Sequence[int]], pad: int, form: Form) -> dict[str, Tensor]:

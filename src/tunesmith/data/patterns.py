@@ -15,7 +15,7 @@ from torch import Tensor
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row
 from tunesmith.data.branches import pad_ends
-from tunesmith.data.pairs import IGNORED
+from tunesmith.data.packing import IGNORED
 from tunesmith.data.prompting import placeholders, plain, prompts
 from tunesmith.data.sequences import joined, parted
 from tunesmith.data.text import pad_texts

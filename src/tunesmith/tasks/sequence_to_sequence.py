@@ -15,11 +15,13 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row, RowError, Task
+from tunesmith.data.packing import probe
 from tunesmith.data.pairs import Form, encode_pairs, pad_pairs
 from tunesmith.data.prompting import check_template, placeholders, usual_template
 from tunesmith.data.references import check_variety, first_of, kind_of, references, simplest
 from tunesmith.data.text import check_text
 from tunesmith.metrics.generation import BY_TEXT, OF_THE_SET, scores
+from tunesmith.model.apart import shares_rows
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.generate import generate, texts
 from tunesmith.model.labelled import labelled_logits
@@ -102,7 +104,8 @@ class SequenceToSequence(Task):
         return found | ({"target": references(row["target"], "target")} if "target" in row else {})
 
     def meet(self, module: Any, tokenizer: Any) -> None:
-        self._form = Form.of(module, tokenizer, self.chat, self.max_source_length, self.max_target_length)
+        self._form = form = Form.of(module, tokenizer, self.chat, self.max_source_length, self.max_target_length)
+        self.packed = not form.encoder_decoder and shares_rows(module, None, form.max_source + form.max_target, *probe())
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         targets = [row["target"][0] for row in rows] if "target" in rows[0] else None
@@ -111,9 +114,9 @@ class SequenceToSequence(Task):
         return encode_pairs(rows, targets, self.template or usual_template(self.kind, form, beside), tokenizer, self._form)
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
-        inputs, targets, tokens = pad_pairs(features, self._form, tokenizer.pad_token_id)
-        prompts = [list(feature["input_ids"]) for feature in features]
-        return Batch(inputs, targets, torch.tensor([feature["row"] for feature in features]), tokens, {"prompts": prompts})
+        inputs, targets, tokens = pad_pairs(features, self._form, tokenizer.pad_token_id, self.packed)
+        rows, prompts = torch.tensor([item["row"] for item in features]), [list(item["input_ids"]) for item in features]
+        return Batch(inputs, targets, rows, tokens, {"prompts": prompts})
 
     def head(self) -> Head:
         return Head("AutoModelForSeq2SeqLM", {}, otherwise=("AutoModelForCausalLM",))
@@ -124,8 +127,7 @@ class SequenceToSequence(Task):
 
     def answer(self, batch: Batch, forward: Forward, tokenizer: Any) -> list[Prediction]:
         with forward.precision():
-            written = generate(forward.module, tokenizer, batch.notes["prompts"], self.decoding)
-        return self.decode(batch, texts(tokenizer, written))
+            return self.decode(batch, texts(tokenizer, generate(forward.module, tokenizer, batch.notes["prompts"], self.decoding)))
 
     def decode(self, batch: Batch, output: Any) -> list[Prediction]:
         return [{"text": text.strip()} for text in output]
@@ -140,10 +142,9 @@ class SequenceToSequence(Task):
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         score, most = BY_TEXT[self.primary], 100.0 if self.primary in OF_THE_SET else 1.0
-        pairs = zip(predictions, truths, strict=True)
-        return [min(1.0, score(prediction["text"], row["target"])[self.primary] / most) for prediction, row in pairs]
+        return [min(1.0, score(p["text"], row["target"])[self.primary] / most) for p, row in zip(predictions, truths, strict=True)]
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         found = {"text": row["source"], "predicted": prediction["text"]} | {role: row[role] for role in BESIDE if role in row}
-        right = row.get("target", [])
-        return found | ({"truth": prediction["text"] if prediction["text"] in right else right[0]} if right else {})
+        right, text = row.get("target", []), prediction["text"]
+        return found | ({"truth": text if text in right else right[0]} if right else {})
