@@ -26,9 +26,13 @@ from tunesmith.core.task import Row, Task
 from tunesmith.engine import micro
 from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.model import embedding
+from tunesmith.strategies.chain_thaw import ChainThaw
+from tunesmith.strategies.clip import Clip
 from tunesmith.strategies.early_stop import EarlyStop
 from tunesmith.strategies.ema import EMA
 from tunesmith.strategies.l2sp import L2SP
+from tunesmith.strategies.lora import LoRA
+from tunesmith.strategies.sam import SAM
 from tunesmith.tasks.text_classification import TextClassification
 
 SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.1}  # Adam would blow up differences in the last bit of small gradients
@@ -163,6 +167,14 @@ def test_a_plan_in_which_nothing_learns_is_refused() -> None:
         tiny_fit(None, [Nothing()])
 
 
+@pytest.mark.parametrize("others", [[], [Clip(0.1)], [SAM()]], ids=lambda others: "".join(type(other).__name__ for other in others))
+def test_a_phase_in_which_nothing_learns_is_told_and_passes(others: list[Strategy]) -> None:
+    reader = Reader()
+    fitted = tiny_fit(None, [LoRA(rank=2), ChainThaw(every=Span(1, "st")), *others, reader], steps=6)
+    assert any("nothing learns in 17% of the steps" in line for line in reader._said)  # the embeddings' phase: they have no adapter
+    assert fitted.run.clock.step == 5
+
+
 @dataclass
 class Owner(Strategy):
     owns = frozenset({"the moon"})
@@ -187,6 +199,10 @@ class Reader(Observer):
 
     def __post_init__(self) -> None:
         self._records: list[Record] = []
+        self._said: list[str] = []
+
+    def say(self, message: str) -> None:
+        self._said.append(message)
 
     def step(self, run: Run, record: Record) -> str | None:
         self._records.append(record)

@@ -109,7 +109,8 @@ def backward(batches: Sequence[Batch], parts: Parts) -> Loss:
         run.micro = index * distributed.world() + distributed.rank() if batch.micro is None else batch.micro
         torch.manual_seed(seed_of(run.seed, "step", run.clock.step, run.micro))
         loss = parts.stack.loss(batch, run)
-        optimizer.scaled(loss, len(batches)).backward()  # type: ignore[no-untyped-call]
+        if loss.sum.requires_grad:  # not in a phase in which strategies leave each other nothing to learn
+            optimizer.scaled(loss, len(batches)).backward()  # type: ignore[no-untyped-call]
         named = {name: part + total.parts.get(name, 0.0) for name, part in loss.parts.items()}
         total = Loss(total.sum + loss.sum.detach(), total.count + loss.count, parts={**total.parts, **named})
     return optimizer.reduce(total, len(batches))

@@ -62,8 +62,18 @@ class Stack:
 
     def learning(self, run: Run) -> set[str]:
         """The parameters that may learn at any time."""
-        moments = {int(run.clock.total * share / MOMENTS) for share in range(MOMENTS)}
-        return {name for step in moments for name, rule in self.plan(run, run.clock.at(step), foreseen=True).items() if rule.learns}
+        return set[str]().union(*self._foreseen(run))
+
+    def idle(self, run: Run) -> float:
+        """The share of the run in which nothing learns, since strategies leave each other nothing then."""
+        foreseen = self._foreseen(run)
+        return sum(not names for names in foreseen) / len(foreseen)
+
+    def _foreseen(self, run: Run) -> list[set[str]]:
+        """What may learn at each of some moments."""
+        moments = sorted({int(run.clock.total * share / MOMENTS) for share in range(MOMENTS)})
+        plans = (self.plan(run, run.clock.at(step), foreseen=True) for step in moments)
+        return [{name for name, rule in plan.items() if rule.learns} for plan in plans]
 
     def feed(self, source: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for strategy in reversed(self.strategies):

@@ -62,6 +62,8 @@ def assemble(
     stack.begin(run)
     optimizer = Optimizer(run, training, stack.learning(run), stack.natural_rate)
     optimizer.follow(stack.plan(run))
+    if idle := stack.idle(run):
+        run.say(f"nothing learns in {idle:.0%} of the steps: what one strategy lets learn then, another freezes")
     source = Source(train, training.batch_size, training.seed)
     trunk = Trunk(run, stack, train, model.tokenizer, cache() / "trunk" if training.trunk == "auto" else None)
     run.forward = TrunkForward(run.model, run.device, run.forward.dtype, trunk)
