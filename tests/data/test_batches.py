@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunesmith.data.batches import Source, batch_order, micro_batches
+from tunesmith.data.batches import ALIKE, WORTHWHILE, Source, batch_order, length_batches, micro_batches
 from tunesmith.data.encode import Encoded
 
 lengths = st.lists(st.integers(0, 50), max_size=80).map(np.array)
@@ -92,3 +94,21 @@ def test_no_rows_give_no_batches() -> None:
     assert micro_batches(np.zeros(0, int), 4) == []
     with pytest.raises(StopIteration):
         next(Source([], 4, 0))
+
+
+@given(st.lists(st.integers(0, 600), max_size=60), st.integers(1, 5000))
+def test_batches_by_length_hold_every_row_once_longest_first_with_little_padding(lengths: list[int], tokens: int) -> None:
+    batches = [batch.tolist() for batch in length_batches(np.array(lengths, np.int64), tokens)]
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    assert [lengths[row] for batch in batches for row in batch] == sorted(lengths, reverse=True)
+    for batch, following in pairwise(batches):
+        longest, shorter = max(1, lengths[batch[0]]), lengths[following[0]]
+        assert len(batch) == 1 or len(batch) * longest <= tokens
+        full = (len(batch) + 1) * longest > tokens
+        assert full or (len(batch) * longest >= WORTHWHILE and shorter < ALIKE * longest), "room was left for a row"
+
+
+def test_a_few_texts_of_many_lengths_are_not_all_padded_to_the_longest() -> None:
+    rows = np.geomspace(256, 16, 32).astype(np.int64)
+    positions = sum(len(batch) * int(rows[batch[0]]) for batch in length_batches(rows, 8192))
+    assert positions < 1.4 * rows.sum() < 32 * 256 / 2

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
-from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded
 from tunesmith.evaluate.score import predict, scorer, share
 
@@ -82,16 +81,6 @@ def test_the_order_of_rows_changes_no_prediction(lengths: list[int], random: Any
     shuffled = Encoded([[rows[i] for i in order]] if rows else [])
     found = predict(forward, shuffled, Summing(), None, 64)
     assert [p["sum"] for p in found] == [expected(lengths)[i]["sum"] for i in order]
-
-
-@given(LENGTHS, st.integers(1, 300))
-def test_batches_hold_every_row_once_longest_first_with_little_padding(lengths: list[int], tokens: int) -> None:
-    batches = length_batches(np.array(lengths, np.int64), tokens)
-    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
-    ordered = [lengths[row] for batch in batches for row in batch]
-    assert ordered == sorted(lengths, reverse=True)
-    for batch in batches[:-1]:
-        assert (len(batch) + 1) * max(1, lengths[batch[0]]) > tokens, "room was left for a row"
 
 
 @given(st.integers(0, 20), st.integers(1, 6))

@@ -12,6 +12,8 @@ from tunesmith.core.run import seed_of
 from tunesmith.data.encode import Encoded
 
 Indices = npt.NDArray[np.int64]
+WORTHWHILE = 1024  # positions with which a pass is about as fast, by position, as one with more
+ALIKE = 0.8
 
 
 def batch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, window: int = 50) -> list[np.ndarray]:
@@ -45,14 +47,18 @@ def micro_batches(lengths: np.ndarray, rows: int, positions: int | None = None) 
 def length_batches(lengths: Indices, tokens: int) -> list[Indices]:
     """Row numbers in batches of at most ``tokens`` padded positions, one row at least.
 
-    The longest rows come first, so that memory which does not suffice runs out at once.
+    The longest rows come first, so that memory which does not suffice runs out at once. A batch ends early, once it has ``WORTHWHILE``
+    positions, where rows become shorter than ``ALIKE`` of its longest: another pass costs less than the padding.
     """
     order = np.argsort(-lengths, kind="stable")
-    batches = []
-    while len(order):
-        size = max(1, tokens // max(1, int(lengths[order[0]])))
-        batches.append(order[:size])
-        order = order[size:]
+    falling = -lengths[order]
+    batches, start = [], 0
+    while start < len(order):
+        longest = max(1, -int(falling[start]))
+        alike = int(np.searchsorted(falling, -ALIKE * longest, side="right")) - start
+        size = min(tokens // longest, max(alike, -(-WORTHWHILE // longest)))
+        batches.append(order[start : start + max(1, size)])
+        start += len(batches[-1])
     return batches
 
 
