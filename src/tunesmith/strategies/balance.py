@@ -81,7 +81,7 @@ def groups_of(rows: Sequence[Any]) -> Classes:
 def cells_of(rows: Sequence[Any]) -> Classes:
     """A number for each class within each group, (rows,). Raises ``InputError`` where rows have no class or no group."""
     groups = groups_of(rows)
-    return classes_of(rows) * (groups.max() + 1) + groups
+    return classes_of(rows) * np.int64(groups.max() + 1) + groups
 
 
 KINDS: dict[str, Callable[[Sequence[Any]], Classes]] = {"class": classes_of, "group": groups_of, "cell": cells_of}

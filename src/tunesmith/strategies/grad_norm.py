@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -94,4 +95,4 @@ def last_layer(found: Sequence[TaskGradient], shared: frozenset[str], run: Run) 
 
 def length(own: TaskGradient, names: Sequence[str]) -> float:
     """The length of the part of a gradient that is of the parameters ``names``."""
-    return sum(float(own.gradient[name].double().square().sum()) for name in names) ** 0.5
+    return math.sqrt(sum(float(own.gradient[name].double().square().sum()) for name in names))
