@@ -25,7 +25,8 @@ def test_one_screen(tunesmith: Command, here: Path) -> None:
     lines = done.out.splitlines()
     assert lines[0].startswith("54 rows for text_classification, about ")
     assert lines[3].split()[:4] == ["*", "sample:minilm", "22.7", "M"]
-    assert any(line.strip().startswith("length: training.epochs 20") for line in lines)
+    assert any(line.strip().startswith("few rows: few_shot") for line in lines)
+    assert any(line.strip().startswith("length: training.epochs 40") for line in lines)
     assert "It keeps within 8.0 GB and 10 min 0 s." in lines
     assert "100 billion operations a second of bfloat16 matrix products" in done.out
     assert len(lines) < 24

@@ -145,7 +145,7 @@ baselines: maybe
             "stars.yaml:4 3: There is no setting 'trian' in data. Did you mean train?",
             "stars.yaml:5 3: There is no setting 'epochs' in data. It belongs under training.",
             "stars.yaml:7 14: There is no setting 'layer' in strategies.0.freeze. Did you mean layers?",
-            "stars.yaml:8 5: There is no strategy 'lra'. Did you mean lora?",
+            "stars.yaml:8 5: There is no strategy 'lra'. Did you mean lora or qlora?",
             "stars.yaml:9 5: 'my.module:Mine' is code of your own, which no recipe file may run. Give the object",
             f"stars.yaml:10 5: strategies.3 must be a name or name: {{settings}}. Known: {known[:40]}",
             "stars.yaml:12 3: training.epochs must be above 0, not -1. Passes over the training rows.",
