@@ -8,8 +8,6 @@ the same. ``ASSETS`` is a folder with ``data/mcq_medical/test.jsonl``.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 import zlib
@@ -18,9 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from assets import table
 from turns import Result, contest
 
-ASSETS = Path(os.environ.get("ASSETS", "assets"))
 CASES = {"medical questions": {"num_test": 400}}
 
 
@@ -32,8 +30,8 @@ def answered(num_test: int, seed: int, once: bool) -> Result:
     from tunesmith.model.build import build_for
     from tunesmith.tasks.multiple_choice import MultipleChoice
 
-    lines = (ASSETS / "data/mcq_medical/test.jsonl").read_text(encoding="utf-8").splitlines()[seed * num_test :][:num_test]
-    asked = [{"question": row["question"], "choices": row["options"], "answer": row["answer"]} for row in map(json.loads, lines)]
+    chosen = table("mcq_medical", "test")[seed * num_test :][:num_test]
+    asked = [{"question": row["question"], "choices": row["options"], "answer": row["answer"]} for row in chosen]
     task = MultipleChoice()
     task.learn(asked)
     model = build_for(task, "sample:smollm2")

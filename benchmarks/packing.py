@@ -9,7 +9,6 @@ same but for rounding. ``ASSETS`` is a folder with ``data/<set>/{train,test}.jso
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from functools import partial
@@ -18,9 +17,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from assets import table
 from turns import Result, contest
 
-ASSETS = Path(os.environ.get("ASSETS", "assets"))
 CASES: dict[str, dict[str, Any]] = {
     "many languages, batches of 8": {"data": "chat_multilingual", "num_rows": 64, "batch_size": 8},
     "many languages, batches of 16": {"data": "chat_multilingual", "num_rows": 64, "batch_size": 16},
@@ -55,8 +54,7 @@ def tuned(data: str, num_rows: int, batch_size: int, seed: int, pack: bool | Non
 
 def rows(data: str, split: str, most: int) -> list[dict[str, Any]]:
     """The first conversations of a set."""
-    lines = (ASSETS / "data" / data / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()[:most]
-    return [{"messages": json.loads(line)["messages"]} for line in lines]
+    return [{"messages": row["messages"]} for row in table(data, split)[:most]]
 
 
 if __name__ == "__main__":

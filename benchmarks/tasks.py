@@ -1,20 +1,17 @@
 """What tuning brings on every task: a real model before and after, on real data.
 
-    python benchmarks/tasks.py [ASSETS] [--minutes 60] [--rows N] [--only addresses ...] [--seeds 3] [--table]
+    ASSETS=assets python benchmarks/tasks.py [--minutes 60] [--rows N] [--only addresses ...] [--seeds 3] [--table]
 
-``ASSETS`` (``assets`` when not said) is a folder with ``data/<set>/{train,test}.jsonl`` and ``models/<name>``. Runs that
-``benchmarks/results/tasks.json`` does not hold yet are done, each in a process of its own, until the time is over, and a table is
-printed; ``--table`` does no runs. ``--rows`` caps the rows that are learned from and judged by, for slow machines: such runs are kept
-apart from the full ones.
+``ASSETS`` is a folder with ``data/<set>/{train,test}.jsonl`` and ``models/<name>``. Runs that ``benchmarks/results/tasks.json`` does not
+hold yet are done, each in a process of its own, until the time is over, and a table is printed; ``--table`` does no runs. ``--rows``
+caps the rows that are learned from and judged by, for slow machines: such runs are kept apart from the full ones.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +20,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from turns import peak
+import assets
+from assets import ASSETS
+from turns import apart, peak
 
 RESULTS = Path(__file__).parent / "results" / "tasks.json"
 
@@ -94,57 +93,52 @@ CASES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def rows(assets: Path, case: dict[str, Any], split: str, most: int) -> Path:
-    """A file of the rows that count, every nth of them when there are more than ``most``, beside the pictures and recordings of the set."""
-    folder = assets / "data" / case["set"]
-    lines = [json.loads(line) for line in (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
-    kept = [row for row in lines if all(row[column] == value for column, value in case.get("only", {}).items())]
-    kept = kept[:: max(1, len(kept) // most)][:most]
-    scratch = Path(tempfile.mkdtemp())
-    for beside in folder.iterdir():
-        if beside.is_dir():
-            (scratch / beside.name).symlink_to(beside, target_is_directory=True)
-    path = scratch / f"{split}.jsonl"
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept), encoding="utf-8")
-    return path
-
-
-def model_of(assets: Path, given: Any) -> Any:
-    """Names of models as folders."""
-    if isinstance(given, dict):
-        return {role: model_of(assets, name) for role, name in given.items()}
-    return str(assets / "models" / given)
-
-
-def one(assets: Path, name: str, seed: int, cap: int | None) -> dict[str, Any]:
+def one(name: str, seed: int, cap: int | None) -> dict[str, Any]:
     """One run: scores before and after, and what it cost."""
     import tunesmith
 
     case = CASES[name]
-    learn, judge = (min(most, cap or most) for most in case["rows"])
-    kept = os.environ.get("TUNESMITH_BENCH_RUNS")
-    runs = Path(kept or tempfile.mkdtemp())
-    report = tunesmith.train(
-        model=model_of(assets, case["model"]),
-        task=case["task"],
-        data={
-            "train": str(rows(assets, case, "train", learn)),
-            "validation": None,
-            "test": str(rows(assets, case, "test", judge)),
-            "on_bad_row": "skip",
-        },
-        strategies=["clip", *case.get("strategies", [])],
-        training=case["training"] | {"ship": "last"},
-        seed=seed,
-        runs=runs,
-        run=f"{name}-{seed}".replace(" ", "-"),
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        for beside in (ASSETS / "data" / case["set"]).iterdir():  # pictures and recordings, which rows name from the folder of their file
+            if beside.is_dir():
+                (Path(scratch) / beside.name).symlink_to(beside, target_is_directory=True)
+        report = tunesmith.train(
+            model=model_of(case["model"]),
+            task=case["task"],
+            data={
+                "train": rows(case, "train", min(case["rows"][0], cap or case["rows"][0]), Path(scratch)),
+                "validation": None,
+                "test": rows(case, "test", min(case["rows"][1], cap or case["rows"][1]), Path(scratch)),
+                "on_bad_row": "skip",
+            },
+            strategies=["clip", *case.get("strategies", [])],
+            training=case["training"] | {"ship": "last"},
+            seed=seed,
+            runs=Path(scratch) / "runs",
+        )
     scores = report.scores
     primary = scores["primary"]
     return {
-        "metric": primary, "base": scores["base"].get(primary), "tuned": scores["tuned"][primary], "rows": [learn, scores["examples"]],
+        "metric": primary, "base": scores["base"].get(primary), "tuned": scores["tuned"][primary],
+        "rows": [report.facts.rows["train"], scores["examples"]],
         "seconds": scores["seconds"], "tokens_per_second": scores["tokens_per_second"], "peak_mb": peak(),
     }  # fmt: skip
+
+
+def rows(case: dict[str, Any], split: str, most: int, folder: Path) -> str:
+    """A file of the rows that count; every nth of them when there are more than ``most``."""
+    found = [row for row in assets.table(case["set"], split) if all(row[column] == value for column, value in case.get("only", {}).items())]
+    path = folder / f"{split}.jsonl"
+    kept = found[:: max(1, len(found) // most)][:most]
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept), encoding="utf-8")
+    return str(path)
+
+
+def model_of(given: Any) -> Any:
+    """Names of models as folders."""
+    if isinstance(given, dict):
+        return {role: model_of(name) for role, name in given.items()}
+    return str(ASSETS / "models" / given)
 
 
 def table(done: dict[str, Any], cap: int | None) -> str:
@@ -169,19 +163,15 @@ def table(done: dict[str, Any], cap: int | None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("assets", type=Path, nargs="?", default=Path("assets"))
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rows", type=int)
     parser.add_argument("--only", nargs="*", choices=list(CASES), default=list(CASES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(one(given.assets.resolve(), given.one[0], int(given.one[1]), given.rows)))
-        return
-    if not given.table and not (given.assets / "data").is_dir():
-        print(f"{given.assets} has no folder 'data': name the folder that has the sets and models.")
+        print(json.dumps(one(given.one[0], int(given.one[2]), given.rows)))
         return
     done: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     end = time.monotonic() + 60 * given.minutes
@@ -190,13 +180,8 @@ def main() -> None:
             key = f"{name}/{given.rows or 'all'}/{seed}"
             if key in done or time.monotonic() > end:
                 continue
-            size = ["--rows", str(given.rows)] if given.rows else []
-            command = [sys.executable, sys.argv[0], str(given.assets), *size, "--one", name, str(seed)]
-            ran = subprocess.run(command, capture_output=True, text=True, check=False)
-            if ran.returncode:
-                print(f"{name} failed:\n{ran.stderr[-3000:]}", flush=True)
-                continue
-            done[key] = json.loads(ran.stdout.splitlines()[-1])
+            assets.table(CASES[name]["set"], "test")
+            done[key] = apart(name, "", seed, given.rows)
             print(key, done[key], flush=True)
             RESULTS.parent.mkdir(exist_ok=True)
             RESULTS.write_text(json.dumps(dict(sorted(done.items())), indent=0) + "\n", encoding="utf-8")

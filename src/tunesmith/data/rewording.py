@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -66,7 +67,7 @@ class Writer(Protocol):
 
 
 @dataclass
-class Rewording(Strategy):
+class Rewording(Strategy, ABC):
     """Gives the model a share of the rows in other words, which a model writes before training; labels stay.
 
     Which rows they are, and what is drawn for each, are functions of seed and row. What is written is kept in the cache folder, a file
@@ -96,9 +97,9 @@ class Rewording(Strategy):
         """Its name in a recipe."""
         return type(self).__module__.rpartition(".")[2]
 
+    @abstractmethod
     def writer(self, run: Run, texts: Sequence[str]) -> Writer:
         """What writes the texts of these rows anew. Raises ``InputError`` where it cannot."""
-        raise NotImplementedError
 
     def begin(self, run: Run) -> None:
         self._versions: dict[int, Rows] = {}

@@ -104,12 +104,13 @@ def backward(batches: Sequence[Batch], parts: Parts) -> Loss:
     """
     run, optimizer = parts.run, parts.optimizer
     optimizer.zero()
+    learns = bool(run.learning())  # not in a phase in which strategies leave each other nothing to learn
     total = Loss(torch.zeros((), device=run.device), 0.0)
     for index, batch in enumerate(batches):
         run.micro = index * distributed.world() + distributed.rank() if batch.micro is None else batch.micro
         torch.manual_seed(seed_of(run.seed, "step", run.clock.step, run.micro))
         loss = parts.stack.loss(batch, run)
-        if loss.sum.requires_grad:  # not in a phase in which strategies leave each other nothing to learn
+        if learns:
             optimizer.scaled(loss, len(batches)).backward()  # type: ignore[no-untyped-call]
         named = {name: part + total.parts.get(name, 0.0) for name, part in loss.parts.items()}
         total = Loss(total.sum + loss.sum.detach(), total.count + loss.count, parts={**total.parts, **named})

@@ -1,0 +1,19 @@
+"""Sets and models that no sample holds: a folder with ``data/<set>/<split>.jsonl`` and ``models/<name>``, which ``ASSETS`` names."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+ASSETS = Path(os.environ.get("ASSETS", "assets")).resolve()
+
+
+def table(data: str, split: str) -> list[dict[str, Any]]:
+    """The rows of a set. Ends the program, as one that had nothing to do, where there is no such folder."""
+    if not (ASSETS / "data").is_dir():
+        print(f"{ASSETS} has no folder 'data': name the folder that has the sets and models in the environment variable ASSETS.")
+        sys.exit(0)
+    return [json.loads(line) for line in (ASSETS / "data" / data / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
