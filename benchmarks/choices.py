@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from assets import table
+from assets import here, table
 from turns import Result, contest
 
 CASES = {"medical questions": {"num_test": 400}}
@@ -49,5 +49,5 @@ def answered(num_test: int, seed: int, once: bool) -> Result:
     }
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and here():
     contest(__doc__ or "", {"once": partial(answered, once=True), "with each choice": partial(answered, once=False)}, CASES)

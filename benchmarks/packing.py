@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from assets import table
+from assets import here, table
 from turns import Result, contest
 
 CASES: dict[str, dict[str, Any]] = {
@@ -57,5 +57,5 @@ def rows(data: str, split: str, most: int) -> list[dict[str, Any]]:
     return [{"messages": row["messages"]} for row in table(data, split)[:most]]
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and here():
     contest(__doc__ or "", {"packed": partial(tuned, pack=None), "padded": partial(tuned, pack=False)}, CASES)

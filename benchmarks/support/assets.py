@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 ASSETS = Path(os.environ.get("ASSETS", "assets")).resolve()
 
 
-def table(data: str, split: str) -> list[dict[str, Any]]:
-    """The rows of a set. Ends the program, as one that had nothing to do, where there is no such folder."""
-    if not (ASSETS / "data").is_dir():
+def here() -> bool:
+    """Whether there is such a folder; says so where there is none."""
+    found = (ASSETS / "data").is_dir()
+    if not found:
         print(f"{ASSETS} has no folder 'data': name the folder that has the sets and models in the environment variable ASSETS.")
-        sys.exit(0)
+    return found
+
+
+def table(data: str, split: str) -> list[dict[str, Any]]:
+    """The rows of a set."""
     return [json.loads(line) for line in (ASSETS / "data" / data / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
