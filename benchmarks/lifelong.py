@@ -1,14 +1,16 @@
 """Lifelong learning: four domains of sentences, one after the other, without a remedy and with each.
 
-    python benchmarks/lifelong.py [--rows 300] [--out runs/lifelong] [--only plain replay ...]
+    python benchmarks/lifelong.py [--rows 300] [--seeds 3] [--out runs/lifelong] [--only plain replay ...]
 
 Positive or negative tweets, editorials, product and film reviews, so many rows of each to learn from and as many to judge by. A run that
-was interrupted goes on where it stood; finished ones are read. Prints a row of markdown for each.
+was interrupted goes on where it stood; finished ones are read. Prints a row of markdown for each,
+with means over the seeds.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ REMEDIES: dict[str, list[dict[str, Any]]] = {
 MEASURES = ("average", "forgetting", "backward_transfer", "forward_transfer")
 
 
-def recipe(folder: Path, strategies: list[dict[str, Any]]) -> dict[str, Any]:
+def recipe(folder: Path, strategies: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     """The same for every remedy."""
     data = [{"train": str(folder / f"{domain}-train.jsonl"), "test": str(folder / f"{domain}-test.jsonl")} for domain in DOMAINS]
     return {
@@ -38,6 +40,7 @@ def recipe(folder: Path, strategies: list[dict[str, Any]]) -> dict[str, Any]:
         "strategies": strategies,
         "training": {"epochs": 3, "batch_size": 16, "learning_rate": 1e-4, "ship": "last"},
         "baselines": False,
+        "seed": seed,
         "sequence": [{"name": domain, "data": of} for domain, of in zip(DOMAINS, data, strict=True)],
     }
 
@@ -45,6 +48,7 @@ def recipe(folder: Path, strategies: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("runs/lifelong"))
     parser.add_argument("--only", nargs="*", default=list(REMEDIES), choices=list(REMEDIES))
     asked = parser.parse_args()
@@ -52,10 +56,11 @@ def main() -> None:
     print(f"| {' | '.join(('remedy', *(measure.replace('_', ' ') for measure in MEASURES), 'seconds'))} |")
     print(f"|---|{'--:|' * (len(MEASURES) + 1)}")
     for name in asked.only:
-        found = scores(name, recipe(asked.out.resolve() / "data", REMEDIES[name]), asked.out)
-        seconds = sum(stage["seconds"]["train"] for stage in found["stages"])
-        cells = [name, *(f"{100 * found['sequence'][measure]:.1f}" for measure in MEASURES), f"{seconds:.0f}"]
-        print(f"| {' | '.join(cells)} |", flush=True)
+        data = asked.out.resolve() / "data"
+        runs = [scores(f"{name}-{seed}", recipe(data, REMEDIES[name], seed), asked.out) for seed in range(asked.seeds)]
+        means = [statistics.mean(run["sequence"][measure] for run in runs) for measure in MEASURES]
+        seconds = statistics.mean(sum(stage["seconds"]["train"] for stage in run["stages"]) for run in runs)
+        print(f"| {' | '.join((name, *(f'{100 * mean:.1f}' for mean in means), f'{seconds:.0f}'))} |", flush=True)
 
 
 if __name__ == "__main__":
