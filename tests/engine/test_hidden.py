@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tunesmith.engine import hidden
-from tunesmith.engine.hidden import HiddenStates, keys_of, padded, parted, tidy
+from tunesmith.engine.hidden import HiddenStates, keys_of, padded, parted
 
 KEYS = [bytes([number]) * 16 for number in range(4)]
 
@@ -85,14 +85,3 @@ def test_states_of_another_length_than_the_text_have_no_padding() -> None:
     assert padded(parted(image, None), None).equal(image)
     assert padded(parted(image, real), real).equal(image)
 
-
-def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
-    import os
-
-    for number, name in enumerate(("old", "used", "new")):
-        HiddenStates(tmp_path / f"{name}.bin").write(iter([(KEYS[:1], states([100]))]), parts=0)
-        os.utime(tmp_path / f"{name}.json", (number, number))
-    HiddenStates(tmp_path / "old.bin")  # opened: used just now
-    assert tidy(tmp_path, 2 * (100 * 3 * 2 + 300)) > 0
-    assert sorted(path.stem for path in tmp_path.glob("*.bin")) == ["new", "old"]
-    assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["new", "old"]

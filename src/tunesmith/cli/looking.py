@@ -51,20 +51,26 @@ def _described(sample: Sample, is_here: bool) -> tuple[str, str, str]:
 
 @click.command()
 @click.option("--clear", is_flag=True, help="Remove it.")
-@click.argument("parts", metavar="[PART]...", nargs=-1, help="samples, trunk or rewordings; all when none is named.")
+@click.argument("parts", metavar="[PART]...", nargs=-1, help="samples, tokens, trunk or rewordings; all when none is named.")
 @show.json_option
 def cache(clear: bool, parts: tuple[str, ...], as_json: bool) -> None:
     """Show what is kept between runs, and how large it is.
 
-    Samples are fetched again when they are used; the trunk holds what frozen layers
-    gave for the rows of earlier runs, and is computed again, as rewordings are written.
+    Samples are fetched again when they are used. Tokens are texts as models read them,
+    and the trunk is what frozen layers gave for the rows of earlier runs: both are
+    computed again, as rewordings are written.
     """
     import shutil
 
     from tunesmith.core.errors import InputError, Problem
     from tunesmith.samples.fetch import cache as cache_folder
 
-    known = {"samples": "real models and data sets", "trunk": "what frozen layers gave", "rewordings": "texts in other words"}
+    known = {
+        "samples": "real models and data sets",
+        "tokens": "texts as models read them",
+        "trunk": "what frozen layers gave",
+        "rewordings": "texts in other words",
+    }
     if unknown := [part for part in parts if part not in known]:
         raise InputError(Problem(f"the cache has no part '{unknown[0]}'", f"Name {', '.join(known)}"))
     found: dict[str, dict[str, Any]] = {}

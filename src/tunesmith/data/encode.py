@@ -1,11 +1,13 @@
-"""Features of examples, kept in little memory."""
+"""Features of examples, kept in little memory, and in a file of the cache folder for those who encode the same again."""
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,9 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row, RowError, Task
 from tunesmith.data.columns import GROUP
 from tunesmith.data.examples import Examples
+from tunesmith.data.kept import file_of, written
+
+OWNER = "__example__"  # the column of a file that says which example an item is of
 
 
 class Encoded(Sequence[Row]):
@@ -61,11 +66,49 @@ class Encoded(Sequence[Row]):
         whole.truncated = sum(part.truncated for part in parts)
         return whole
 
+    def write(self, path: Path) -> None:
+        """Write everything into an Arrow file, a record batch for each chunk. Raises ``OSError``."""
+        import pyarrow as pa
+
+        def typed(name: str) -> Any:
+            found = [chunk[name] for chunk in self._chunks]
+            flat = pa.from_numpy_dtype(np.result_type(*(values.values.dtype for values in found)))
+            return pa.list_(flat) if isinstance(found[0], _Lists) else flat
+
+        names = list(self._chunks[0])
+        about = {"truncated": str(self.truncated)}
+        schema = pa.schema([*((name, typed(name)) for name in names), (OWNER, pa.int64())], metadata=about)
+        ends = [*self._starts[1:], len(self)]
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as out:
+            for start, end, chunk in zip(self._starts, ends, self._chunks, strict=True):
+                columns = [chunk[name].arrow(schema.field(name).type) for name in names]
+                out.write_batch(pa.record_batch([*columns, pa.array(self.rows[start:end])], schema=schema))
+
+    @classmethod
+    def read(cls, path: Path) -> Encoded:
+        """What ``write`` wrote; the numbers stay in the file until they are asked for. Raises ``OSError`` or ``ValueError``."""
+        import pyarrow as pa
+
+        whole = cls(())
+        file = pa.ipc.open_file(pa.memory_map(str(path)))
+        batches = [file.get_batch(number) for number in range(file.num_record_batches)]
+        for batch in batches:
+            whole._chunks.append({name: _from_arrow(batch.column(name)) for name in batch.schema.names if name != OWNER})
+        whole._starts = np.cumsum([0, *(batch.num_rows for batch in batches[:-1])]).tolist()
+        whole.lengths = np.concatenate([chunk["length"].values.astype(np.int64) for chunk in whole._chunks])
+        whole.rows = np.concatenate([batch.column(OWNER).to_numpy() for batch in batches])
+        whole.truncated = int(file.schema.metadata[b"truncated"])
+        return whole
+
     def mark(self, name: str, numbers: npt.NDArray[np.int64]) -> None:
         """Give every item a feature more: the number of its example, of ``numbers``, (examples,)."""
         ends = [*self._starts[1:], len(self)]
         for start, end, chunk in zip(self._starts, ends, self._chunks, strict=True):
             chunk[name] = _Numbers(_compact(name, numbers[self.rows[start:end]]))
+
+    def alike(self) -> bool:
+        """Whether all chunks have the same features, of which there are some."""
+        return len({tuple(chunk) for chunk in self._chunks}) == 1
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -89,15 +132,30 @@ class Encoded(Sequence[Row]):
 def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 1000) -> Encoded:
     """Let the task encode all examples, ``chunk`` at a time. Raises ``InputError`` with all rows that it cannot encode.
 
+    Many examples are encoded once: what came out is kept in the cache folder, and read when the same are to be encoded again.
     Where the examples have a column of groups, each item has the number of its group, in the order of their names, as ``group``.
     """
-    bad: list[Problem] = []
-    found = Encoded(_chunks(examples, task, tokenizer, chunk, bad))
-    if bad:
-        raise InputError(*bad)
+    file = file_of(examples, task, tokenizer) if isinstance(examples, Examples) else None
+    found = _read(file) if file else None
+    if found is None:
+        bad: list[Problem] = []
+        found = Encoded(_chunks(examples, task, tokenizer, chunk, bad))
+        if bad:
+            raise InputError(*bad)
+        if file and found.alike():
+            written(file, found.write)
     if isinstance(examples, Examples) and GROUP in examples.rows.columns:
         found.mark(GROUP, np.unique([str(value) for value in examples.rows.column(GROUP)], return_inverse=True)[1])
     return found
+
+
+def _read(file: Path) -> Encoded | None:
+    """What was kept; None where nothing was, or it cannot be read."""
+    try:
+        os.utime(file)  # used just now: what nobody uses goes first
+        return Encoded.read(file)
+    except (OSError, ValueError):
+        return None
 
 
 def _chunks(examples: Iterable[Row], task: Task, tokenizer: Any, size: int, bad: list[Problem]) -> Iterator[list[Row]]:
@@ -125,6 +183,12 @@ class _Numbers:
     def __getitem__(self, position: int) -> Any:
         return self.values[position].item()
 
+    def arrow(self, kind: Any) -> Any:
+        """As an array of pyarrow, whose type is ``kind``."""
+        import pyarrow as pa
+
+        return pa.array(self.values).cast(kind)
+
 
 @dataclass(frozen=True)
 class _Lists:
@@ -135,6 +199,19 @@ class _Lists:
 
     def __getitem__(self, position: int) -> Any:
         return self.values[self.ends[position] : self.ends[position + 1]].tolist()
+
+    def arrow(self, kind: Any) -> Any:
+        """As an array of pyarrow, whose type is ``kind``."""
+        import pyarrow as pa
+
+        return pa.ListArray.from_arrays(pa.array(self.ends, pa.int32()), pa.array(self.values).cast(kind.value_type))
+
+
+def _from_arrow(array: Any) -> _Numbers | _Lists:
+    """A column of a record batch, not copied."""
+    if hasattr(array, "offsets"):
+        return _Lists(array.values.to_numpy(), array.offsets.to_numpy())
+    return _Numbers(array.to_numpy())
 
 
 def _packed(name: str, values: list[Any]) -> _Numbers | _Lists:

@@ -132,17 +132,3 @@ def padded(states: Sequence[Tensor], real: Tensor | None) -> Tensor:
     out = states[0].new_zeros(*real.shape, states[0].shape[1])
     out[real.cpu()] = torch.cat(list(states))
     return out
-
-
-def tidy(folder: Path, limit: int) -> int:
-    """Remove the files in ``folder`` that were used least recently, until all take at most ``limit`` bytes. Returns what was freed."""
-    total = freed = 0
-    for about in sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True):
-        pair = [file for file in (about, about.with_suffix(".bin")) if file.exists()]
-        size = sum(file.stat().st_size for file in pair)
-        total += size
-        if total > limit:
-            freed += size
-            for file in pair:
-                file.unlink(missing_ok=True)
-    return freed

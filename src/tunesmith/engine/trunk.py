@@ -23,8 +23,9 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.run import Run
 from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded
+from tunesmith.data.kept import tidy
 from tunesmith.engine import distributed
-from tunesmith.engine.hidden import HiddenStates, Key, keys_of, padded, parted, tidy
+from tunesmith.engine.hidden import HiddenStates, Key, keys_of, padded, parted
 from tunesmith.engine.stack import MOMENTS, Stack
 from tunesmith.model.four_bit import formats
 from tunesmith.model.frontier import NotCacheableError, Tower, lower, standing_in, towers, train_above
