@@ -43,12 +43,13 @@ def test_the_cache_is_shown_and_cleared(tunesmith: Command, monkeypatch: pytest.
     assert {part: facts["bytes"] for part, facts in tunesmith("cache", "--json").json.items()} == {
         "samples": 3_000,
         "trunk": 1_500_000,
+        "tokens": 0,
         "rewordings": 0,
     }
     assert "removed" in tunesmith("cache", "trunk", "--clear").out
     assert sorted(path.name for path in (here / "cache").iterdir()) == ["samples"]
     done = tunesmith("cache", "models")
-    assert (done.code, done.err) == (2, "the cache has no part 'models'. Name samples, trunk, rewordings.\n")
+    assert (done.code, done.err) == (2, "the cache has no part 'models'. Name samples, tokens, trunk, rewordings.\n")
 
 
 def test_check(tunesmith: Command, here: Path) -> None:
