@@ -83,6 +83,7 @@ def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float])
     fitted.run.model.eval()
     predictions = predict(fitted.run.forward, encoded, task, tokenizer)
     base_is, found = untuned.answers()
+    predictions, found = task.beside(predictions, found), task.beside(found, found)
     simple = simple_answers(untuned, list(data.train)) if recipe.baselines else ()
     tuned = judge(task, truths, predictions)
     scores = compare(

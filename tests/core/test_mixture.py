@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from training import mixture
+from tunesmith.core.clock import Clock
 from tunesmith.core.errors import InputError
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.mixture import PLACE, SEVERAL, Mixture, mean_of_tasks, scaled, through
+from tunesmith.core.run import Run
+from tunesmith.tasks.token_classification import TokenClassification
 
 
 def test_the_loss_of_one_task_is_that_task_alone() -> None:
@@ -51,6 +54,18 @@ def test_the_gradient_of_the_trunk_is_the_sum_over_tasks() -> None:
     torch.testing.assert_close(together, expected, rtol=1e-4, atol=1e-7)
     rows, tokens = len(groups[0]), sum(len(item["starts"]) for item in groups[1])
     assert counts == pytest.approx([rows, 2 * tokens / 7])
+
+
+def test_a_task_that_begins_gets_its_own_items_and_the_model_through_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, task, items, _ = mixture()
+    seen: list[Run] = []
+    monkeypatch.setattr(TokenClassification, "begin", lambda self, run: seen.append(run))
+    forward = Forward(model.module)
+    task.begin(Run(model.module, task, forward, Clock(0, 1, 1), forward.device, 0, lambda line: None, train=items))
+    [run] = seen
+    assert run.task is task.members["tags"].task
+    assert list(run.train) == [item for item in items if item[PLACE] == 1]
+    assert run.forward.module is model.module.head("tags")  # type: ignore[operator]
 
 
 def test_rows_of_two_tasks_share_no_batch_and_strategies_with_rows_of_their_own_are_refused() -> None:

@@ -11,8 +11,9 @@ import transformers
 
 import tiny
 from tunesmith.core.errors import InputError
+from tunesmith.core.forward import Forward
 from tunesmith.model.decoding import Decoding
-from tunesmith.model.generate import before, generate, respond, texts, trimmed
+from tunesmith.model.generate import before, generate, replies, respond, texts, trimmed
 
 PROMPTS = [[tiny.CLS, 9, 10, 11, 12, 13], [tiny.CLS, 20], [tiny.CLS, 31, 32, 33], [tiny.CLS, 40, 41, 9, 10, 11], [tiny.CLS, 7]]
 
@@ -101,6 +102,14 @@ def test_a_stop_text_ends_an_answer(gpt2: Any) -> None:
     [stopped] = generate(gpt2, tokenizer, PROMPTS[:1], decoding)
     assert len(stopped) < len(whole)
     assert texts(tokenizer, [stopped], decoding.stop) == [before(said, [word])]
+
+
+def test_replies_are_texts_by_the_place_of_what_is_asked(gpt2: Any) -> None:
+    tokenizer = tiny.tokenizer()
+    answers = texts(tokenizer, generate(gpt2, tokenizer, PROMPTS[:2], Decoding(3)))
+    found = replies(Forward(gpt2), tokenizer, [[], PROMPTS[0], PROMPTS[1]], Decoding(3))
+    assert found == {1: answers[0].strip(), 2: answers[1].strip()}
+    assert replies(Forward(gpt2), tokenizer, [[], []]) == {}
 
 
 def test_the_prompt_may_be_repeated(gpt2: Any) -> None:

@@ -13,6 +13,7 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
+from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row, Task
 
@@ -75,6 +76,14 @@ class Mixture(Task):
         member = self.members[name]
         batch = member.task.collate(features, member.tokenizer)
         return replace(batch, notes={**batch.notes, PLACE: name})
+
+    def begin(self, run: Run) -> None:
+        """Every task begins with its own items, and with the model through its head."""
+        for number, (name, member) in enumerate(self.members.items()):
+            if type(member.task).begin is not Task.begin:
+                own = [item for item in run.train if item[PLACE] == number]
+                forward = through(name, run.forward)
+                member.task.begin(replace(run, task=member.task, tokenizer=member.tokenizer, train=own, forward=forward))
 
     def unpack(self) -> bool:
         return max((member.task.unpack() for member in self.members.values()), default=False)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import nn
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
+
+if TYPE_CHECKING:
+    from tunesmith.core.run import Run
 
 Row = dict[str, Any]
 UNITS = ("line", "paragraph", "file")  # what of a text file is a row
@@ -128,6 +131,9 @@ class Task(ABC):
         """
         return None
 
+    def begin(self, run: Run) -> None:
+        """The model is built and nothing is trained yet: what the objective compares with is computed here, for ``run.train``."""
+
     def unpack(self) -> bool:
         """Give every text a row of the batch of its own from now on; returns whether several could share one before."""
         before, self.packed = self.packed, False
@@ -173,6 +179,10 @@ class Task(ABC):
 
     def together(self, predictions: Sequence[Prediction]) -> list[Prediction]:
         """The predictions of all rows that were asked together: those that are ranked among each other are compared here."""
+        return list(predictions)
+
+    def beside(self, predictions: Sequence[Prediction], base: Sequence[Prediction]) -> list[Prediction]:
+        """Predictions with what is to be said of them beside those of the base model for the same rows."""
         return list(predictions)
 
     def baselines(self, train: Iterable[Row], asked: Sequence[Row]) -> Mapping[str, Sequence[Prediction]]:

@@ -106,12 +106,16 @@ def without_oldest(messages: Sequence[Message]) -> list[Message] | None:
     return None if following is None else [*messages[:start], *messages[following:]]
 
 
-def _listed(row: Mapping[str, Any]) -> list[Message]:
-    given = row["messages"]
+def listed(given: Any) -> list[Message]:
+    """Messages from a list of them, or from JSON, the role of each by the name that templates know. Raises ``RowError``."""
     given = _of_json(given, "messages") if isinstance(given, str) else given
     if not isinstance(given, list) or not given:
         raise RowError(f"{_short(given)} is no list of messages", "Write [{role: user, content: ...}, ...]", "messages")
-    found = [_message(item, number) for number, item in enumerate(given, 1)]
+    return [_message(item, number) for number, item in enumerate(given, 1)]
+
+
+def _listed(row: Mapping[str, Any]) -> list[Message]:
+    found = listed(row["messages"])
     if row.get("system") and found[0]["role"] != "system":
         found = [{"role": "system", "content": _text(row["system"], "system")}, *found]
     return found

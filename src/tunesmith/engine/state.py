@@ -60,6 +60,7 @@ def assemble(
     if run.device.type == "cpu":
         learn_rows(run.model, stack.learning(run), used_tokens(train, model.tokenizer))
     stack.begin(run)
+    task.begin(run)
     optimizer = Optimizer(run, training, stack.learning(run), stack.natural_rate)
     optimizer.follow(stack.plan(run))
     if idle := stack.idle(run):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.forward import Forward
 from tunesmith.model.attention import plain_attention
 from tunesmith.model.decoding import GREEDY, Decoding
 from tunesmith.model.tokenizer import positions_of
@@ -98,6 +99,16 @@ def respond(
 def texts(tokenizer: Any, answers: Sequence[Sequence[int]], stop: Sequence[str] = ()) -> list[str]:
     """Answers of ``generate`` as texts, without special tokens, each up to the first of the ``stop`` texts in it."""
     return [before(text, stop) for text in tokenizer.batch_decode([list(ids) for ids in answers], skip_special_tokens=True)]
+
+
+def replies(forward: Forward, tokenizer: Any, prompts: Sequence[Sequence[int]], decoding: Decoding = GREEDY) -> dict[int, str]:
+    """What the model writes to each prompt that is not empty, as a text without blanks around it, by the place of the prompt."""
+    asked = {place: prompt for place, prompt in enumerate(prompts) if prompt}
+    if not asked:
+        return {}
+    with forward.precision():
+        answers = generate(forward.module, tokenizer, list(asked.values()), decoding)
+    return {place: text.strip() for place, text in zip(asked, texts(tokenizer, answers, decoding.stop), strict=True)}
 
 
 def before(text: str, stop: Sequence[str]) -> str:

@@ -233,7 +233,7 @@ SAMPLES: dict[str, Sample] = {
         ),
         _llamafactory(
             name="preferences",
-            task="chat",
+            task="preference",
             about="prompts with a chosen and a rejected reply",
             origin="hiyouga/DPO-En-Zh-20k",
             build=table(dialogues.preferences),
