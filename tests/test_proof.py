@@ -216,3 +216,11 @@ def test_scores_are_json_values(kind: str, model: Path) -> None:
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
     assert scores["seconds"] == {"train": 1.5}
     assert scores["tokens_per_second"] == 300.0
+
+
+def test_groups_of_the_judged_rows_are_compared(model: Path) -> None:
+    grouped = [{**row, "source": "web" if number % 3 else "book"} for number, row in enumerate(rows("single", 240))]
+    scores = Tuning(model, grouped, data={"columns": {"group": "source"}}).proof().scores
+    assert sum(group["rows"] for group in scores["groups"]["tuned"]["by_group"].values()) == scores["examples"] == 72
+    assert set(scores["groups"]["base"]["by_group"]) == {"web", "book"}
+    assert "groups" not in Tuning(model, rows("single")).proof().scores

@@ -30,6 +30,7 @@ from tunesmith.recipes.recipe import Recipe, shortened
 from tunesmith.recipes.validate import IN_MEMORY, as_plain
 from tunesmith.report.facts import Facts
 from tunesmith.report.folder import RECIPES, environment
+from tunesmith.report.groups import warnings
 from tunesmith.samples.catalogue import SAMPLES
 
 WORST = 12  # errors shown
@@ -61,7 +62,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         truncated=rows.truncated,
         rows={**{split: len(examples) for split, examples in data.splits().items()}, "skipped": len(data.skipped)},
         notes=data.notes,
-        warnings=[str(finding) for finding in lint(data)],
+        warnings=[*map(str, lint(data)), *warnings(proof.scores)],
         environment=environment(),
         strategies=[
             {"name": name_of(part), "settings": as_plain(part), "summary": (type(part).__doc__ or "").partition("\n")[0]}

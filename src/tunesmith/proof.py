@@ -16,12 +16,14 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.run import seed_of
 from tunesmith.core.task import Prediction, Row, Task
+from tunesmith.data.columns import GROUP
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.load import Data
 from tunesmith.engine.loop import Fitted
 from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate import baselines
 from tunesmith.evaluate.compare import Judged, Statistic, compare
+from tunesmith.evaluate.groups import audit
 from tunesmith.evaluate.score import predict
 from tunesmith.evaluate.vectors import vectors
 from tunesmith.model.build import build_for
@@ -94,6 +96,10 @@ def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float])
         tuned,
         {name: judge(task, truths, answers) for name, answers in simple},
     )
+    if GROUP in examples.rows.columns and (
+        groups := audit(task, examples.rows.column(GROUP), truths, {"base": found, "tuned": predictions})
+    ):
+        scores["groups"] = groups
     scores |= {"base_is": base_is, "seconds": {"train": time[0]}, "tokens_per_second": time[1]}
     return Proof(task, split, truths, predictions, list(tuned.correct), scores)
 

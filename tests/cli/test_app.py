@@ -24,6 +24,7 @@ COMMANDS = [
     "resume",
     "predict",
     "eval",
+    "audit",
     "chat",
     "select",
     "export",

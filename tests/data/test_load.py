@@ -175,6 +175,11 @@ def test_a_named_column_of_groups_goes_along(task, write) -> None:
     assert data.train.rows.column("group") == [row["source"] for row in train[:30]]
     assert data.test is not None
     assert "group" not in data.test.rows.columns
+    assert "groups: test has no column 'source'" in data.notes
+    files["test"] = str(write("grouped.jsonl", [{"text": "other", "label": "a", "source": "site 2"}]))
+    grouped = load(DataSettings(**files, validation=None, columns={"group": "source"}), task, 0).test
+    assert grouped is not None
+    assert grouped.rows.column("group") == ["site 2"]
     with pytest.raises(InputError, match=r"there is no column 'sauce'. Did you mean 'source'\?"):
         load(DataSettings(**files, columns={"group": "sauce"}), task, 0)
     empty = [*train[:3], {**train[3], "source": ""}]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from tunesmith.cli import advising, exporting, looking, selecting, show, talking, training, using
+from tunesmith.cli import advising, auditing, exporting, looking, selecting, show, talking, training, using
 from tunesmith.core.errors import InputError, InterruptedRunError, Problem, ResourceError, TunesmithError, shown
 
 # What the system may refuse, and what its owner can do about it.
@@ -58,6 +58,7 @@ for command in (
     training.resume,
     using.predict,
     using.evaluate,
+    auditing.audit,
     talking.chat,
     selecting.select,
     exporting.export,

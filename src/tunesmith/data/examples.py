@@ -71,14 +71,18 @@ def read_examples(
 
 
 def read_roles(
-    spec: Any, task: Task, columns: Mapping[str, str] | None, truth: bool = True, base: Path | None = None
+    spec: Any, task: Task, columns: Mapping[str, str] | None, truth: bool = True, base: Path | None = None, grouped: bool = False
 ) -> tuple[Rows, dict[str, str], list[Problem]]:
     """Rows with the columns of a task under their roles, the header of each role, and what is wrong with the rows that were left out.
 
-    Rows without a value that the task needs are left out too. Raises ``InputError`` where no row is left or a column is not there.
+    A column of groups that ``columns`` names must be there where the rows are to be ``grouped``. Rows without a value that the task needs
+    are left out too. Raises ``InputError`` where no row is left or a column is not there.
     """
     unit = next((column.unit for column in task.columns()), "line")
     rows, bad = read(spec, skip_bad=True, base=base, unit=unit)
+    named = (columns or {}).get(GROUP)
+    if named is not None and named not in rows.columns and not grouped:
+        columns = {role: header for role, header in (columns or {}).items() if role != GROUP}
     known = [*task.columns(), *([Column(GROUP, (), truth=True)] if GROUP in (columns or {}) else [])]
     headers = find(known, rows.columns, columns, rows.place(0)[0], truth)
     rows = located(parted(rows.renamed(headers), task), task, base or Path())

@@ -86,14 +86,16 @@ class _Loading:
         """Read the files of all splits."""
         problems: list[Problem] = []
         for split, spec in self._specs().items():
-            columns = {role: header for role, header in self.settings.columns.items() if role != GROUP or split == "train"}
             with collecting(problems):
-                self.rows[split], self.headers[split], bad = read_roles(spec, self.task, columns, base=self.base)
+                grouped, columns = split == "train", self.settings.columns
+                self.rows[split], self.headers[split], bad = read_roles(spec, self.task, columns, base=self.base, grouped=grouped)
                 self.bad += bad
         if problems:
             raise InputError(*problems)
         named = [f"{split} {describe(found)}" for split, found in self.headers.items() if found != self.headers["train"]]
         self.notes = [describe(self.headers["train"]), *named, *self.notes]
+        if without := [split for split, found in self.headers.items() if GROUP not in found and GROUP in self.headers["train"]]:
+            self.notes.append(f"groups: {' and '.join(without)} has no column '{self.settings.columns[GROUP]}'")
         self.total = len(self.rows["train"])
 
     def _specs(self) -> dict[str, Any]:

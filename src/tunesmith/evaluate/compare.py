@@ -51,7 +51,7 @@ def compare(name: str, task: Task, split: str, base: Judged, tuned: Judged, base
         "baselines": {baseline: _scalars(judged.metrics) for baseline, judged in baselines.items()},
         "flips": flips(base.correct, tuned.correct),
     }
-    return {key: _plain(value) for key, value in content.items()}
+    return {key: plain(value) for key, value in content.items()}
 
 
 def gain(metric: str, base: Judged, tuned: Judged) -> dict[str, dict[str, Any]]:
@@ -96,12 +96,12 @@ def _scalars(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in metrics.items() if isinstance(value, int | float | np.number)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Nested values as JSON can hold them: numpy's as Python's, None for a number that is not finite."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

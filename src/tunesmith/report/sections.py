@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import groupby
 
-from tunesmith.report import making, outcome
+from tunesmith.report import groups, making, outcome
 from tunesmith.report.facts import Facts, Section
 
 GROUPS = (outcome.SCORES, outcome.LEARNING, outcome.MISTAKES, making.DATA, making.MAKING)
 BUILDERS = (
     outcome.every_score,
     outcome.per_class,
+    groups.by_group,
+    groups.gaps,
     outcome.examples,
     outcome.loss_curve,
     outcome.score_curve,

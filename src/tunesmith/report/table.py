@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.report import numbers
+from tunesmith.report import groups, numbers
 from tunesmith.report.outcome import contender, contenders
 from tunesmith.report.verdict import judge
 
@@ -30,7 +30,8 @@ def cells(scores: Mapping[str, Any]) -> list[list[str]]:
 def verdict_lines(scores: Mapping[str, Any]) -> list[str]:
     """The verdict as lines of text."""
     verdict = judge(scores)
-    return [line for line in (f"{verdict.headline}. {verdict.sentence}", verdict.flips, verdict.advice) if line]
+    said = (f"{verdict.headline}. {verdict.sentence}", verdict.flips, verdict.advice, *groups.warnings(scores))
+    return [line for line in said if line]
 
 
 def plain(scores: Mapping[str, Any]) -> str:
