@@ -26,7 +26,7 @@ from tunesmith.model.sources import resolve
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import folder as folders
 from tunesmith.report.card import HUB_ID
-from tunesmith.tuned import finished_run, recipe_of, tasks_of, tell
+from tunesmith.tuned import ENSEMBLE, finished_run, recipe_of, tasks_of, tell
 
 MERGED, ADAPTER, WHOLE = "merged", "adapter", "whole"
 FORMS = (MERGED, ADAPTER)
@@ -74,6 +74,8 @@ def export(
         raise InputError(Problem("there is one adapter, and nothing to compose it with", "Name another run"))
     found = [finished_run(name, runs) for name in (run, *others)]
     for place in found:
+        if (place / ENSEMBLE).exists():
+            raise InputError(Problem("the run has no model of its own: it combines those of others", "Export one of them", str(place)))
         if tasks := tasks_of(place):
             remedy = f"Copy {place / 'model' / tasks[0]}, or name it as the model"
             raise InputError(Problem("the run has several tasks, and a plain model of each", remedy, str(place)))

@@ -15,7 +15,7 @@ import torch
 from tunesmith.core.errors import InputError, InterruptedRunError, Problem, TunesmithError
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import seed_of
-from tunesmith.data.encode import encode
+from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.load import Data, load
 from tunesmith.deciding import settled
 from tunesmith.engine import distributed
@@ -34,6 +34,7 @@ from tunesmith.report.facts import Facts
 from tunesmith.report.page import page
 
 RECIPE, RESOLVED = folders.RECIPES
+EVENTS = "events.jsonl"
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def train(
     Raises ``InputError`` before any work for what is wrong in the recipe or the data, and for a run that exists already.
     """
     made = recipe_of(recipe, keys)
-    if made.stages or made.tasks:
-        raise InputError(f"The recipe has several {'stages' if made.stages else 'tasks'}", remedy="Give it to tunesmith.train")
+    if several := "stages" if made.stages else "tasks" if made.tasks else "trials" if made.search else "":
+        raise InputError(f"The recipe has several {several}", remedy="Give it to tunesmith.train")
     return begun(made, (Path(runs), run), watch, carry_out)
 
 
@@ -149,12 +150,44 @@ def leaving(folder: Path, new: bool) -> Iterator[None]:
 
 def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | None = None) -> Report:
     """recipe -> data -> model -> strategies -> fit -> evaluate -> report. ``data`` are those of the recipe, where they are read already."""
-    task, seed = recipe.task, recipe.seed
+    say = speaker(watch)
+    learned = learn(recipe, folder, watch, data, say)
+    fitted, events = learned.fitted, read_events(folder / EVENTS)
+    say("judging the tuned model, its base and simple baselines on the same rows")
+    proof = prove(learned.recipe, fitted, learned.data, training_time(events))
+    facts = gather(learned.recipe, fitted, learned.rows, learned.data, proof, folder)
+    if distributed.first():
+        write(learned.recipe, fitted, proof, facts, folder)
+    distributed.barrier()
+    return Report(folder, proof.scores, facts)
+
+
+def speaker(watch: Sequence[Observer]) -> Callable[[str], None]:
+    """What tells all observers a line for the user."""
 
     def say(message: str) -> None:
         for observer in watch:
             observer.say(message)
 
+    return say
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A model that is trained and not judged yet: by which recipe, with what it left open decided; on which data, and as which items."""
+
+    recipe: Recipe
+    data: Data
+    rows: Encoded
+    fitted: Fitted
+
+
+def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | None, say: Callable[[str], None]) -> Learned:
+    """recipe -> data -> model -> strategies -> fit, from wherever the run in ``folder`` stands. ``say`` is told of data and model.
+
+    Raises ``InterruptedRunError`` where it was asked to stop.
+    """
+    task, seed = recipe.task, recipe.seed
     data = data or load(recipe.data, task, seed, recipe.base_folder)
     for note in data.notes:
         say(note)
@@ -171,7 +204,7 @@ def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Dat
     if data.validation is not None:
         score = scorer(task, data.validation, encode(data.validation, task, model.tokenizer), model.tokenizer)
     checkpoints = Checkpoints(folder / "checkpoints", training.keep, {"recipe": recipe_hash(recipe), "data": data.fingerprint})
-    events = EventLog(folder / "events.jsonl", training.log_every)
+    events = EventLog(folder / EVENTS, training.log_every)
     for line in decided:
         say(line)
         events.say(line)
@@ -180,13 +213,7 @@ def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Dat
         raise interruption(folder, fitted.run.clock.step, checkpoints.interrupted_by())
     if training.ship == "best":
         checkpoints.load_best(fitted.run)
-    say("judging the tuned model, its base and simple baselines on the same rows")
-    proof = prove(recipe, fitted, data, training_time(read_events(events.path)))
-    facts = gather(recipe, fitted, rows, data, proof, folder)
-    if distributed.first():
-        write(recipe, fitted, proof, facts, folder)
-    distributed.barrier()
-    return Report(folder, proof.scores, facts)
+    return Learned(recipe, data, rows, fitted)
 
 
 def write(recipe: Recipe, fitted: Fitted, proof: Proof, facts: Facts, folder: Path) -> None:

@@ -89,7 +89,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(train: Train, tmp_path: Pat
     assert caught.value.exit_code == 130
     folder = tmp_path / "runs" / "stopped"
     first = (folder / "1-text_classification" / "scores.json").stat().st_mtime_ns
-    with pytest.raises(InputError, match=r"this is a stage of a run.*tunesmith resume .*stopped`"):
+    with pytest.raises(InputError, match=r"this is a part of a run.*tunesmith resume .*stopped`"):
         tunesmith.resume(folder / "2-text_classification")
     tunesmith.resume(folder)
     assert (folder / "1-text_classification" / "scores.json").stat().st_mtime_ns == first

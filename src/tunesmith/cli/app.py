@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from tunesmith.cli import advising, auditing, exporting, looking, selecting, show, talking, training, using
+from tunesmith.cli import advising, auditing, combining, exporting, looking, selecting, show, talking, training, using
 from tunesmith.core.errors import InputError, InterruptedRunError, Problem, ResourceError, TunesmithError, shown
 
 # What the system may refuse, and what its owner can do about it.
@@ -55,7 +55,10 @@ for command in (
     looking.check,
     looking.explain,
     training.train,
+    training.search,
     training.resume,
+    combining.compare,
+    combining.ensemble,
     using.predict,
     using.evaluate,
     auditing.audit,

@@ -1,4 +1,4 @@
-"""Commands that train: quickstart, train, resume."""
+"""Commands that train: quickstart, train, search, resume."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tunesmith.cli import show
+from tunesmith.core.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from tunesmith.recipes.recipe import Recipe
@@ -67,6 +68,31 @@ def train(recipe: str, overrides: tuple[str, ...], run: str, runs: str, as_json:
 
 
 @click.command()
+@show.recipe_argument
+@show.overrides_argument
+@click.option("--trials", type=click.IntRange(min=1), help="Recipes that are tried at most; what the recipe says when absent.")
+@click.option("--time", "most", metavar="TIME", help="Time after which no other trial begins: 30min, 2h.")
+@click.option("--run", default="", metavar="NAME", help="Name of the run; the recipe's name when absent.")
+@show.runs_option
+@show.json_option
+def search(recipe: str, overrides: tuple[str, ...], trials: int | None, most: str | None, run: str, runs: str, as_json: bool) -> None:
+    """Find the best of many recipes: what varies stands under search.
+
+    Trials are judged on the validation rows, the best one then on the test rows; its model
+    is that of the run. Ctrl-C leaves the search resumable.
+    """
+    show.passing("Getting ready ...")
+    from tunesmith.recipes.recipe import read_recipe
+
+    given = {"trials": trials, "time": most}
+    made = read_recipe(recipe, [*overrides, *(f"search.{key}={value}" for key, value in given.items() if value is not None)])
+    if made.search is None:
+        remedy = "Add search: {space: {training.learning_rate: {low: 1e-5, high: 1e-3, scale: log}}}, for example"
+        raise InputError(Problem("the recipe does not say what to search", remedy, recipe))
+    _finish(_train(made, run, runs), as_json)
+
+
+@click.command()
 @show.run_argument
 @show.runs_option
 @show.json_option
@@ -103,5 +129,10 @@ def _finish(report: Report, as_json: bool) -> None:
     if as_json:
         show.document({"run": str(report.folder), "scores": report.scores})
         return
+    if "search" in report.scores:
+        from tunesmith.studies.trials_report import SHOWN, table
+
+        head, rows = table(report.scores["search"])
+        show.rows(rows[:SHOWN], head)
     show.scores(report.scores)
     show.places(report.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -39,6 +40,16 @@ def weights_in(folder: Path) -> Path:
     if len(found) == 1:
         return found[0]
     raise InputError(_without_weights(folder, found))
+
+
+def digest(folder: Path) -> str:
+    """The SHA-256 of all files of a folder with their names."""
+    state = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        state.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        with path.open("rb") as file:
+            state.update(hashlib.file_digest(file, "sha256").digest())
+    return state.hexdigest()
 
 
 def tensorflow_index(folder: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -165,7 +166,9 @@ class Document:
             return found[0]
         if found:
             raise LookupError(f"The recipe has {len(found)} strategies '{name}'", f"Use the number: strategies.{found[0]}.{name}")
-        raise LookupError(f"The recipe has no strategy '{name}'", "Add it to the list under strategies")
+        near = difflib.get_close_matches(name, [strategy for _, strategy in self.strategies()], n=1)
+        remedy = f"Did you mean {near[0]}?" if near else "Add it to the list under strategies"
+        raise LookupError(f"The recipe has no strategy '{name}'", remedy)
 
 
 def _copied(value: Any) -> Any:

@@ -23,6 +23,7 @@ from tunesmith.recipes.find import name_of
 from tunesmith.recipes.homes import home, levels
 from tunesmith.recipes.mixture import Membership, memberships, mixing_of, single_task
 from tunesmith.recipes.routing import routing_of
+from tunesmith.recipes.search import Search, search_of
 from tunesmith.recipes.validate import Remedy, as_plain, build
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Recipe:
     ``mixing``       the rule by which the rows of a step are drawn from them
     ``single_task``  whether each of them is trained alone too, and compared with what it is among the others
     ``membership``   of a task among several: what its loss weighs, and whether it is judged
+    ``search``       which of its keys vary, where the best of several recipes is looked for
     ``auto``         that strategies, rate and length are still to be chosen: by ``deciding.py``, from the data and the model
     """
 
@@ -69,6 +71,7 @@ class Recipe:
     mixing: Mixing | None = None
     single_task: bool = False
     membership: Membership = field(default_factory=Membership)
+    search: Search | None = None
     auto: Auto | None = None
 
     @property
@@ -107,6 +110,7 @@ class _Written:
     mixing: Any = setting(None, "of several tasks: the rule by which the rows of a step are drawn from them")
     single_task: Any = setting(None, "of several tasks: whether each is trained alone too, and the report compares both")
     routing: Any = setting(None, "of a sequence: a model of its own for each stage, and a router by nearest prototype: {prototypes: 1}")
+    search: Any = setting(None, "which keys vary, where the best of several recipes is looked for: {space: {KEY: [VALUES]}}")
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -169,6 +173,7 @@ def _own_tree(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
         "data": as_plain(recipe.data, changed_only),
         "strategies": strategies,
         "training": training,
+        **({"search": as_plain(recipe.search, changed_only)} if recipe.search else {}),
     }
 
 
@@ -205,10 +210,11 @@ def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: st
     auto = _auto(document) if document.auto else None
     strategies, watch = strategies_of(value["strategies"], document, places) if not document.auto else ([], [])
     stages.refuse_alone(document)
+    search = search_of(document, folder, recipe_from)
     document.finish()
     assert written and task and data and training  # noqa: PT018 (what is None has left a problem)
     name, base_folder = written.name or name or name_of(task).rpartition(":")[2], (folder / written.base_folder).resolve()
-    return Recipe(model, task, data, strategies, watch, training, name, written.baselines, base_folder, auto=auto)
+    return Recipe(model, task, data, strategies, watch, training, name, written.baselines, base_folder, search=search, auto=auto)
 
 
 def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:

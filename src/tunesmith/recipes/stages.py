@@ -57,6 +57,8 @@ def split(document: Document, key: str) -> list[Document]:
     if not isinstance(entries, Mapping if key in NAMED else list | tuple) or not entries:
         document.refuse((key,), f"{key} must be {FORM[key][0]}", FORM[key][1])
         return []
+    if document.value.pop("search", None) is not None:
+        document.refuse(("search",), f"search is not read: the recipe has {key}", "Search a recipe of one task alone")
     numbered = list(entries.items() if isinstance(entries, Mapping) else enumerate(entries))
     parts = [part for place, entry in numbered if (part := _part(document, key, place, entry))]
     for keys in _unread(document, key, [entry for _, entry in numbered if isinstance(entry, Mapping)]):

@@ -99,31 +99,44 @@ def label(stages: Sequence[Recipe], number: int) -> str:
     return f"{number + 1:0{len(str(len(stages)))}d}-{stages[number].name}"
 
 
-def trained(stage: Recipe, place: Path, watch: Sequence[Observer], data: Data, whole: Path | None = None) -> Report:
+def trained(stage: Recipe, place: Path, watch: Sequence[Observer], data: Data | None, whole: Path | None = None) -> Report:
     """The report of one stage, from wherever it stands. An interruption names the whole run, in the folder around or in ``whole``."""
+    with within(whole or place.parent, f"{'stage' if whole is None else 'alone,'} {place.name}"):
+        settle_in(stage, place)
+        return carry_out(stage, place, watch, data)
+
+
+def settle_in(part: Recipe, place: Path) -> None:
+    """Make the folder of a part of a run, and write what it begins with."""
     if distributed.first():
         place.mkdir(parents=True, exist_ok=True)
     distributed.barrier()
-    describe(stage, place)
+    describe(part, place)
+
+
+@contextmanager
+def within(whole: Path, part: str) -> Iterator[None]:
+    """An interruption says in which ``part`` of a run it came, and how the whole of it goes on."""
     try:
-        return carry_out(stage, place, watch, data)
+        yield
     except InterruptedRunError as error:
-        message = f"{'stage' if whole is None else 'alone,'} {place.name}: {error.problems[0].message}"
-        stopped = InterruptedRunError(message, remedy=folders.resuming(whole or place.parent))
+        stopped = InterruptedRunError(f"{part}: {error.problems[0].message}", remedy=folders.resuming(whole))
         stopped.exit_code = error.exit_code
         raise stopped from error
 
 
 def as_trained(recipe: Recipe, places: Sequence[Path]) -> Recipe:
-    """The recipe with what ``strategies: auto`` chose in its stages, as they wrote it down."""
+    """The recipe with what ``strategies: auto`` chose in its stages."""
+    return replace(recipe, stages=[decided(stage, place) for stage, place in zip(recipe.stages, places, strict=True)])
 
-    def decided(stage: Recipe, place: Path) -> Recipe:
-        written, _ = yaml.read_file(place / RESOLVED)
-        found = recipe_from({**written, "task": stage.task, "data": stage.data})
-        return replace(stage, strategies=found.strategies, watch=found.watch, training=found.training, auto=None)
 
-    pairs = zip(recipe.stages, places, strict=True)
-    return replace(recipe, stages=[decided(stage, place) if stage.auto else stage for stage, place in pairs])
+def decided(part: Recipe, place: Path) -> Recipe:
+    """A part of a run with what ``strategies: auto`` chose, as it wrote it down."""
+    if not part.auto:
+        return part
+    written, _ = yaml.read_file(place / RESOLVED)
+    found = recipe_from({**written, "task": part.task, "data": part.data})
+    return replace(part, strategies=found.strategies, watch=found.watch, training=found.training, auto=None)
 
 
 def hand_on(stages: Sequence[Recipe], data: Sequence[Data], before: Path | None) -> None:

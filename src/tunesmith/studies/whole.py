@@ -15,6 +15,7 @@ from tunesmith.report import folder as folders
 from tunesmith.run import Carry, Report
 from tunesmith.studies import mixture
 from tunesmith.studies.routed import carry_routed
+from tunesmith.studies.search import carry_search
 from tunesmith.studies.stages import carry_stages, hand_on, label, prepare
 
 
@@ -45,15 +46,15 @@ def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | 
     folder = one.unfinished(folder)
     around = folder.resolve().parent
     if (around / one.RECIPE).is_file():
-        raise InputError(Problem("this is a stage of a run", folders.resuming(around), str(folder)))
+        raise InputError(Problem("this is a part of a run", folders.resuming(around), str(folder)))
     made = one.recipe_of(recipe or folder / one.RECIPE, {})
     return one.resumed(made, folder, watch, carry_of(made))
 
 
 def carry_of(recipe: Recipe) -> Carry:
-    """What carries a recipe out: several tasks together, several stages in turn or each by itself, or one of each."""
-    if recipe.routing:
-        return carry_routed
+    """What carries a recipe out: several tasks together, several stages in turn or each by itself, many trials, or one of each."""
+    if recipe.routing or recipe.search:
+        return carry_routed if recipe.routing else carry_search
     return mixture.carry_tasks if recipe.tasks else carry_stages if recipe.stages else one.carry_out
 
 
@@ -61,6 +62,8 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> dict[str, checking.Chec
     """What is known before training, for each stage by its name. A later stage is timed on the model that the first one begins with."""
     if recipe.tasks:
         return {recipe.name: mixture.check(recipe, say)}
+    if recipe.search:
+        say(f"search: up to {recipe.search.trials} trials, of which this is about one")
     return {name: checking.check(stage, say) for name, stage in staged(recipe)}
 
 

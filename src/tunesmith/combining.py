@@ -1,0 +1,179 @@
+"""Predictions of several models become one: by votes, by means of probabilities, or by weights that are fitted to other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.label_task import ANSWER, LabelTask
+from tunesmith.core.task import Prediction, Row, Task
+from tunesmith.data.choice_items import chosen
+from tunesmith.tasks.multiple_choice import MultipleChoice
+from tunesmith.tasks.token_classification import TokenClassification
+
+Tables = npt.NDArray[np.float64]  # (members, rows, answers)
+
+VOTE, AVERAGE = "vote", "average"
+TIE = 1e-6  # what probabilities count beside votes: where votes are equal, they decide
+ROUNDS = 50  # of the greedy selection
+LEAST = 1e-12  # probability that is told from none
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels, or values: a row of the table has the probability of each label, or the value."""
+
+    task: LabelTask
+
+    def table(self, predictions: Sequence[Prediction], rows: Sequence[Row]) -> Tables:
+        return self.task.table(predictions).numpy()
+
+    def predictions(self, table: Tables, rows: Sequence[Row]) -> list[Prediction]:
+        return self.task.predictions(torch.from_numpy(table))
+
+    def votes(self, tables: Tables) -> Tables:
+        """The share of the votes that each label has; of several labels, half of the votes become the threshold."""
+        if self.task.kind == "single":
+            return shares(tables)
+        given = (tables >= self.task.threshold).mean(axis=0)
+        return np.interp(given, [0, 0.5, 1], [0, self.task.threshold, 1])
+
+    def loss(self, table: Tables, rows: Sequence[Row]) -> float:
+        """Log loss; of values the squared error."""
+        truth = self.task.targets(rows, torch.float64).numpy()
+        if self.task.kind == "single":
+            return log_loss(table, truth)
+        if self.task.kind == "multi":
+            return float(-np.log(np.maximum(np.where(truth > 0, table, 1 - table), LEAST)).mean())
+        return float(np.square(table[:, 0] - truth).mean())
+
+    def answer(self, prediction: Prediction) -> Any:
+        return prediction[ANSWER[self.task.kind]]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One of several texts: a row of the table has the probability of each, and 0 where a row has fewer."""
+
+    task: MultipleChoice
+
+    def table(self, predictions: Sequence[Prediction], rows: Sequence[Row]) -> Tables:
+        table = np.zeros((len(rows), max((len(row["choices"]) for row in rows), default=0)))
+        for own, prediction in zip(table, predictions, strict=True):
+            own[: len(prediction["probabilities"])] = prediction["probabilities"]
+        return table
+
+    def predictions(self, table: Tables, rows: Sequence[Row]) -> list[Prediction]:
+        return [chosen(own[: len(row["choices"])].tolist(), row["choices"]) for own, row in zip(table, rows, strict=True)]
+
+    def votes(self, tables: Tables) -> Tables:
+        return shares(tables)
+
+    def loss(self, table: Tables, rows: Sequence[Row]) -> float:
+        return log_loss(table, np.array([row["answer"] for row in rows], np.int64))
+
+    def answer(self, prediction: Prediction) -> Any:
+        return prediction["index"]
+
+
+Form = Labels | Choices
+
+
+def form_of(task: Task) -> Form | None:
+    """How the predictions of a task are a table; None where they are none."""
+    return Labels(task) if isinstance(task, LabelTask) else Choices(task) if isinstance(task, MultipleChoice) else None
+
+
+def check(task: Task, how: str, name: str) -> None:
+    """Raise ``InputError`` where predictions of the task of a run cannot be combined so."""
+    if isinstance(task, TokenClassification):
+        if how == VOTE:
+            return
+        raise InputError(Problem("tags are voted on: predictions have no probabilities of the others", "Take --how vote, or soup", name))
+    if form_of(task) is None:
+        raise InputError(Problem("the answers of this task cannot be combined", "Take --how soup, which averages weights", name))
+    if how == VOTE and getattr(task, "kind", "") == "regression":
+        raise InputError(Problem("values are not voted on", "Take --how average, weighted or soup", name))
+
+
+def combine(
+    task: Task, how: str, weights: Sequence[float], members: Sequence[Sequence[Prediction]], rows: Sequence[Row]
+) -> list[Prediction]:
+    """One prediction for each of ``rows``, which ``Task.read`` returned, from those of several members. Weights sum to 1."""
+    if not rows:
+        return []
+    form = form_of(task)
+    if form is None:
+        return [tagged(task, list(of_row), row) for *of_row, row in zip(*members, rows, strict=True)]
+    tables = np.stack([form.table(predictions, rows) for predictions in members])
+    return form.predictions(form.votes(tables) if how == VOTE else mean(tables, weights), rows)
+
+
+def mean(tables: Tables, weights: Sequence[float]) -> Tables:
+    """The weighted mean over members: (rows, answers)."""
+    return np.asarray(np.tensordot(np.asarray(weights, float), tables, axes=1))
+
+
+def shares(tables: Tables) -> Tables:
+    """The share of members whose likeliest answer each is, (rows, answers); of equal votes the likelier one has a little more."""
+    answers = tables.argmax(axis=2)[..., None] == np.arange(tables.shape[2])
+    return np.asarray((answers.mean(axis=0) + TIE * tables.mean(axis=0)) / (1 + TIE))
+
+
+def tagged(task: Any, members: Sequence[Prediction], row: Row) -> Prediction:
+    """The tags of a text that most members give, the surer ones where votes are equal, as the likeliest sequence that the scheme allows."""
+    votes = np.full((len(row["starts"]), len(task.labels)), LEAST)
+    for prediction in members:
+        for place, (tag, sure) in enumerate(zip(prediction["tags"], prediction["confidences"], strict=True)):
+            votes[place, task.labels.index(tag)] += (1 + TIE * sure) / len(members)
+    scores = np.log(votes / votes.sum(axis=1, keepdims=True))
+    part = {name: row[name] for name in ("text", "starts", "ends")}
+    found: Prediction = task.merge([{**part, "places": list(range(len(votes))), "scores": scores}])
+    return found
+
+
+def log_loss(table: Tables, truth: npt.NDArray[np.int64]) -> float:
+    """The mean of minus the logarithm of the true answer's probability."""
+    return float(-np.log(np.maximum(table[np.arange(len(truth)), truth], LEAST)).mean())
+
+
+def greedy_weights(tables: Tables, loss: Callable[[Tables], float]) -> list[float]:
+    """A weight for each member, which sum to 1: how often it is chosen, one after the other, so that the mean of those chosen loses least.
+
+    The best of all rounds counts, so weights are never worse than the best member alone, on the rows that they are fitted to.
+
+    Source: Caruana et al. 2004, "Ensemble Selection from Libraries of Models", sections 2.1 (with replacement) and 2.2 (the best first).
+    """
+    counts, total = np.zeros(len(tables)), np.zeros_like(tables[0])
+    best, kept = np.inf, counts
+    for chosen_so_far in range(ROUNDS):
+        losses = [loss((total + table) / (chosen_so_far + 1)) for table in tables]
+        member = int(np.argmin(losses))
+        counts, total = counts + (np.arange(len(tables)) == member), total + tables[member]
+        if losses[member] < best:
+            best, kept = losses[member], counts
+    return [float(share) for share in kept / kept.sum()]
+
+
+def agreement(task: Task, members: Sequence[Sequence[Prediction]]) -> list[list[float]]:
+    """How much each member agrees with each: the share of rows with the same answer; of values their correlation."""
+    form = form_of(task)
+    answers = [[prediction["tags"] if form is None else form.answer(prediction) for prediction in member] for member in members]
+    found = np.eye(len(members))
+    for one, other in combinations(range(len(members)), 2):
+        found[one, other] = found[other, one] = alike(answers[one], answers[other], getattr(task, "kind", "") == "regression")
+    return [[float(value) for value in row] for row in found]
+
+
+def alike(one: Sequence[Any], other: Sequence[Any], values: bool) -> float:
+    """The share of equal answers; the correlation of ``values``, 0 where one of the two is constant."""
+    if not values:
+        return float(np.mean([a == b for a, b in zip(one, other, strict=True)]))
+    return float(np.corrcoef(one, other)[0, 1]) if np.ptp(one) > 0 and np.ptp(other) > 0 else 0.0

@@ -1,0 +1,169 @@
+"""The best of many recipes: trials are trained in turn and judged on the validation rows, and the best of them on the test rows."""
+
+from __future__ import annotations
+
+import gc
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from tunesmith.core.errors import DivergedError, InputError, Problem, ResourceError
+from tunesmith.core.observer import Observer
+from tunesmith.core.run import best_index
+from tunesmith.data.load import load
+from tunesmith.engine import distributed
+from tunesmith.engine.stack import Stack
+from tunesmith.evidence import command
+from tunesmith.model.build import build_for
+from tunesmith.recipes.limits import seconds_of
+from tunesmith.recipes.recipe import Recipe, recipe_from, shortened
+from tunesmith.recipes.search import Search, overrides
+from tunesmith.run import Report, learn, speaker
+from tunesmith.studies import trials_report
+from tunesmith.studies.cutting import Cutting
+from tunesmith.studies.stages import decided, settle_in, trained, within, write
+from tunesmith.studies.trials import BEGUN, CUT, DONE, FAILED, Trial, best_of, importances, next_values
+
+Say = Callable[[str], None]
+
+
+def carry_search(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:
+    """Try recipes from wherever the search stands, then judge the best of them, whose model and report become those of the run.
+
+    What is tried next depends on the trials before alone, which are read from their files: a search that was killed goes on as if it
+    had not been.
+    """
+    say, search = speaker(watch), _search(recipe)
+    check(recipe)
+    better, metric = recipe.task.higher_is_better, recipe.task.primary
+    trials: list[Trial] = []
+    while (trial := upcoming(recipe, trials, folder, say)) is not None:
+        if trial.state == BEGUN:
+            say(f"trial {trial.number} of {search.trials}: {trials_report.settings(trial.values)}")
+            place = place_of(folder, search, trial.number)
+            trial = tried(recipe, trial, trials, place, watch)
+            if distributed.first():
+                trial.write(place)
+            distributed.barrier()
+            leads = trial is best_of([*trials, trial], better)
+            say(f"trial {trial.number}: {trials_report.outcome(trial, metric)}" + (", the best so far" if leads else ""))
+        trials.append(trial)
+        if distributed.first():
+            forget(folder, search, trials, best_of(trials, better))
+    if best_of(trials, better) is None:
+        reasons = [f"trial {trial.number} ({trials_report.settings(trial.values)}) {trial.state}: {trial.reason}" for trial in trials]
+        raise InputError(Problem("no trial reached its end", "Search other values"), *reasons)
+    return finished(recipe, trials, folder, watch)
+
+
+def _search(recipe: Recipe) -> Search:
+    assert recipe.search is not None
+    return recipe.search
+
+
+def check(recipe: Recipe) -> None:
+    """Read the data of a recipe and build its model: what is wrong with it is wrong with every trial, and raised at once."""
+    data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
+    if data.validation is None:
+        message = "a search chooses by the validation rows, and there are none"
+        raise InputError(Problem(message, "Give data.validation: 10%, or a file"))
+    Stack(recipe.strategies, recipe.task)
+    build_for(recipe.task, recipe.model_spec)
+
+
+def place_of(folder: Path, search: Search, number: int) -> Path:
+    """The folder of a trial: ``trial-07``."""
+    return folder / f"trial-{number:0{len(str(search.trials))}d}"
+
+
+def upcoming(recipe: Recipe, before: Sequence[Trial], folder: Path, say: Say) -> Trial | None:
+    """The trial after those ``before``, as its file has it where it began already. None where the search is over."""
+    search, number = _search(recipe), len(before) + 1
+    if number > search.trials:
+        return None
+    place = place_of(folder, search, number)
+    if (known := Trial.read(place)) is not None:
+        return known
+    spent = sum(trial.seconds for trial in before)
+    if before and search.time is not None and spent >= seconds_of(search.time):
+        say(f"the search ends after {len(before)} trials: {search.time} are over")
+        return None
+    values = next_values(search, before, recipe.task.higher_is_better, recipe.seed)
+    if values is None:
+        say(f"the search ends after {len(before)} trials: all values were tried")
+        return None
+    trial = Trial(number, values)
+    settle_in(varied(recipe, values), place)
+    if distributed.first():
+        trial.write(place)
+    distributed.barrier()
+    return trial
+
+
+def varied(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    """The recipe of a trial."""
+    return recipe_from({**_search(recipe).given, "base_folder": str(recipe.base_folder)}, overrides(values))
+
+
+def tried(recipe: Recipe, trial: Trial, before: Sequence[Trial], place: Path, watch: Sequence[Observer]) -> Trial:
+    """What came of a trial. One that diverges or is refused has failed, and is not the end of the search."""
+    search, better, began = _search(recipe), recipe.task.higher_is_better, time.perf_counter()
+    curves = {state: [other.signed(better) for other in before if other.state == state] for state in (DONE, CUT)}
+    cuts = search.prune != "none" and trial.number > search.startup
+    cutting = [Cutting(search.prune, curves[DONE], curves[CUT])] if cuts else []
+    say = speaker(watch) if trial.number == 1 else lambda message: None  # the data and the model are mostly the same
+    try:
+        with within(place.parent, f"trial {trial.number}"):
+            learned = learn(varied(recipe, trial.values), place, [*watch, *cutting], None, say)
+    except (InputError, DivergedError, ResourceError) as error:
+        found = replace(trial, state=FAILED, reason=error.problems[0].message)
+    else:
+        curve = [float(scores[recipe.task.primary]) for scores in learned.fitted.run.evaluations]
+        shipped = curve[best_index(curve, better) if learned.recipe.training.ship == "best" else -1]
+        found = replace(trial, state=DONE, curve=[value if math.isfinite(value) else None for value in curve])
+        if any(cut.ended for cut in cutting):
+            found = replace(found, state=CUT, reason=cutting[0].ended)
+        elif math.isfinite(shipped):
+            found = replace(found, score=shipped)
+        else:
+            found = replace(found, state=FAILED, reason=f"{recipe.task.primary} is not defined for its predictions")
+        del learned
+    gc.collect()
+    return replace(found, seconds=round(time.perf_counter() - began, 2))
+
+
+def forget(folder: Path, search: Search, trials: Sequence[Trial], best: Trial | None) -> None:
+    """Take away the checkpoints of trials that another one beats."""
+    for trial in trials:
+        if trial is not best:
+            shutil.rmtree(place_of(folder, search, trial.number) / "checkpoints", ignore_errors=True)
+
+
+def finished(recipe: Recipe, trials: Sequence[Trial], folder: Path, watch: Sequence[Observer]) -> Report:
+    """Judge the best trial, and report on all."""
+    search, better = _search(recipe), recipe.task.higher_is_better
+    best = best_of(trials, better)
+    assert best is not None
+    made, place = varied(recipe, best.values), place_of(folder, search, best.number)
+    speaker(watch)(f"the best of {len(trials)} is trial {best.number}: {trials_report.settings(best.values)}")
+    with within(folder, f"trial {best.number}"):
+        report = trained(made, place, watch, None, folder)
+    found = {
+        "metric": recipe.task.primary,
+        "higher_is_better": better,
+        "best": best.number,
+        "trials": [asdict(trial) for trial in trials],
+        "importance": importances(search, trials, better),
+    }
+    scores = {**report.scores, "search": found}
+    sections = [*report.facts.sections, *trials_report.sections(found)]
+    about = {"name": folder.name, "recipe_text": shortened(recipe), "command": command(recipe, folder)}
+    facts = replace(report.facts, scores=scores, sections=sections, **about)
+    if distributed.first():
+        write(decided(made, place), facts, place, folder)
+    distributed.barrier()
+    return Report(folder, scores, facts)
