@@ -65,13 +65,15 @@ def tiny_fit(
 ) -> Fitted:
     """Train a tiny model with strategies and observers, checkpoints and events going to ``folder``.
 
-    A folder that holds checkpoints is resumed. The model is the same at each call. Strategies that need several tasks or images get them.
+    A folder that holds checkpoints is resumed. The model is the same at each call, every other row is of another
+    group. Strategies that need several tasks or images get them.
     """
     for capability in fitting(parts) if make_task is None else ():
         return FITS[capability](folder, parts, **changes)
     task, rows = (make_task or TextClassification.example)()
     examples = learned(task, rows)
     data = encode(examples, task, tiny.tokenizer())
+    data.mark("group", np.arange(len(examples)) % 2)
     module = tiny.bert(num_labels=2)
     for part in module.modules():
         if isinstance(part, torch.nn.Dropout):

@@ -28,6 +28,7 @@ SAMPLE = 16  # pairs in the quick run; which ones changes with the commit, so th
 
 # The setting at which a strategy must leave training as it is, to the last bit.
 NEUTRAL: dict[str, dict[str, Any]] = {
+    "adversarial_debiasing": {"strength": 0.0},
     "augment": {"share": 0.0},
     "back_translation": {"share": 0.0},
     "balance": {"power": 1.0},
@@ -48,6 +49,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "distil": {"mix": 0.0},
     "dropout": {"rate": 0.1},  # what the tiny model has
     "ewc": {"strength": 0.0},
+    "fairness": {"strength": 0.0},
     "few_shot": {"until": Span(0, "st")},
     "fgm": {"strength": 0.0},
     "focal": {"gamma": 0.0},
@@ -79,7 +81,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 }
 CHANGES_BY_BEING_THERE = {
     *("adapter", "adaptive", "bitfit", "chain_thaw", "dataset_map", "early_stop", "layer_norm", "lora", "p_tuning"),
-    *("famo", "grad_norm", "pcgrad", "uncertainty"),
+    *("famo", "grad_norm", "group_dro", "pcgrad", "uncertainty"),
     *("peft", "prefix", "prompt", "qlora", "schedule_free", "surgical", "thaw", "unfreeze"),
 }
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.loss import Loss
-from tunesmith.core.run import Run
+from tunesmith.core.run import Run, seed_of
+from tunesmith.model.beside import learn_beside
 from tunesmith.model.body import body, recorded
 
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # multiples of the mean squared distance
@@ -59,9 +60,13 @@ def judging(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def classifier(width: int) -> nn.Module:
-    """Features (rows, ``width``) to how likely they are of the other domain: (rows, 1) logits."""
-    return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
+def classifier_beside(run: Run, name: str, width: int, outputs: int) -> nn.Module:
+    """What judges features (rows, ``width``) by (rows, ``outputs``) logits, and learns beside the model of a run as its module ``name``."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed_of(run.seed, name))
+        judge = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, outputs))
+    learn_beside(run, name, judge)
+    return judge
 
 
 def annealed(progress: float) -> float:

@@ -13,6 +13,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.data.groups import groups_of
 
 Classes = npt.NDArray[np.int64]
 
@@ -70,21 +71,17 @@ def classes_of(rows: Sequence[Any]) -> Classes:
     return np.array(labels, np.int64)
 
 
-def groups_of(rows: Sequence[Any]) -> Classes:
-    """The group of each encoded row, (rows,). Raises ``InputError`` where they have none."""
-    groups = [row.get("group") for row in rows]
-    if None in groups:
-        raise InputError(Problem("balance: the rows have no group each", "Name the column that holds it: data.columns: {group: COLUMN}"))
-    return np.array(groups, np.int64)
-
-
 def cells_of(rows: Sequence[Any]) -> Classes:
     """A number for each class within each group, (rows,). Raises ``InputError`` where rows have no class or no group."""
-    groups = groups_of(rows)
+    groups = groups_of(rows, "balance")
     return classes_of(rows) * np.int64(groups.max() + 1) + groups
 
 
-KINDS: dict[str, Callable[[Sequence[Any]], Classes]] = {"class": classes_of, "group": groups_of, "cell": cells_of}
+KINDS: dict[str, Callable[[Sequence[Any]], Classes]] = {
+    "class": classes_of,
+    "group": lambda rows: groups_of(rows, "balance"),
+    "cell": cells_of,
+}
 NAMES = {"class": "classes", "group": "groups", "cell": "cells of class and group"}
 
 

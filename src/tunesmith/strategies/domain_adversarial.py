@@ -12,13 +12,12 @@ from torch import Tensor, nn
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
-from tunesmith.core.run import Run, seed_of
+from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.encode import Encoded
 from tunesmith.data.unlabelled import batch_of, drawn, unlabelled
-from tunesmith.model.beside import learn_beside
-from tunesmith.model.domains import annealed, both, check_features, classifier, reversed_gradient
+from tunesmith.model.domains import annealed, both, check_features, classifier_beside, reversed_gradient
 
 CLASSIFIER = "domain_classifier"  # the name under which it hangs below the model
 
@@ -49,10 +48,7 @@ class DomainAdversarial(Strategy):
         check_features(run.model, "domain_adversarial")
         self._target = unlabelled(self.target, run, "domain_adversarial", "target")
         config: Any = run.model.config
-        with torch.random.fork_rng():
-            torch.manual_seed(seed_of(run.seed, CLASSIFIER))
-            self._classifier = classifier(config.get_text_config().hidden_size)
-        learn_beside(run, CLASSIFIER, self._classifier)
+        self._classifier = classifier_beside(run, CLASSIFIER, config.get_text_config().hidden_size, 1)
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         if self._target is None:

@@ -1,0 +1,42 @@
+"""Which group a row is of: a value of the column that ``data.columns: {group: COLUMN}`` names, by number in the order of the names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.run import Run
+
+Groups = npt.NDArray[np.int64]
+
+
+def groups_of(rows: Sequence[Any], strategy: str) -> Groups:
+    """The group of each encoded row, (rows,). Raises ``InputError`` where they have none."""
+    groups = [row.get("group") for row in rows]
+    if None in groups:
+        message = f"{strategy}: the rows have no group each"
+        raise InputError(Problem(message, "Name the column that holds it: data.columns: {group: COLUMN}"))
+    return np.array(groups, np.int64)
+
+
+def by_example(run: Run, strategy: str) -> Tensor:
+    """The group of each training row, (rows,), in the order of the data. That there is one alone is told; ``InputError`` for none."""
+    groups = groups_of(run.train, strategy)
+    found = torch.full((max((item["row"] for item in run.train), default=-1) + 1,), -1)
+    found[[item["row"] for item in run.train]] = torch.from_numpy(groups)
+    if len(groups) and not np.ptp(groups):
+        run.say(f"{strategy}: all training rows are of one group, and there is nothing to compare it with")
+    return found.to(run.device)
+
+
+def of_batch(known: Tensor, batch: Batch) -> Tensor:
+    """The group of each row of a batch, (rows,), from what ``by_example`` returned; -1 for rows that come from elsewhere."""
+    rows = batch.rows.to(known.device)
+    return torch.where(rows < 0, -1, known[rows.clamp_min(0)])
