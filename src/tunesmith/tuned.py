@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from tunesmith.core.errors import InputError, Problem
+from tunesmith.combining import combine
+from tunesmith.core.errors import InputError, IntegrityError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import PROBLEM
 from tunesmith.core.task import Prediction, Row, Task
@@ -20,7 +21,7 @@ from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate.score import predict
 from tunesmith.evaluate.vectors import vectors
 from tunesmith.model.build import Model, build_for
-from tunesmith.model.files import read_json
+from tunesmith.model.files import digest, read_json
 from tunesmith.model.routing import ABOUT as ROUTER
 from tunesmith.model.routing import Router
 from tunesmith.model.shared import lean
@@ -32,6 +33,7 @@ from tunesmith.report import folder as folders
 from tunesmith.tasks.text_classification import TextClassification
 
 RESOLVED = folders.RECIPES[1]
+ENSEMBLE = "ensemble.json"  # in the folder of a run whose model is several others
 TOLD = "tunesmith.json"  # beside a model that has left its run: what it was tuned for
 CHUNK = 2_000  # rows predicted at a time: a large file takes little memory
 CLASSIFIER = "ForSequenceClassification"  # how transformers ends the names of text classifiers
@@ -116,6 +118,22 @@ class Routed(Tuned):
         return [found[place] for place in range(len(examples))]
 
 
+@dataclass(frozen=True)
+class Ensemble(Tuned):
+    """Several models of one task, whose predictions become one: ``how`` and with what ``weights`` see ``combining.combine``.
+
+    ``model`` and ``task`` are those of the first of the ``members``, which have the names of their runs.
+    """
+
+    members: Mapping[str, Tuned] = field(kw_only=True)
+    how: str = field(kw_only=True)
+    weights: tuple[float, ...] = field(kw_only=True)
+
+    def predictions(self, examples: Sequence[Row], forward: Forward) -> list[Prediction]:
+        found = [member.predictions(examples, member.forward()) for member in self.members.values()]
+        return combine(self.task, self.how, self.weights, found, examples)
+
+
 def load(which: str | Path, runs: str | Path = "runs", task: str = "") -> Tuned:
     """The tuned model of a run (its folder, its name in ``runs``, or ``last``), an exported one, or a classifier from anywhere.
 
@@ -129,6 +147,8 @@ def load(which: str | Path, runs: str | Path = "runs", task: str = "") -> Tuned:
     folder = finished_run(which, runs)
     if (folder / "model" / ROUTER).exists():
         return _from_elsewhere(str(folder / "model"))
+    if (folder / ENSEMBLE).exists():
+        return _ensemble(folder)
     if tasks := tasks_of(folder):
         return _from_elsewhere(str(of_task(which, runs, tasks[0] if len(tasks) == 1 else "")))
     return tuned_for(recipe_of(folder), str(folder / "model"))
@@ -186,6 +206,22 @@ def is_model(which: str, runs: Path) -> bool:
     if folder is not None:
         return not any((folder / recipe).exists() for recipe in folders.RECIPES)
     return ":" in which or path.suffix == ".gguf" or (which.count("/") == 1 and not path.parent.is_dir())
+
+
+def _ensemble(folder: Path) -> Ensemble:
+    """The members of an ensemble, as they were. Raises ``InputError`` for one that is gone, ``IntegrityError`` for one that changed."""
+    told = read_json(folder / ENSEMBLE)
+    places = {member["name"]: folder / member["run"] for member in told["members"]}
+    if gone := [place for place in places.values() if not (place / "model").is_dir()]:
+        raise InputError(*(Problem("this member of the ensemble is gone", "Put its run back", str(place)) for place in gone))
+    digests = {member["name"]: member["digest"] for member in told["members"]}
+    if changed := [place for name, place in places.items() if digest(place / "model") != digests[name]]:
+        remedy = "Put its model back, or combine the runs again"
+        raise IntegrityError(*(Problem("this member of the ensemble is another model now", remedy, str(place)) for place in changed))
+    members = {name: tuned_for(recipe_of(place), str(place / "model")) for name, place in places.items()}
+    first = next(iter(members.values()))
+    own = (first.model, first.task, first.columns, first.labels, first.precision)
+    return Ensemble(*own, members=members, how=told["how"], weights=tuple(member["weight"] for member in told["members"]))
 
 
 def _routed(folder: Path) -> Routed:
