@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import sys
+from typing import Any
+from urllib.error import HTTPError, URLError
 
 import datasets
 import pytest
+from huggingface_hub import constants
 
 from tunesmith.core.errors import InputError, ResourceError
+from tunesmith.data import hub
 from tunesmith.data.source import read
 
+
+@pytest.fixture(autouse=True)
+def there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "reachable", lambda: True)
+
+
+REACHABLE = hub.reachable
 ROWS = [{"text": "good, indeed", "label": "a"}, {"text": "bad", "label": "b"}]
 
 
@@ -51,3 +64,42 @@ def test_a_hub_that_does_not_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ResourceError, match=r"datasets.*is not installed.*pip install 'tunesmith\[hub\]'"):
         read("org/mood")
+
+
+def test_without_a_network_only_the_cache_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def load(*args: object, **keywords: object) -> datasets.Dataset:
+        seen.append((datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE))
+        if len(seen) == 1:
+            return datasets.Dataset.from_list(ROWS)
+        raise datasets.exceptions.DatasetNotFoundError("not in the cache")
+
+    before = datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
+    monkeypatch.setattr(hub, "reachable", lambda: False)
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    assert list(read("org/mood")[0]) == ROWS
+    with pytest.raises(ResourceError, match="the Hugging Face hub cannot be reached"):
+        read("org/mood")
+    assert seen == [(True, True)] * 2
+    assert before == (datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (HTTPError("", 404, "not found", None, None), True),  # type: ignore[arg-type]
+        (URLError(ssl.SSLError("unknown authority")), True),
+        (URLError(socket.gaierror("no such host")), False),
+        (TimeoutError(), False),
+    ],
+)
+def test_whatever_answers_is_there(error: Exception, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(*args: Any, **keywords: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "urlopen", ask)
+    assert REACHABLE() == expected
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert not REACHABLE()
