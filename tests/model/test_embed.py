@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import tiny
+from training import tiny_fit
 from tunesmith.core.task import Head
 from tunesmith.data.text import encode_texts, pad_texts
+from tunesmith.data.unlabelled import passes
 from tunesmith.model.build import build
-from tunesmith.model.embed import embed
+from tunesmith.model.embed import embed, features
 
 TEXTS = ["a good film", "bad", "the music was wonderful and the story was well", "a good film"]
 
@@ -44,3 +47,12 @@ def test_an_adapter_is_part_of_the_model(tmp_path: Path) -> None:
     adapted = get_peft_model(model.module, LoraConfig(r=2, target_modules=["query"], init_lora_weights=False)).eval()
     assert embed(adapted, inputs).shape == before.shape
     assert not torch.allclose(embed(adapted, inputs), before, atol=1e-5)
+
+
+def test_features_are_those_of_the_model_in_evaluation_and_it_goes_on_training() -> None:
+    run = tiny_fit(None, steps=1).run
+    run.model.train()
+    one, other = (features(run, passes(run.train, run)) for _ in range(2))
+    assert one.shape == (len(run.train), 32)
+    np.testing.assert_array_equal(one, other)
+    assert run.model.training

@@ -12,7 +12,7 @@ from training import tiny_fit
 from tunesmith.core.errors import InputError
 from tunesmith.data.unlabelled import batch_of
 from tunesmith.model.weighting import row_weighted
-from tunesmith.strategies.importance_weighting import ImportanceWeighting, features_of, importance
+from tunesmith.strategies.importance_weighting import ImportanceWeighting, importance
 
 
 def test_weights_follow_the_ratio_of_two_normal_distributions() -> None:
@@ -47,15 +47,6 @@ def test_the_loss_is_weighted_by_row_and_rows_from_elsewhere_count_once() -> Non
     found = strategy.loss(batch, run, lambda batch: plain)
     expected = row_weighted(plain, torch.stack([weights[3], weights[1], torch.tensor(1.0)]), "x")
     torch.testing.assert_close(found.mean, expected.mean)
-
-
-def test_features_are_those_of_the_model_in_evaluation_and_it_goes_on_training() -> None:
-    run = tiny_fit(None, steps=1).run
-    run.model.train()
-    one, other = features_of(run.train, run), features_of(run.train, run)
-    assert one.shape == (len(run.train), 32)
-    np.testing.assert_array_equal(one, other)
-    assert run.model.training
 
 
 def test_without_a_target_it_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
 from tunesmith.core.task import Row
+from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded
 from tunesmith.data.examples import read_roles, truths
 from tunesmith.data.extra import RESOLVED, extra
 from tunesmith.data.labels import names_of
+
+POSITIONS = 8192  # in one forward pass, padding included
 
 
 def unlabelled(spec: Any, run: Run, strategy: str, key: str) -> Encoded:
@@ -51,3 +55,9 @@ def drawn(rows: Encoded, num: int, run: Run, name: str) -> list[Row]:
 def batch_of(rows: list[Row], run: Run) -> Batch:
     """Encoded rows as a batch on the run's device."""
     return run.task.collate(rows, run.tokenizer).to(run.device)
+
+
+def passes(rows: Encoded | Any, run: Run) -> Iterator[tuple[list[int], Batch]]:
+    """All of the rows once, those of like length together: the numbers of some, and a batch of them."""
+    for items in length_batches(rows.lengths, POSITIONS):
+        yield items.tolist(), batch_of([rows[item] for item in items.tolist()], run)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from tunesmith.core.batch import Batch
+from tunesmith.core.run import Run
+from tunesmith.model.domains import judging
 
 
 @torch.no_grad()
@@ -26,3 +32,12 @@ def embed(module: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
         return states.mean(dim=1)
     real: Tensor = mask[..., None].float()
     return (states * real).sum(dim=1) / real.sum(dim=1)
+
+
+def features(run: Run, batches: Iterable[tuple[Sequence[int], Batch]]) -> npt.NDArray[np.float64]:
+    """The vectors of rows by the model of a run as it is, (rows, hidden), from batches and the numbers of the rows in each."""
+    found: dict[int, npt.NDArray[np.float64]] = {}
+    with judging(run.model), run.forward.precision():
+        for rows, batch in batches:
+            found.update(zip(rows, embed(run.model, batch.inputs).double().cpu().numpy(), strict=True))
+    return np.stack([found[row] for row in range(len(found))])

@@ -16,16 +16,12 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.data.batches import length_batches
-from tunesmith.data.encode import Encoded
-from tunesmith.data.unlabelled import batch_of, unlabelled
-from tunesmith.model.domains import judging
-from tunesmith.model.embed import embed
+from tunesmith.data.unlabelled import passes, unlabelled
+from tunesmith.model.embed import features
 from tunesmith.model.weighting import row_weighted
 
 Numbers = npt.NDArray[np.float64]
 
-POSITIONS = 8192  # in one forward pass, padding included
 FOLDS = 5
 
 
@@ -61,7 +57,8 @@ class ImportanceWeighting(Strategy):
         if not self.flatten:
             return
         target = unlabelled(self.target, run, "importance_weighting", "target")
-        weights = importance(features_of(run.train, run), features_of(target, run), self.flatten, self.largest, run.seed)
+        source, other = (features(run, passes(rows, run)) for rows in (run.train, target))
+        weights = importance(source, other, self.flatten, self.largest, run.seed)
         by_row = np.bincount([item["row"] for item in run.train], weights) / np.bincount([item["row"] for item in run.train])
         self._weights = torch.from_numpy(by_row).float().to(run.device)
         worth = weights.sum() ** 2 / (weights**2).sum()
@@ -91,13 +88,3 @@ def importance(source: Numbers, target: Numbers, flatten: float, largest: float,
     ratio = chances / (1 - chances).clip(1e-9) * len(source) / len(target)
     weights: Numbers = np.minimum(ratio**flatten, largest)
     return np.asarray(weights / weights.mean())
-
-
-def features_of(rows: Encoded | Any, run: Run) -> Numbers:
-    """The mean hidden states of encoded rows before tuning, (rows, hidden)."""
-    found: dict[int, Numbers] = {}
-    with judging(run.model), run.forward.precision():
-        for items in length_batches(rows.lengths, POSITIONS):
-            batch = batch_of([rows[item] for item in items.tolist()], run)
-            found.update(zip(items.tolist(), embed(run.model, batch.inputs).double().cpu().numpy(), strict=True))
-    return np.stack([found[item] for item in range(len(found))])
