@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from tunesmith.cli import advising, auditing, combining, exporting, looking, selecting, show, talking, training, using
+from tunesmith.cli import advising, auditing, combining, exporting, looking, selecting, serving, show, talking, training, using
 from tunesmith.core.errors import InputError, InterruptedRunError, Problem, ResourceError, TunesmithError, shown
 
 # What the system may refuse, and what its owner can do about it.
@@ -63,6 +63,7 @@ for command in (
     using.evaluate,
     auditing.audit,
     talking.chat,
+    serving.serve,
     selecting.select,
     exporting.export,
     looking.report,
