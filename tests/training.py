@@ -31,6 +31,7 @@ from tunesmith.engine.settings import Training
 from tunesmith.evaluate.score import scorer
 from tunesmith.model.build import Model, build_for
 from tunesmith.model.shared import share
+from tunesmith.tasks.chat import Chat
 from tunesmith.tasks.image_classification import ImageClassification
 from tunesmith.tasks.text_classification import TextClassification
 from tunesmith.tasks.token_classification import TokenClassification
@@ -148,7 +149,20 @@ def image_fit(folder: Path | None, parts: Sequence[Strategy | Observer] = (), **
     return fit(model, task, data, strategies, replace(TRAINING, **changes), score, watching(folder, parts))
 
 
-FITS: dict[str, Callable[..., Fitted]] = {SEVERAL: mixed_fit, "images": image_fit}
+def writing_fit(folder: Path | None, parts: Sequence[Strategy | Observer] = (), **changes: Any) -> Fitted:
+    """``tiny_fit`` for conversations, which a decoder learns to go on with."""
+    task, rows = Chat.example()
+    examples = learned(task, rows)
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        model = build_for(task, str(tiny.folder(Path(scratch), "llama")))
+    data = encode(examples, task, model.tokenizer)
+    score = scorer(task, examples, data, model.tokenizer)
+    strategies = [part for part in parts if isinstance(part, Strategy)]
+    return fit(model, task, data, strategies, replace(TRAINING, **changes), score, watching(folder, parts))
+
+
+FITS: dict[str, Callable[..., Fitted]] = {SEVERAL: mixed_fit, "images": image_fit, "writing": writing_fit}
 
 
 def sampled(everything: Sequence[Any], number: int) -> list[Any]:

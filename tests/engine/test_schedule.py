@@ -130,7 +130,7 @@ def test_every_optimizer_learns(optimizer: str) -> None:
 )
 def test_the_rate_that_nobody_names_has_a_source(family: str, names: str, optimizer: str, rate: float) -> None:
     model = tiny.bert() if family == "bert" else tiny.base(family)
-    run = SimpleNamespace(model=model, params=describe(model))
+    run = SimpleNamespace(model=model, params=describe(model), task=SimpleNamespace(pace=1.0))
     chosen = {name for name in run.params if names == "all" or names in name}
     assert optimizers.default_rate(run, chosen, optimizer) == rate  # type: ignore[arg-type]
     assert all(source for _, source in optimizers.DEFAULT_RATES.values())
@@ -138,10 +138,13 @@ def test_the_rate_that_nobody_names_has_a_source(family: str, names: str, optimi
 
 def test_a_large_decoder_and_an_adapter_have_rates_of_their_own() -> None:
     inner = Param("layers.0.mlp.weight", (20_000, 30_000), 1, 2, "mlp")
-    run = SimpleNamespace(model=type("LlamaForCausalLM", (), {})(), params={inner.name: inner})
+    task = SimpleNamespace(pace=1.0)
+    run = SimpleNamespace(model=type("LlamaForCausalLM", (), {})(), params={inner.name: inner}, task=task)
     assert optimizers.default_rate(run, {inner.name}) == 2e-5  # type: ignore[arg-type]
     run.params = {inner.name: replace(inner, added=True)}
     assert optimizers.default_rate(run, {inner.name}) == 5e-4  # type: ignore[arg-type]
+    task.pace = 0.1  # a task that wants smaller steps
+    assert optimizers.default_rate(run, {inner.name}) == pytest.approx(5e-5)  # type: ignore[arg-type]
 
 
 WANTED = (0.25, "a source")

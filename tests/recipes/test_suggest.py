@@ -81,6 +81,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "ranking": [{"query": f"what is {i}", "candidates": [f"this is {i}", "that is all"], "relevance": [1, 0]} for i in range(40)],
     "sequence_to_sequence": [{"document": f"a long text with number {i} in it", "summary": f"number {i}"} for i in range(40)],
     "chat": [{"messages": [{"role": "user", "content": f"hello {i}"}, {"role": "assistant", "content": f"hi {i}"}]} for i in range(40)],
+    "preference": [{"prompt": f"hello {i}", "chosen": f"hello to you, {i}", "rejected": f"{i}"} for i in range(40)],
     "embedding": [{"anchor": f"a text {i}", "positive": f"a like text {i}"} for i in range(40)],
     "text_classification": [{"text": f"a text {i}", "label": "ab"[i % 2]} for i in range(40)],
 }

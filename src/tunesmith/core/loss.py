@@ -18,7 +18,7 @@ class Loss:
     ``logits``   (items, classes) the scores behind the loss, one row for each counted item, where there are such scores
     ``targets``  (items,) or (items, classes) what the logits were compared with
     ``weights``  (items,) the weight of each item where they differ; their sum is ``count``
-    ``parts``    named shares of ``sum`` (detached sums) for the log
+    ``parts``    named shares of ``sum``, and what else is summed over the items, for the log (detached)
     """
 
     sum: Tensor

@@ -82,11 +82,13 @@ class Task(ABC):
     ``offers``            capabilities that strategies may need, ``logits`` (``Loss.logits`` is set) for example
     ``compares``          whether its loss compares the rows of a micro-batch with each other: it is no sum over rows then, and changes with
                           ``training.micro_batch``
+    ``pace``              what the learning rate is multiplied by where neither the recipe nor a strategy names one
     ``packed``            whether several texts may share a row of a batch without seeing each other, which ``meet`` says
     """
 
     offers: ClassVar[frozenset[str]] = frozenset()
     compares: ClassVar[bool] = False
+    pace: ClassVar[float] = 1.0
     packed: bool = False
 
     @property

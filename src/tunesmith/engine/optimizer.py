@@ -37,7 +37,7 @@ FP16_SCALE = 2.0**14
 
 
 def default_rate(run: Run, names: Set[str], optimizer: str = "adamw") -> float:
-    """The highest learning rate when ``names`` learn at any time: by how much learns, then by optimizer and family of the model."""
+    """The highest learning rate when ``names`` learn at any time: by how much learns, then by optimizer and family, at the task's pace."""
     learning = [run.params[name] for name in sorted(names)]
     weights, whole = sum(param.size for param in learning), sum(param.size for param in run.params.values())
     inside = [param for param in learning if not param.head]
@@ -52,7 +52,7 @@ def default_rate(run: Run, names: Set[str], optimizer: str = "adamw") -> float:
         FAMILIES.get(family, family): FAMILIES.get(family, family) in DEFAULT_RATES,
         "causal": decodes and whole >= LARGE_DECODER,
     }
-    return DEFAULT_RATES[next((kind for kind, fits in kinds.items() if fits), "everything")][0]
+    return DEFAULT_RATES[next((kind for kind, fits in kinds.items() if fits), "everything")][0] * run.task.pace
 
 
 class Optimizer:

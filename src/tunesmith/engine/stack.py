@@ -139,8 +139,10 @@ def _clashes(strategies: Sequence[Strategy]) -> Iterator[Problem]:
 
 
 def _lacks(strategies: Sequence[Strategy], task: Task) -> Iterator[Problem]:
-    """A strategy that needs what nothing in the run gives."""
-    given = set(task.offers).union(*(s.owns for s in strategies))
+    """A strategy that needs what nothing in the run gives. Where a strategy has the objective, no logits come with the loss."""
+    own = any(strategy.objective is not None for strategy in strategies)
+    given = (set(task.offers) - ({"logits"} if own else set())).union(*(s.owns for s in strategies))
     for strategy in strategies:
         for capability in sorted(strategy.needs - given):
-            yield Problem(f"'{name_of(strategy)}' needs {capability}, which task '{name_of(task)}' has not", "Take it out of strategies")
+            lacks = "the objective of another strategy" if own and capability in task.offers else f"task '{name_of(task)}'"
+            yield Problem(f"'{name_of(strategy)}' needs {capability}, which {lacks} has not", "Take it out of strategies")

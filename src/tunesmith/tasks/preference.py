@@ -37,8 +37,8 @@ class Preference(Task):
 
     Questions are read as chat reads them; an answer is a text, a message, or a conversation that ends with it. The loss is that of DPO or
     IPO, which compare with the model before tuning, or of ORPO or SimPO, which do without. Start from a model that answers already. A
-    prediction has the log-likelihoods of ``chosen`` and ``rejected``, per token but for dpo; that of a row without answers is the ``text``
-    of one. ``accuracy`` is how often the chosen answer is the likelier; ``reward_accuracy`` how often it gained more on the base: 50%.
+    prediction has the log-likelihoods of ``chosen`` and ``rejected``, per token but for dpo; that of a row without answers is a ``text``.
+    ``accuracy`` is how often the chosen answer is the likelier one; ``reward_accuracy`` how often it gained more on the base (itself 50%).
     """
 
     loss: str = setting("dpo", "what is learned from a pair; dpo and ipo compare with the base", choices=tuple(PREFERENCE_LOSSES))
@@ -50,6 +50,7 @@ class Preference(Task):
     written: int = setting(3, "held-out rows that are answered whenever rows are judged, so that the report shows the answers", low=0)
 
     offers: ClassVar[frozenset[str]] = frozenset({"text"})
+    pace: ClassVar[float] = 0.1  # Rafailov et al. 2023, appendix B, take 1e-6 where Llama 2 was tuned with 2e-5
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"margin": ("loss", ("simpo",))}
 
     def __post_init__(self) -> None:

@@ -51,7 +51,7 @@ class SequenceToSequence(Task):
     repetition_penalty: float = setting(1.0, "what the logits of written tokens are divided by; 1 changes nothing", above=0)
     no_repeat_ngram: int = setting(0, "number of tokens in a row that are never written twice; 0 for none", low=0)
 
-    offers: ClassVar[frozenset[str]] = frozenset({"logits", "text"})
+    offers: ClassVar[frozenset[str]] = frozenset({"logits", "text", "writing"})
 
     def __post_init__(self) -> None:
         check_template(self.template, "source", BESIDE)
