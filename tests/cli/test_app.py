@@ -26,6 +26,7 @@ COMMANDS = [
     "eval",
     "audit",
     "chat",
+    "serve",
     "select",
     "export",
     "report",

@@ -19,10 +19,11 @@ from tunesmith.cli.using import model_argument
 @show.runs_option
 @show.json_option
 def serve(model: str, host: str, port: int, runs: str, as_json: bool) -> None:
-    """Answer requests by HTTP: POST /predict, and OpenAI's /v1/chat/completions of chat models.
+    """Answer requests of other programs by HTTP.
 
-    Listens on this machine alone, unless --host says otherwise; then requests must show the
-    token in the environment variable TUNESMITH_TOKEN. GET / says what a row holds.
+    POST /predict takes rows, and /v1/chat/completions conversations as OpenAI has them.
+    GET / says what a row holds. Only this machine may ask, unless --host says otherwise;
+    then requests must show the token in the environment variable TUNESMITH_TOKEN.
     """
     url = f"http://{host}:{port}"
     show.document({"url": url}) if as_json else show.say(f"{url} answers when the model is loaded; Ctrl-C ends it.")
