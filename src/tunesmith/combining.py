@@ -33,7 +33,7 @@ class Labels:
     task: LabelTask
 
     def table(self, predictions: Sequence[Prediction], rows: Sequence[Row]) -> Tables:
-        return self.task.table(predictions).numpy()
+        return np.asarray(self.task.table(predictions).numpy(), np.float64)
 
     def predictions(self, table: Tables, rows: Sequence[Row]) -> list[Prediction]:
         return self.task.predictions(torch.from_numpy(table))

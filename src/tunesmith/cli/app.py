@@ -56,6 +56,7 @@ for command in (
     looking.explain,
     training.train,
     training.search,
+    training.ablate,
     training.resume,
     combining.compare,
     combining.ensemble,

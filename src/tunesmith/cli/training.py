@@ -1,4 +1,4 @@
-"""Commands that train: quickstart, train, search, resume."""
+"""Commands that train: quickstart, train, search, ablate, resume."""
 
 from __future__ import annotations
 
@@ -90,6 +90,38 @@ def search(recipe: str, overrides: tuple[str, ...], trials: int | None, most: st
         remedy = "Add search: {space: {training.learning_rate: {low: 1e-5, high: 1e-3, scale: log}}}, for example"
         raise InputError(Problem("the recipe does not say what to search", remedy, recipe))
     _finish(_train(made, run, runs), as_json)
+
+
+@click.command()
+@show.recipe_argument
+@show.overrides_argument
+@click.option("--run", default="", metavar="NAME", help="Name of the folder of runs that is made; the recipe's and -ablation when absent.")
+@show.runs_option
+@show.json_option
+def ablate(recipe: str, overrides: tuple[str, ...], run: str, runs: str, as_json: bool) -> None:
+    """Tell what each strategy of a recipe brings.
+
+    The recipe is trained with all of them and without each in turn, and judged on the same
+    rows. The same command goes on with what is not finished.
+    """
+    show.passing("Getting ready ...")
+    from tunesmith.cli.progress import observers
+    from tunesmith.recipes.recipe import read_recipe
+    from tunesmith.report import numbers
+    from tunesmith.studies import ablate as study
+
+    made = read_recipe(recipe, overrides)
+    place = Path(runs) / (run or f"{made.name}-ablation")
+    found = study.ablate(made, place, observers(), show.say)
+    if as_json:
+        show.document({"folder": str(place), **found})
+        return
+    metric = found["primary"]
+    print(
+        f"With all strategies {numbers.title(metric)} is {numbers.value(metric, found['scores'][metric])}, on {found['examples']:,} rows.\n"
+    )
+    show.rows(study.table(found), ["", "score", "it brings", "95% interval"])
+    print(f"\nThe runs: {place}")
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,12 +89,12 @@ def study_of(search: Search, trials: Sequence[Trial], higher_is_better: bool, se
     except ImportError as error:
         raise ResourceError("optuna, which searches, is not installed", remedy="Run: pip install 'tunesmith[search]'") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    samplers = {
+    samplers: dict[str, Callable[[], optuna.samplers.BaseSampler | None]] = {
         "tpe": lambda: optuna.samplers.TPESampler(n_startup_trials=search.startup, seed=seed),
         "random": lambda: optuna.samplers.RandomSampler(seed=seed),
         "grid": lambda: None,
     }
-    direction = "maximize" if higher_is_better else "minimize"
+    direction = optuna.study.StudyDirection.MAXIMIZE if higher_is_better else optuna.study.StudyDirection.MINIMIZE
     study = optuna.create_study(sampler=samplers[search.sampler](), direction=direction)
     dimensions = search.dimensions
     space = {path: distribution(of) for path, of in dimensions.items()}
