@@ -44,7 +44,7 @@ HUB_LICENCES |= {
 }
 # the names of the Hub where they differ from ours with '-' for '_'
 PIPELINES = {"speech_recognition": "automatic-speech-recognition", "image_text": "zero-shot-image-classification"}
-PIPELINES |= {"question_answering": "question-answering", "language_model": "text-generation", "chat": "text-generation"}
+PIPELINES |= {"question_answering": "question-answering"} | dict.fromkeys(("language_model", "chat", "preference"), "text-generation")
 KNOWN_PIPELINES = {"text-classification", "token-classification", "question-answering", "text-generation", "summarization", "translation"}
 KNOWN_PIPELINES |= {"fill-mask", "sentence-similarity", "text-ranking", "image-classification", "automatic-speech-recognition"}
 KNOWN_PIPELINES |= {"audio-classification", "zero-shot-image-classification"}
