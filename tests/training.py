@@ -131,7 +131,7 @@ def mixed_fit(folder: Path | None, parts: Sequence[Strategy | Observer] = (), **
     def score(forward: Forward) -> dict[str, Any]:
         return {MEAN: mean_of_tasks({name: one(through(name, forward))[tasks[name].primary] for name, one in own.items()}, tasks)}
 
-    training = replace(TRAINING, trunk="off", **changes)
+    training = replace(TRAINING, **changes)
     strategies = [*(part for part in parts if isinstance(part, Strategy)), MixedRows(Mixing(by="equal"), training.batch_size)]
     return fit(model, task, data, strategies, training, score, watching(folder, parts))
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from transformers.models.bert.modeling_bert import BertLayer
 
-from training import same, tiny_fit, weights
+from training import mixed_fit, same, tiny_fit, weights
 from tunesmith.core.clock import Span
+from tunesmith.core.mixture import MEAN
 from tunesmith.core.strategy import Strategy
 from tunesmith.engine import trunk as trunks
 from tunesmith.engine.events import read_events
@@ -48,6 +50,22 @@ def test_the_weights_are_those_without_it(strategies: list[Strategy], tmp_path: 
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=1e-4)
     assert [one.get("accuracy") for one in kept.run.evaluations] == [one.get("accuracy") for one in plain.run.evaluations]
+
+
+@pytest.mark.parametrize("strategies", [[Freeze(layers=2)], [LoRA(targets=["layer.2"])]], ids=["two layers", "lora above"])
+def test_several_tasks_share_what_is_kept(strategies: list[Strategy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sgd: dict[str, Any] = {"steps": 12, "optimizer": "sgd", "learning_rate": 0.1}  # Adam makes steps of the last bit of a zero gradient
+    plain = mixed_fit(tmp_path / "off", strategies, trunk="off", **sgd)
+    lowest: list[int] = []
+    counting = BertLayer.forward
+    monkeypatch.setattr(BertLayer, "forward", lambda layer, *a, **k: (lowest.append(len(lowest)), counting(layer, *a, **k))[1])
+    kept = mixed_fit(tmp_path / "auto", strategies, **sgd)
+    assert "the lowest 2 of 3 layers are computed once" in said(tmp_path / "auto")[0]
+    assert len(lowest) < 3 * 24, "two tasks in each of twelve steps, and three layers"
+    found, expected = weights(kept), weights(plain)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=1e-4)
+    assert [one[MEAN] for one in kept.run.evaluations] == pytest.approx([one[MEAN] for one in plain.run.evaluations])
 
 
 def test_the_lowest_layers_are_not_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ class Batch:
     ``tokens``   real tokens (or patches, or frames): padding is not counted
     ``notes``    what strategies attach for each other, weights per row for example; never read by the engine
     ``micro``    its number among the micro-batches of a step, over all ranks; None for rows that are in no step
+    ``idle``     whether it is computed for the sake of other ranks, which need this one in every pass, and counts nothing
     """
 
     inputs: dict[str, Tensor]
@@ -27,6 +28,7 @@ class Batch:
     tokens: int
     notes: dict[str, Any] = field(default_factory=dict)
     micro: int | None = None
+    idle: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)

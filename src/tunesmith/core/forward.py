@@ -29,6 +29,11 @@ class Forward:
         with self.precision():
             return self.module(**batch.to(self.device).inputs)
 
+    @property
+    def sharded(self) -> bool:
+        """Whether each process holds a part of the weights, so that every pass needs all of them. torch leaves the mark."""
+        return bool(getattr(self.module, "_is_fsdp_managed_module", False))
+
     def precision(self) -> AbstractContextManager[Any]:
         """The context in which the module computes: autocast to ``dtype``, nothing for float32."""
         return nullcontext() if self.dtype == torch.float32 else torch.autocast(self.device.type, self.dtype)

@@ -88,10 +88,13 @@ class Mixture(Task):
     def unpack(self) -> bool:
         return max((member.task.unpack() for member in self.members.values()), default=False)
 
+    def reached(self, batch: Batch, forward: Forward) -> Forward:
+        return through(str(batch.notes[PLACE]), forward)
+
     def objective(self, batch: Batch, forward: Forward) -> Loss:
         name = str(batch.notes[PLACE])
         member = self.members[name]
-        return scaled(member.task.objective(batch, through(name, forward)), member.weight / member.worth, name)
+        return scaled(member.task.objective(batch, self.reached(batch, forward)), member.weight / member.worth, name)
 
     def decode(self, batch: Batch, output: Any) -> list[Prediction]:
         return self.members[batch.notes[PLACE]].task.decode(batch, output)

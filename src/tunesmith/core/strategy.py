@@ -61,6 +61,8 @@ class Strategy(Memory):
     ``foresees``   whether ``plan`` can be asked about the future
     ``natural_rate``  the learning rate that it wants where the recipe gives none, and the source of that
     ``inherits``   whether it takes up what it held at the end of the stage before, in a run of several
+    ``shardable``  whether it is right, too, where each process holds a part of every weight and gradient (``training.shard``) and computes
+                   as often as the others; what overrides nothing but ``plan`` and ``begin`` is
     ``perturbs``   whether it changes what the layers are given: noise on embeddings, for example; nothing below the frontier is kept then
     """
 
@@ -70,6 +72,7 @@ class Strategy(Memory):
     foresees: ClassVar[bool] = True
     inherits: ClassVar[bool] = False
     perturbs: ClassVar[bool] = False
+    shardable: ClassVar[bool] = False
     natural_rate: ClassVar[tuple[float, str] | None] = None
     _past: Past | None = None
 

@@ -175,6 +175,10 @@ class Task(ABC):
         """A prediction for each item of the batch. Tasks that need more than one pass, generation above all, override it."""
         return self.decode(batch, forward(batch))
 
+    def reached(self, batch: Batch, forward: Forward) -> Forward:
+        """The forward pass that a batch takes, where ``forward`` is that of the whole model: of several tasks, each has its head."""
+        return forward
+
     def merge(self, parts: Sequence[Prediction]) -> Prediction:
         """The prediction of a row from those of its items, in their order, where ``encode`` makes several of one row."""
         return parts[0]

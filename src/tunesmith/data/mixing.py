@@ -68,6 +68,7 @@ class MixedRows(Strategy):
     batch_size: int
 
     owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
+    shardable: ClassVar[bool] = True
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
         assert isinstance(run.task, Mixture)

@@ -23,6 +23,7 @@ from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run, best_index
 from tunesmith.core.setting import setting
 from tunesmith.engine import distributed
+from tunesmith.engine.shard import gathered
 from tunesmith.engine.state import load_weights, weights
 from tunesmith.engine.tree import flush, load_tree, save_tree
 
@@ -55,7 +56,8 @@ class Checkpoints(Observer):
         newest = newest_valid(self.folder, run)
         if newest is not None:
             check_identity(newest, self.identity)
-            run.restore({part: load_tree(newest / part, run.device) for part in PARTS})
+            where = "cpu" if run.forward.sharded else run.device
+            run.restore({part: load_tree(newest / part, where) for part in PARTS})
             run.say(f"resumed at step {run.clock.step:,} of {run.clock.total:,}")
 
     def step(self, run: Run, record: Record) -> str | None:
@@ -92,6 +94,7 @@ class Checkpoints(Observer):
 
         Raises ``ResourceError`` when the disk is full, and ``DivergedError`` rather than save weights that are not finite.
         """
+        state = gathered(state) if run.forward.sharded else state
         if distributed.first():
             check_finite(state["model"]["weights"], run)
             aside = self.folder / f".writing-{name}"

@@ -60,7 +60,7 @@ def fit(
             reasons = [text for observer in watch if (text := observer.step(run, record))]
             reason = (reasons or [ending(run)])[0]
         load_weights(run, finished_weights(run, parts.stack))
-        make_whole(run)
+        make_whole(parts, model)
     finally:
         for observer in watch:
             observer.end(run, reason or "failed")
@@ -78,6 +78,7 @@ def take_step(rows: Rows, parts: Parts) -> Record:
     run, stack, optimizer = parts.run, parts.stack, parts.optimizer
     optimizer.follow(stack.plan(run))
     parts.trunk.follow()
+    parts.compiled.follow()
     batches, loss = parts.micro.compute(rows, lambda batches: stack.gradient(batches, run, partial(backward, parts=parts)))
     stack.step(run, optimizer.step)
     tokens, positions = (int(distributed.total(sum(getattr(b, size) for b in batches))) for size in ("tokens", "positions"))
@@ -109,7 +110,8 @@ def backward(batches: Sequence[Batch], parts: Parts) -> Loss:
     for index, batch in enumerate(batches):
         run.micro = index * distributed.world() + distributed.rank() if batch.micro is None else batch.micro
         torch.manual_seed(seed_of(run.seed, "step", run.clock.step, run.micro))
-        loss = parts.stack.loss(batch, run)
+        loss = parts.root.within(partial(parts.stack.loss, batch, run))
+        loss = Loss(loss.sum * 0.0, 0.0) if batch.idle else loss
         if learns:
             optimizer.scaled(loss, len(batches)).backward()  # type: ignore[no-untyped-call]
         named = {name: part + total.parts.get(name, 0.0) for name, part in loss.parts.items()}

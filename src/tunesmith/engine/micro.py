@@ -83,8 +83,13 @@ class MicroBatches:
             for _, own in sorted(parts.items())
             for piece in micro_batches(np.array([row["length"] for row in own]), self.rows, self.positions)
         ]
-        mine = list(enumerate(pieces))[distributed.rank() :: distributed.world()]
-        return [replace(self.task.collate(piece, self.tokenizer), micro=number).to(self.run.device) for number, piece in mine]
+        mine = [(number, False) for number in range(distributed.rank(), len(pieces), distributed.world())]
+        if self.run.forward.sharded:  # every rank has to be there in each pass
+            mine += [(0, True)] * (math.ceil(len(pieces) / distributed.world()) - len(mine))
+        return [self._collated(pieces[number], number, idle) for number, idle in mine]
+
+    def _collated(self, piece: Rows, number: int, idle: bool) -> Batch:
+        return replace(self.task.collate(piece, self.tokenizer), micro=number, idle=idle).to(self.run.device)
 
     def compute(self, rows: Rows, gradient: Callable[[Sequence[Batch]], Loss]) -> tuple[list[Batch], Loss]:
         """The micro-batches of a step and the loss that ``gradient`` finds for them.
@@ -110,10 +115,12 @@ class MicroBatches:
                 f"The loss is {mean:.4g} at step {self.run.clock.step + 1}, on rows {sorted(row['row'] for row in rows)}",
                 remedy="Lower training.learning_rate (a third is a good try), or look at these rows; the last good checkpoint is kept",
             )
-        return batches, loss
+        return [batch for batch in batches if not batch.idle], loss
 
     def _give_way(self, error: BaseException) -> None:
         """Take less memory from now on, or raise ``ResourceError`` where nothing is left to give up."""
+        if self.run.forward.sharded:  # the others wait for this rank in the middle of a pass
+            raise ResourceError("Memory ran out", remedy="Set training.micro_batch lower, or training.recompute: always") from error
         if self.rows > 1 + self.task.compares:
             self.rows = math.ceil(self.rows / 2)
             self.run.say(f"memory ran out: going on with micro-batches of {self.rows} rows; batch_size stays what it is")

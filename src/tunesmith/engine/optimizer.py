@@ -113,9 +113,10 @@ class Optimizer:
         """Sum gradients, loss and count over ranks, then divide the gradients by the count. Returns the loss of all ranks."""
         learning = list(self.run.learning().values())
         if distributed.world() > 1:
-            for parameter in learning:
-                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            distributed.add_over_ranks([p.grad for p in learning if p.grad is not None])
+            if not self.run.forward.sharded:  # or they were added when the backward pass went through their layer
+                for parameter in learning:
+                    parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                distributed.add_over_ranks([p.grad for p in learning if p.grad is not None])
             numbers = [float(loss.sum), loss.count]
             summed = [torch.tensor(distributed.total(number)) for number in numbers]
             names = distributed.union(loss.parts)
@@ -160,13 +161,16 @@ def _whole(loss: Loss, micro_batches: int) -> bool:
 
 
 def build(training: Training, parameters: list[nn.Parameter], device: torch.device) -> torch.optim.Optimizer:
-    """torch's own optimizer, in its fused form where there is one for the device."""
+    """torch's own optimizer, in its fused form where there is one for the device.
+
+    That of SGD is left out: it knows neither weights that begin to learn later than others, nor sharded ones.
+    """
     fused = {"fused": True} if device.type in ("cpu", "cuda") else {}
     rate = 0.0  # set at each step
     makers: dict[str, Any] = {
         "adamw": lambda: torch.optim.AdamW(parameters, rate, (training.beta1, training.beta2), training.epsilon, **fused),
         "adamw_8bit": lambda: AdamW8bit(parameters, rate, (training.beta1, training.beta2), training.epsilon),
-        "sgd": lambda: torch.optim.SGD(parameters, rate, training.momentum, **fused),
+        "sgd": lambda: torch.optim.SGD(parameters, rate, training.momentum),
         "adafactor": lambda: torch.optim.Adafactor(parameters, rate),
     }
     optimizer: torch.optim.Optimizer = makers[training.optimizer]()

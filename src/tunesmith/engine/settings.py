@@ -34,6 +34,19 @@ class Training:
         choices=("auto", "always", "never"),
     )
 
+    shard: str = setting(
+        "auto",
+        "whether each of several processes holds a part of weights, gradients and optimizer state, and not all; "
+        "auto: where they would not fit one GPU",
+        choices=("auto", "always", "never"),
+    )
+
+    compile: str = setting(
+        "auto",
+        "whether layers are compiled by torch.compile, which takes minutes at first; auto: on a GPU, where the steps left save more",
+        choices=("auto", "always", "never"),
+    )
+
     optimizer: str = setting(
         "adamw",
         "the rule of the weight update; adamw_8bit keeps a quarter of what adamw does",

@@ -20,6 +20,8 @@ from tunesmith.core.task import Task
 
 MOMENTS = 40  # times at which the future plan is looked at
 
+SEAMS = ("adapt", "feed", "loss", "gradient", "step", "finished")  # in which a strategy may ask for more than a part of the weights
+
 Inner = Callable[[Sequence[Batch]], Loss]
 
 
@@ -37,6 +39,7 @@ class Stack:
         if problems:
             raise InputError(*problems)
         self.perturbs = any(strategy.perturbs for strategy in self.strategies)
+        self.unshardable = [name_of(s) for s in self.strategies if not s.shardable and (s.objective is not None or _overrides(s, SEAMS))]
         self.natural_rate = next((strategy.natural_rate[0] for strategy in self.strategies if strategy.natural_rate), None)
         owner = next((s for s in self.strategies if s.objective is not None), None)
         self.objective: Objective = task.objective if owner is None else owner.objective
@@ -124,6 +127,10 @@ def _call_loss(strategy: Strategy, run: Run, inner: Callable[[Batch], Loss], bat
 
 def _call_gradient(strategy: Strategy, run: Run, inner: Inner, batches: Sequence[Batch]) -> Loss:
     return strategy.gradient(batches, run, inner)
+
+
+def _overrides(strategy: Strategy, seams: Sequence[str]) -> bool:
+    return any(getattr(type(strategy), seam) is not getattr(Strategy, seam) for seam in seams)
 
 
 def _clashes(strategies: Sequence[Strategy]) -> Iterator[Problem]:

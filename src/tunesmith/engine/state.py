@@ -19,10 +19,12 @@ from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Task
 from tunesmith.data.batches import Source
 from tunesmith.data.encode import Encoded
+from tunesmith.engine.compiled import Compiled
 from tunesmith.engine.micro import MicroBatches
 from tunesmith.engine.optimizer import Optimizer
 from tunesmith.engine.precision import choose, device
 from tunesmith.engine.settings import Training
+from tunesmith.engine.shard import Root, shared_out, wanted
 from tunesmith.engine.stack import Stack
 from tunesmith.engine.trunk import Trunk, TrunkForward
 from tunesmith.model.attention import use_plain_attention
@@ -44,6 +46,8 @@ class Parts:
     source: Source
     micro: MicroBatches
     trunk: Trunk
+    root: Root
+    compiled: Compiled
 
 
 def assemble(
@@ -53,22 +57,30 @@ def assemble(
     stack = Stack(strategies, task)
     run = start(model, task, len(train), training, watch, stack)
     run.train = train
+    root = Root(run.model)
+    if wanted(training, run, stack):
+        root.share_out(run)
+    else:
+        run.model.to(run.device)
     if stack.perturbs and task.unpack():
         run.say("pack: each text has a row of the batch of its own, since a strategy changes what a row holds")
     if chosen := use_kernels(run.model, run.device, run.forward.dtype, task.packed):
         run.say(f"kernels of {' and '.join(chosen)} are used")
-    if run.device.type == "cpu":
+    if run.device.type == "cpu" and not run.forward.sharded:
         learn_rows(run.model, stack.learning(run), used_tokens(train, model.tokenizer))
     stack.begin(run)
-    task.begin(run)
+    root.within(lambda: task.begin(run))
     optimizer = Optimizer(run, training, stack.learning(run), stack.natural_rate)
     optimizer.follow(stack.plan(run))
     if idle := stack.idle(run):
         run.say(f"nothing learns in {idle:.0%} of the steps: what one strategy lets learn then, another freezes")
     source = Source(train, training.batch_size, training.seed)
-    trunk = Trunk(run, stack, train, model.tokenizer, cache() / "trunk" if training.trunk == "auto" else None)
-    run.forward = TrunkForward(run.model, run.device, run.forward.dtype, trunk)
-    parts = Parts(run, stack, optimizer, source, MicroBatches(task, model.tokenizer, training, run), trunk)
+    keeps = training.trunk == "auto" and not run.forward.sharded  # ranks would not compute the same layers
+    trunk = Trunk(run, stack, train, model.tokenizer, cache() / "trunk" if keeps else None)
+    if not run.forward.sharded:
+        run.forward = TrunkForward(run.model, run.device, run.forward.dtype, trunk)
+    micro = MicroBatches(task, model.tokenizer, training, run)
+    parts = Parts(run, stack, optimizer, source, micro, trunk, root, Compiled(run, training.compile))
     connect(parts, watch)
     return parts
 
@@ -80,7 +92,7 @@ def start(model: Model, task: Task, rows: int, training: Training, watch: Sequen
     model.module = stack.adapt(model.module)
     where = device()
     dtype = choose(training.precision, where)
-    module = model.module.to(where).train()
+    module = model.module.train()
     if where.type == "cpu":
         replace_dropout(module)
         use_plain_attention(module)
@@ -120,12 +132,15 @@ def connect(parts: Parts, watch: Sequence[Observer]) -> None:
                 "touched": sorted(run.touched),
                 "evaluations": run.evaluations,
                 "trunk": parts.trunk.state(),
+                "compiled": parts.compiled.on,
                 "loss": run.loss,
                 "stop": run.stop,
             },
         }
 
     def restore(state: dict[str, Any]) -> None:
+        if run.forward.sharded:
+            state = shared_out(state, optimizer.parameters, run.device)
         load_weights(run, state["model"])
         optimizer.load(state["optimizer"])
         stack.recall(state["memory"]["strategies"])
@@ -136,6 +151,7 @@ def connect(parts: Parts, watch: Sequence[Observer]) -> None:
         parts.source.position = own["source"]
         parts.micro.load(own["micro"])
         parts.trunk.load(own["trunk"])
+        parts.compiled.on = own["compiled"]
         run.touched.update(own["touched"])
         run.evaluations[:] = own["evaluations"]
         run.loss, run.stop = own["loss"], own["stop"]
@@ -174,8 +190,10 @@ def load_weights(run: Run, state: Mapping[str, Mapping[str, Tensor]]) -> None:
                 named[name].copy_(tensor)
 
 
-def make_whole(run: Run) -> None:
-    """End what is for training alone: the model has its own shape again."""
-    for part in run.model.modules():
+def make_whole(parts: Parts, model: Model) -> None:
+    """End what is for training alone: the model has its own shape and code again, and is whole."""
+    parts.compiled.end()
+    model.module = parts.root.whole(parts.run)
+    for part in model.module.modules():
         if isinstance(part, Embedding):
             part.whole()

@@ -11,9 +11,11 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -105,17 +107,12 @@ class Trunk:
                 if tower.path in self.kept:
                     layers, states = self.kept[tower.path]
                     keys, real = keys_of(tower.reads(batch.inputs))
-                    if states.get(keys) is None and not torch.is_grad_enabled():
-                        self._remember(tower, batch, keys, real)
+                    if states.get(keys) is None and not torch.is_grad_enabled():  # rows that are judged, and will be judged again
+                        states.remember(keys, parted(self._lower(tower, layers, batch, module)[0], real))
                     if (found := states.get(keys)) is not None:
                         hidden = padded(found, real).to(batch.rows.device)
-                        entered.enter_context(standing_in(module, tower, layers, hidden, states.parts))
+                        entered.enter_context(standing_in(self.run.model, tower, layers, hidden, states.parts, module))
             yield
-
-    def _remember(self, tower: Tower, batch: Batch, keys: Sequence[Key], real: Tensor | None) -> None:
-        """Keep rows that are judged: they will be judged again."""
-        layers, states = self.kept[tower.path]
-        states.remember(keys, parted(self._lower(tower, layers, batch)[0], real))
 
     def _frozen_at(self, tower: Tower, clock: Clock) -> int:
         rules = self.stack.plan(self.run, clock)
@@ -152,7 +149,7 @@ class Trunk:
         return f"trunk: the lowest {layers} of {tower.size} layers are computed once for each row, and kept ({size:,.0f} MB)"
 
     def _compute(self, tower: Tower, layers: int, states: HiddenStates) -> None:
-        batches = [order.tolist() for order in length_batches(self.train.lengths, POSITIONS)]
+        batches = self._batches
         first, parts = self._lower(tower, layers, self._batch(batches[0][:1]))
         needed = int(self.train.lengths.sum()) * first.shape[2] * first.element_size()
         place = next(parent for parent in states.file.parents if parent.exists())
@@ -167,30 +164,46 @@ class Trunk:
 
         states.write(computed(), parts)
 
-    def _lower(self, tower: Tower, layers: int, batch: Batch) -> tuple[Tensor, int]:
-        """What the lowest layers give for a batch; they run in evaluation mode."""
-        forward = Forward(self.run.model, self.run.device, self.run.forward.dtype)
+    def _lower(self, tower: Tower, layers: int, batch: Batch, module: nn.Module | None = None) -> tuple[Tensor, int]:
+        """What the lowest layers give for a batch, when ``module`` or what the task calls is called; they run in evaluation mode."""
+        forward = self._plain(batch) if module is None else Forward(module, self.run.device, self.run.forward.dtype)
         return lower(self.run.model, tower, layers, lambda: forward(batch))
+
+    def _plain(self, batch: Batch) -> Forward:
+        """The forward pass of a batch that uses nothing that is kept."""
+        return self.run.task.reached(batch, Forward(self.run.model, self.run.device, self.run.forward.dtype))
+
+    @cached_property
+    def _batches(self) -> list[list[int]]:
+        """All training items in batches of like length; of several tasks, each has its own."""
+        parts: dict[int, list[int]] = {}
+        for item in range(len(self.train)):
+            parts.setdefault(self.run.task.part_of(self.train[item]), []).append(item)
+        lengths = self.train.lengths
+        return [own[order].tolist() for own in map(np.array, parts.values()) for order in length_batches(lengths[own], POSITIONS)]
 
     def _batch(self, items: Sequence[int]) -> Batch:
         return self.run.task.collate([self.train[item] for item in items], self.tokenizer).to(self.run.device)
 
     @torch.no_grad()
     def _check(self, tower: Tower) -> None:
-        """Raise ``NotCacheableError`` where the model gives something else with the kept results than without."""
+        """Raise ``NotCacheableError`` where the model gives something else with the kept results than without, for any of its tasks."""
         run = self.run
-        batch = self._batch(length_batches(self.train.lengths, POSITIONS)[-1].tolist()[:8])
-        forward = Forward(run.model, run.device, run.forward.dtype)
+        last = {run.task.part_of(self.train[items[0]]): items[:8] for items in self._batches}
         run.model.eval()
         try:
-            with self.serving(run.model, batch):
-                kept = _output(forward(batch))
-            plain = _output(forward(batch))
+            kept, plain = [], []
+            for batch in map(self._batch, last.values()):
+                forward = self._plain(batch)
+                with self.serving(forward.module, batch):
+                    kept.append(_output(forward(batch), batch))
+                plain.append(_output(forward(batch), batch))
         except (RuntimeError, AttributeError, TypeError, ValueError) as error:
             raise NotCacheableError(f"the model cannot begin above them ({type(error).__name__})") from error
         finally:
             self.learning_mode()
-        off = float((kept - plain).abs().max() / plain.abs().max().clamp_min(1e-6))
+        shares = [(one - other).abs().max() / other.abs().max().clamp_min(1e-6) for one, other in zip(kept, plain, strict=True)]
+        off = float(torch.stack(shares).max())
         if not off <= TOLERANCE[run.forward.dtype]:
             raise NotCacheableError(f"with what they gave the model puts out something else (off by {off:.1%})")
 
@@ -206,8 +219,8 @@ class Trunk:
         for name in sorted(name for name, below in tower.lowest.items() if below < layers):
             digest.update(name.encode())
             digest.update(weights[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        for items in length_batches(self.train.lengths, POSITIONS):
-            digest.update(b"".join(keys_of(tower.reads(self._batch(items.tolist()).inputs))[0]))
+        for items in self._batches:
+            digest.update(b"".join(keys_of(tower.reads(self._batch(items).inputs))[0]))
         return digest.hexdigest()[:32]
 
 
@@ -225,7 +238,8 @@ class TrunkForward(Forward):
             return super().__call__(batch)
 
 
-def _output(output: Any) -> Tensor:
-    """The first floating-point tensor that a model puts out, the loss left out."""
+def _output(output: Any, batch: Batch) -> Tensor:
+    """The first floating-point tensor that a model puts out, the loss left out; of each position, only of those that are no padding."""
     found = next(value for name, value in output.items() if isinstance(value, Tensor) and value.is_floating_point() and name != "loss")
-    return found.float()
+    mask = batch.inputs.get("attention_mask")
+    return found.float() if mask is None or mask.shape != found.shape[:2] else found.float()[mask.bool()]

@@ -25,7 +25,7 @@ def predict(forward: Forward, encoded: Encoded, task: Task, tokenizer: Any, toke
     found: dict[int, Prediction] = {}
     # Not inference_mode: what a model keeps from a pass made there, like rotary tables, cannot be trained with afterwards.
     with torch.no_grad():
-        for rows in share(length_batches(encoded.lengths, tokens), *_place()):
+        for rows in share(length_batches(encoded.lengths, tokens), *_place(forward, task)):
             batch = task.collate([encoded[row] for row in rows], tokenizer)
             found.update(zip(rows.tolist(), task.answer(batch, forward, tokenizer), strict=True))
     found = _of_all_ranks(found)
@@ -50,8 +50,13 @@ def share(batches: Sequence[Indices], rank: int, world: int) -> list[Indices]:
     return [batches[turn % len(batches)] for turn in range(rank, rounds * world, world)]
 
 
-def _place() -> tuple[int, int]:
-    """This process's rank, and how many there are."""
+def _place(forward: Forward, task: Task) -> tuple[int, int]:
+    """This process's rank, and how many there are.
+
+    With sharded weights every rank takes all rows where an answer is more than one pass: the passes of other rows may be more or fewer.
+    """
+    if forward.sharded and type(task).answer is not Task.answer:
+        return 0, 1
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 

@@ -105,18 +105,29 @@ class _Kept(nn.Module):
 
 
 @contextmanager
-def standing_in(module: nn.Module, tower: Tower, frozen: int, hidden: Tensor, parts: int) -> Iterator[None]:
+def standing_in(
+    module: nn.Module, tower: Tower, frozen: int, hidden: Tensor, parts: int, called: nn.Module | None = None
+) -> Iterator[None]:
     """Within, the lowest ``frozen`` layers are not computed: what they give is ``hidden``, (batch, length, width).
 
-    ``parts`` is the length of the tuple that a layer of this family gives, or 0 where it gives a tensor.
+    ``parts`` is the length of the tuple that a layer of this family gives, or 0 where it gives a tensor. ``called`` is the part of
+    ``module`` that will be called, one of several that share the layers: where it has them, they are taken out.
     """
-    parent, name = tower.parent(module)
     layers = tower.layers(module)
-    parent._modules[name] = nn.ModuleList([_Kept(hidden, layers[frozen - 1], parts), *layers[frozen:]])
+    places = [tower.parent(module)] if called is None or called is module else list(_holders(called, layers))
+    kept = nn.ModuleList([_Kept(hidden, layers[frozen - 1], parts), *layers[frozen:]])
+    for parent, name in places:
+        parent._modules[name] = kept
     try:
         yield
     finally:
-        parent._modules[name] = layers
+        for parent, name in places:
+            parent._modules[name] = layers
+
+
+def _holders(module: nn.Module, layers: nn.ModuleList) -> Iterator[tuple[nn.Module, str]]:
+    """The modules that hold a list of layers, and its name in them."""
+    return ((part, name) for part in module.modules() for name, child in part._modules.items() if child is layers)
 
 
 class _ReachedError(Exception):

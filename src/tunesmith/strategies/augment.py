@@ -45,6 +45,7 @@ class Augment(Strategy):
     )
 
     needs: ClassVar[frozenset[str]] = frozenset({"labels of whole texts"})
+    shardable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not self.operations:

@@ -37,6 +37,7 @@ class Balance(Strategy):
     by: str = setting("class", "what is evened out: classes, groups, or cells of both", choices=("class", "group", "cell"))
 
     owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
+    shardable: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> Balance:

@@ -35,6 +35,7 @@ class ClassBalanced(Strategy):
     beta: float = setting(0.999, "0 weighs all items alike, near 1 by 1 / n(c); 0.9 to 0.9999 is usual", low=0, high=0.999999)
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
+    shardable: ClassVar[bool] = True
 
     def begin(self, run: Run) -> None:
         self._weights: Tensor | None = None

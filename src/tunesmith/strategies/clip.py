@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 
@@ -27,6 +28,8 @@ class Clip(Strategy):
 
     norm: float | None = setting(None, "longest gradient, as its Euclidean norm; 1 where value is not given either", above=0)
     value: float | None = setting(None, "largest size of an element of the gradient", above=0)
+
+    shardable: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> Clip:

@@ -31,6 +31,7 @@ class EMA(Strategy):
     warmup: bool = setting(True, "whether the decay grows from 0.18 at first, so that a short run forgets its start")
 
     owns: ClassVar[frozenset[str]] = frozenset({"which weights are shipped"})
+    shardable: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> EMA:

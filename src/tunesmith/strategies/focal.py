@@ -34,6 +34,7 @@ class Focal(Strategy):
     gamma: float = setting(2.0, "how strongly easy items lose weight; 0 changes nothing", low=0)
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
+    shardable: ClassVar[bool] = True
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         loss = inner(batch)

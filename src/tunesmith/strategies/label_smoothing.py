@@ -33,6 +33,7 @@ class LabelSmoothing(Strategy):
     )
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
+    shardable: ClassVar[bool] = True
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         loss = inner(batch)

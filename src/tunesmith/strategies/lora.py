@@ -41,6 +41,7 @@ class LoRA(Strategy):
     initialisation: str = setting("uniform", "of A, B being zero; pissa: A and B from the SVD of W", choices=tuple(INITIALISATIONS))
 
     owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})
+    shardable: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> LoRA:

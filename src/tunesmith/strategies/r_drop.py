@@ -28,6 +28,7 @@ class RDrop(Strategy):
     strength: float = setting(1.0, "alpha, the weight of the divergence; 0.5 to 5 is usual, 0 runs one pass only", low=0)
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
+    shardable: ClassVar[bool] = True
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         first = inner(batch)

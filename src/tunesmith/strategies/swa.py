@@ -32,6 +32,7 @@ class SWA(Strategy):
     every: Span = setting(Span(2, "%"), "time between one taking and the next: 2%, 1ep, 10st")
 
     owns: ClassVar[frozenset[str]] = frozenset({"which weights are shipped"})
+    shardable: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> SWA:

@@ -31,6 +31,7 @@ class Thaw(Strategy):
     embeddings: bool = setting(True, "whether the embeddings learn at last")
 
     foresees: ClassVar[bool] = False
+    shardable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.groups, self.since, self.judged = self.start, 0, 0

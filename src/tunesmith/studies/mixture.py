@@ -107,7 +107,7 @@ def carry_tasks(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Repo
     digest = hashlib.sha256("".join(data.fingerprint for data in made.data.values()).encode()).hexdigest()
     checkpoints = Checkpoints(folder / "checkpoints", recipe.training.keep, {"recipe": recipe_hash(recipe), "data": digest})
     events = EventLog(folder / "events.jsonl", recipe.training.log_every)
-    strategies, training = [*recipe.strategies, made.mixed], replace(recipe.training, trunk="off")
+    strategies, training = [*recipe.strategies, made.mixed], recipe.training
     observers = [*recipe.watch, *watch, events, checkpoints]
     fitted = fit(made.model, made.task, made.train, strategies, training, validation(made, say), observers)
     if fitted.reason == INTERRUPTED:
@@ -231,8 +231,7 @@ def judged(made: Prepared, fitted: Fitted, time: tuple[float, float], say: Say) 
 def check(recipe: Recipe, say: Say) -> Checked:
     """What is known of a mixture before training. The steps that are timed draw rows by size, whatever the rule."""
     made = prepare(recipe, say)
-    training = replace(recipe.training, trunk="off")
-    done = probe(replace(recipe, task=made.task, training=training), made.model, made.train)
+    done = probe(replace(recipe, task=made.task), made.model, made.train)
     findings = [replace(f, split=f"{name}, {f.split}") for name, data in made.data.items() for f in lint(data)]
     rows = [data.validation for name, data in made.data.items() if name in made.judged and data.validation is not None]
     median, most, longest = (int(n) for n in np.percentile(made.train.lengths, [50, 95, 100]))
@@ -244,7 +243,7 @@ def check(recipe: Recipe, say: Say) -> Checked:
         truncated=made.train.truncated,
         phases=[phase(done.run.params, stretch) for stretch in done.stretches],
         said=done.watch.said,
-        cost=estimate(training, done, int(made.train.lengths.sum()), sum(map(len, rows)) / len(made.train)),
+        cost=estimate(recipe.training, done, int(made.train.lengths.sum()), sum(map(len, rows)) / len(made.train)),
         findings=findings,
         preview=[],
     )
