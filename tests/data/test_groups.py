@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,9 @@ def test_a_batch_finds_the_groups_of_its_rows_and_none_for_rows_from_elsewhere()
     items = [{"row": 2, "group": 0}, {"row": 0, "group": 1}, {"row": 1, "group": 1}, {"row": 1, "group": 1}]  # a row may be several items
     known = by_example(run(items, said), "fairness")
     assert known.tolist() == [1, 1, 0]
-    assert of_batch(known, Batch({}, {}, torch.tensor([2, 0, -7]), 3)).tolist() == [0, 1, -1]
+    batch = Batch({}, {}, torch.tensor([2, 0, -7, 3]), 3, micro=0)
+    assert of_batch(known, batch).tolist() == [0, 1, -1, -1]
+    assert of_batch(known, replace(batch, micro=None)).tolist() == [-1] * 4
     assert groups_of(items, "fairness").tolist() == [0, 1, 1, 1]
     assert said == []
 

@@ -36,13 +36,11 @@ def audited(scores: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_gap_that_grew_is_told_loudly_and_what_is_better_is_not(audited: dict[str, Any]) -> None:
     lines = groups.warnings(audited)
-    assert [line.partition(":")[0] for line in lines] == [
-        "Tuning may have widened a gap between groups",
-        "TUNING WIDENED A GAP BETWEEN GROUPS",
-        "Groups with too few rows to be compared",
+    assert lines == [
+        "TUNING WIDENED A GAP BETWEEN GROUPS: equal opportunity, difference, from 20.0% to 20.0%: +15.0 points, 95% interval +5.0 to +25.0",
+        "Tuning may have widened gaps between groups, but these intervals include zero: demographic parity, difference (20.0% to 20.0%)",
+        "Groups with too few rows to be compared: men (12)",
     ]
-    assert "went from 20.0% to 20.0%: +15.0 points, 95% interval +5.0 to +25.0" in lines[1]
-    assert lines[2].endswith(": men (12)")
     assert set(lines) <= set(verdict_lines(audited))
     by_chance = groups.warnings({**audited, "base_is": "chance"})
     assert any("by chance" in line for line in by_chance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,6 +19,12 @@ from tunesmith.strategies.fairness import AMONG, Fairness, decisions, gap
 SCORES = torch.tensor([[0.9], [0.5], [0.4], [0.2], [0.6]])
 WANTED = torch.tensor([[1.0], [0.0], [1.0], [0.0], [1.0]])
 GROUPS = torch.tensor([0, 0, 1, 1, 1])
+
+
+@pytest.fixture
+def batch(batch: Batch) -> Batch:
+    """The batch as one of a step."""
+    return replace(batch, micro=0)
 
 
 @pytest.mark.parametrize(

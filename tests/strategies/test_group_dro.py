@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,12 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.strategies.group_dro import GroupDRO, moved, row_weights
+
+
+@pytest.fixture
+def batch(batch: Batch) -> Batch:
+    """The batch as one of a step."""
+    return replace(batch, micro=0)
 
 
 def test_rows_share_the_weight_of_their_group_and_count_once_on_average() -> None:
@@ -36,7 +43,7 @@ def test_a_run_is_that_of_the_pseudo_code(run: Run, batch: Batch, objective: Cal
     strategy = GroupDRO(rate=0.3)
     strategy.begin(run)
     micro = [
-        Batch({"ids": batch.inputs["ids"][part]}, {"labels": batch.targets["labels"][part]}, batch.rows[part], 9)
+        Batch({"ids": batch.inputs["ids"][part]}, {"labels": batch.targets["labels"][part]}, batch.rows[part], 9, micro=0)
         for part in ([0, 2, 3], [1, 4])
     ]
 
@@ -74,7 +81,7 @@ def test_rows_from_elsewhere_count_once(run: Run, batch: Batch, objective: Calla
     run.train = [{"row": row, "group": row % 2} for row in range(5)]
     strategy = GroupDRO()
     strategy.begin(run)
-    other = Batch(batch.inputs, batch.targets, torch.full((5,), -1), 15)
+    other = Batch(batch.inputs, batch.targets, torch.full((5,), -1), 15, micro=0)
     plain = objective(other)
     found = strategy.gradient([other], run, lambda batches: strategy.loss(batches[0], run, lambda batch: plain))
     torch.testing.assert_close(found.sum, plain.sum)

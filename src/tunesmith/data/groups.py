@@ -37,6 +37,7 @@ def by_example(run: Run, strategy: str) -> Tensor:
 
 
 def of_batch(known: Tensor, batch: Batch) -> Tensor:
-    """The group of each row of a batch, (rows,), from what ``by_example`` returned; -1 for rows that come from elsewhere."""
+    """The group of each row of a batch, (rows,), from what ``by_example`` returned; -1 for rows that are none of the training rows."""
     rows = batch.rows.to(known.device)
-    return torch.where(rows < 0, -1, known[rows.clamp_min(0)])
+    own = (rows >= 0) & (rows < len(known)) & (batch.micro is not None)  # a batch that is of no step has rows of other data
+    return torch.where(own, known[torch.where(own, rows, 0)], -1)

@@ -14,32 +14,42 @@ from tunesmith.report.outcome import SCORES
 NOTABLE = 0.01  # a gap that grew by less is not worth a word
 MEASURES = {
     "worst_group_accuracy": "accuracy of the worst group",
-    "accuracy_difference": "difference in accuracy",
-    "demographic_parity_difference": "demographic parity: difference in how often a label is given",
-    "demographic_parity_ratio": "demographic parity: the least often by the most often",
-    "equal_opportunity_difference": "equal opportunity: difference among rows that have the label",
-    "equalised_odds_difference": "equalised odds: that, or among rows that have it not",
+    "accuracy_difference": "accuracy, difference",
+    "demographic_parity_difference": "demographic parity, difference",
+    "demographic_parity_ratio": "demographic parity, ratio",
+    "equal_opportunity_difference": "equal opportunity, difference",
+    "equalised_odds_difference": "equalised odds, difference",
 }
+MEANING = (
+    "Demographic parity compares how often a label is given; equal opportunity the same among rows that have it; equalised odds also among "
+    "rows that have it not. All are between the groups that are furthest apart; ↓ is more alike when lower, ↑ when higher."
+)
 LABELS = 3  # with more labels than this, groups are shown without the rates of each
 RATES = {"selection": "given {}", "true_positive": "given {} where right", "false_positive": "given {} where wrong"}
 
+_CHANGE = partial(numbers.change, "accuracy")  # in points
+
 
 def warnings(scores: Mapping[str, Any]) -> list[str]:
-    """What nobody must overlook: gaps that grew, surely or by what was measured; groups that could not be judged."""
+    """What nobody must overlook: gaps that grew, each loudly where that is sure; groups that could not be judged."""
     found: Mapping[str, Any] = scores.get("groups", {})
-    lines = []
+    sure, unsure = [], []
     for measure, name in MEASURES.items():
         change = found.get("change", {}).get(measure)
         if change is None or change["ci95"] is None or widened(measure, _interval(change)) < NOTABLE:
             continue
         ends = " to ".join(numbers.share(found[model]["gaps"][measure]["value"]) for model in ("base", "tuned"))
-        verb = "TUNING WIDENED A GAP BETWEEN GROUPS" if surely(_interval(change)) else "Tuning may have widened a gap between groups"
-        lines.append(
-            f"{verb}: {name} went from {ends}: {numbers.change('accuracy', change['delta'], unit=True)}, "
-            f"95% interval {' to '.join(numbers.change('accuracy', end) for end in change['ci95'])}"
-        )
+        if surely(_interval(change)):
+            points = f"{numbers.change('accuracy', change['delta'], unit=True)}, 95% interval {_ends(_CHANGE, change['ci95'])}"
+            sure.append(f"TUNING WIDENED A GAP BETWEEN GROUPS: {name}, from {ends}: {points}")
+        else:
+            unsure.append(f"{name} ({ends})")
+    lines = [
+        *sure,
+        *([f"Tuning may have widened gaps between groups, but these intervals include zero: {'; '.join(unsure)}"] if unsure else []),
+    ]
     if lines and scores.get("base_is") == "chance":
-        lines.append("The base answers by chance, alike for every group: judge the gaps of the tuned model by themselves.")
+        lines.append("The base answers by chance, alike for every group: judge the gaps of the tuned model by themselves")
     if small := found.get("too_small"):
         lines.append("Groups with too few rows to be compared: " + ", ".join(f"{name} ({rows})" for name, rows in small.items()))
     return lines
@@ -58,9 +68,13 @@ def gaps(facts: Facts) -> Section | None:
         return None
     head, *rows = gap_table(facts.scores)
     columns = [{"name": name, **({"format": "figure"} if place else {})} for place, name in enumerate(head)]
-    about = "Between the groups that are furthest apart; ↓ is more alike when lower, ↑ when higher."
     return Section(
-        "Gaps between groups", "table", {"columns": columns, "rows": rows}, " ".join([*warnings(facts.scores), about]), SCORES, wide=True
+        "Gaps between groups",
+        "table",
+        {"columns": columns, "rows": rows},
+        " ".join([*(f"{line}." for line in warnings(facts.scores)), MEANING]),
+        SCORES,
+        wide=True,
     )
 
 
@@ -85,7 +99,7 @@ def gap_table(scores: Mapping[str, Any]) -> list[list[str]]:
     for measure, name in MEASURES.items():
         change = found["change"].get(measure)
         values = [_written(numbers.share, *found[model]["gaps"][measure].values()) for model in models]
-        changed = [_written(partial(numbers.change, "accuracy"), *change.values())] if change else []
+        changed = [_written(_CHANGE, *change.values())] if change else []
         table.append([name + (" ↑" if measure in FAIRER_WHEN_HIGH else " ↓"), *values, *changed])
     return table
 
@@ -102,4 +116,8 @@ def _written(unit: Callable[[float], str], value: float | None, ci95: Sequence[f
     """A value with its interval; a dash where it is not defined."""
     if value is None:
         return "–"
-    return unit(value) + (f" ({' to '.join(map(unit, ci95))})" if ci95 else "")
+    return unit(value) + (f" ({_ends(unit, ci95)})" if ci95 else "")
+
+
+def _ends(unit: Callable[[float], str], ci95: Sequence[float]) -> str:
+    return " to ".join(map(unit, ci95))

@@ -55,7 +55,7 @@ class GroupDRO(Strategy):
         for batch in batches:
             groups = of_batch(self._groups, batch)
             counts += torch.bincount(groups[groups >= 0], minlength=len(counts))
-        self._each = row_weights(self.weights, total(counts))
+        self._each = row_weights(self.weights.to(counts), total(counts))
         self._losses = torch.zeros_like(self._losses)
         return inner(batches)
 
@@ -68,7 +68,7 @@ class GroupDRO(Strategy):
         return row_weighted(loss, torch.where(known, self._each[groups.clamp_min(0)], 1.0), "group_dro")
 
     def step(self, run: Run, inner: Callable[[], None]) -> None:
-        self.weights = moved(self.weights, total(self._losses), self.rate, self.adjustment / self._sizes.sqrt())
+        self.weights = moved(self.weights.to(self._losses), total(self._losses), self.rate, self.adjustment / self._sizes.sqrt())
         inner()
         if run.clock.step + 1 == run.clock.total:
             shares = ", ".join(f"{share:.1%}" for share in self.weights.tolist())
