@@ -1,15 +1,17 @@
-"""Lifelong learning: four domains of sentences, one after the other, without a remedy and with each.
+"""Lifelong learning: stages one after the other, without a remedy and with each.
 
-    python benchmarks/lifelong.py [--rows 300] [--seeds 3] [--out runs/lifelong] [--only plain replay ...]
+    python benchmarks/lifelong.py [--case topics] [--rows 200] [--seeds 3] [--out runs/lifelong] [--only plain replay ...]
 
-Positive or negative tweets, editorials, product and film reviews, so many rows of each to learn from and as many to judge by. A run that
-was interrupted goes on where it stood; finished ones are read. Prints a row of markdown for each,
-with means over the seeds.
+``topics`` are five stages of four topics each: a stage sees no row of the others, so that without a remedy nearly all is forgotten.
+``domains`` are positive or negative tweets, editorials, product and film reviews, where little is. So many rows of each stage to learn
+from, and half as many to judge by. The memory is a twentieth of all rows. A run that was interrupted goes on where it stood; finished
+ones are read. Prints a row of markdown for each, with means over the seeds.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import sys
 from pathlib import Path
@@ -19,45 +21,75 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from sentences import DOMAINS, scores, tables
 
-REMEDIES: dict[str, list[dict[str, Any]]] = {
-    "plain": [],
-    "replay": [{"replay": {"share": 0.05, "num_rows": 60}}],
-    "ewc": [{"ewc": {}}],
-    "si": [{"si": {}}],
-    "lwf": [{"lwf": {}}],
-    "gem": [{"gem": {"memory_rows": 60}}],
-}
+SHARE = 0.05  # of all rows that the memory holds
 MEASURES = ("average", "forgetting", "backward_transfer", "forward_transfer")
 
 
-def recipe(folder: Path, strategies: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+def remedies(memory: int) -> dict[str, list[dict[str, Any]]]:
+    """By name, with a memory of so many rows."""
+    return {
+        "plain": [],
+        "replay": [{"replay": {"share": 0.5, "num_rows": memory}}],
+        "ewc": [{"ewc": {}}],
+        "si": [{"si": {}}],
+        "lwf": [{"lwf": {}}],
+        "gem": [{"gem": {"memory_rows": memory}}],
+    }
+
+
+def topics(folder: Path, rows: int) -> list[str]:
+    """Write the rows of each stage: four topics, in the order of their names, as many rows of each. Returns the names of the stages."""
+    from tunesmith.data.source import read
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, most in (("train", rows // 4), ("test", rows // 8)):
+        found = list(read(f"sample:topics/{split}")[0])
+        labels = sorted({str(row["label"]) for row in found})
+        for stage in range(5):
+            own = [[row for row in found if row["label"] == label][:most] for label in labels[4 * stage : 4 * stage + 4]]
+            kept = [{name: row[name] for name in ("text", "label")} for of_label in own for row in of_label]
+            (folder / f"topics{stage}-{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+    return [f"topics{stage}" for stage in range(5)]
+
+
+def domains(folder: Path, rows: int) -> list[str]:
+    """Write the rows of each domain."""
+    tables(folder, rows)
+    return list(DOMAINS)
+
+
+def recipe(folder: Path, stages: list[str], strategies: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     """The same for every remedy."""
-    data = [{"train": str(folder / f"{domain}-train.jsonl"), "test": str(folder / f"{domain}-test.jsonl")} for domain in DOMAINS]
+    data = [{"train": str(folder / f"{stage}-train.jsonl"), "test": str(folder / f"{stage}-test.jsonl")} for stage in stages]
+    labels = sorted({json.loads(line)["label"] for of in data for line in Path(of["train"]).read_text(encoding="utf-8").splitlines()})
     return {
         "model": "sample:minilm",
-        "task": {"text_classification": {"max_length": 64}},
+        "task": {"text_classification": {"max_length": 64, "labels": labels}},
         "data": {"validation": None},
         "strategies": strategies,
         "training": {"epochs": 3, "batch_size": 16, "learning_rate": 1e-4, "ship": "last"},
         "baselines": False,
         "seed": seed,
-        "sequence": [{"name": domain, "data": of} for domain, of in zip(DOMAINS, data, strict=True)],
+        "sequence": [{"name": stage, "data": of} for stage, of in zip(stages, data, strict=True)],
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=300)
+    parser.add_argument("--case", choices=("topics", "domains"), default="topics")
+    parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("runs/lifelong"))
-    parser.add_argument("--only", nargs="*", default=list(REMEDIES), choices=list(REMEDIES))
+    parser.add_argument("--only", nargs="*", default=list(remedies(1)), choices=list(remedies(1)))
     asked = parser.parse_args()
-    tables(asked.out / "data", asked.rows)
+    stages = {"topics": topics, "domains": domains}[asked.case](asked.out / "data", asked.rows)
+    known = remedies(round(SHARE * asked.rows * len(stages)))
     print(f"| {' | '.join(('remedy', *(measure.replace('_', ' ') for measure in MEASURES), 'seconds'))} |")
     print(f"|---|{'--:|' * (len(MEASURES) + 1)}")
     for name in asked.only:
         data = asked.out.resolve() / "data"
-        runs = [scores(f"{name}-{seed}", recipe(data, REMEDIES[name], seed), asked.out) for seed in range(asked.seeds)]
+        made = {f"{asked.case}-{name}-{seed}": recipe(data, stages, known[name], seed) for seed in range(asked.seeds)}
+        runs = [scores(run, one, asked.out) for run, one in made.items()]
         means = [statistics.mean(run["sequence"][measure] for run in runs) for measure in MEASURES]
         seconds = statistics.mean(sum(stage["seconds"]["train"] for stage in run["stages"]) for run in runs)
         print(f"| {' | '.join((name, *(f'{100 * mean:.1f}' for mean in means), f'{seconds:.0f}'))} |", flush=True)
