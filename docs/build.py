@@ -23,11 +23,10 @@ from tunesmith.data.mixing import Mixing
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
 from tunesmith.model.routing import Routing
-from tunesmith.recipes import find, yaml
+from tunesmith.recipes import find, search, yaml
 from tunesmith.recipes.advise import Rule, rules
 from tunesmith.recipes.mixture import Membership
 from tunesmith.recipes.pretrained import pretrained
-from tunesmith.recipes.search import Range, Search
 from tunesmith.recipes.validate import as_plain
 
 DOCS = Path(__file__).parent
@@ -168,16 +167,9 @@ def linked(names: Iterable[str], folder: str = "strategies") -> str:
 def settings_page() -> str:
     text = "The `data` and `training` parts of a recipe. [Strategies](strategies/README.md) and [tasks](tasks/README.md) have their own."
     several = "Of [several tasks](multi-task.md): what each is told beside `task` and `data`, and how rows are drawn from them."
-    parts = (
-        *(("data", DataSettings), ("training", Training), ("tasks", Membership), ("mixing", Mixing), ("routing", Routing)),
-        *(("search", Search), ("a range of search.space", Range)),
-    )
-    about = {
-        "tasks": (several,),
-        "routing": ("Of a [sequence](lifelong.md) with a model for each stage: how a row finds its own.",),
-        "search": ("How [the best of many recipes](search.md) is looked for.",),
-    }
-    return page("Settings", text, *(b for name, kind in parts for b in (f"## {name}", *about.get(name, ()), settings_table(kind))))
+    parts = {"data": DataSettings, "training": Training, "tasks": Membership, "mixing": Mixing, "routing": Routing, "search": search.Search}
+    about = {"tasks": (several,), "routing": ("Of a [sequence](lifelong.md) with a model for each stage: how a row finds its own.",)}
+    return page("Settings", text, *(b for name, kind in parts.items() for b in (f"## {name}", *about.get(name, ()), settings_table(kind))))
 
 
 def advice_page() -> str:
@@ -231,8 +223,7 @@ def by_year(row: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def settings_table(cls: type[Any]) -> str:
-    settings = [field for field in fields(cls) if field.init]
-    rows = [(f"`{field.name}`", default(field), allowed(field), field.metadata["text"]) for field in settings]
+    rows = [(f"`{field.name}`", default(field), allowed(field), field.metadata["text"]) for field in fields(cls) if field.init]
     return table(("setting", "default", "range", "what it is"), rows) if rows else "It has none."
 
 
