@@ -55,8 +55,8 @@ FIRST = {auto: name for name, auto in reversed(TASKS.items())}
 OTHERS = {"clip", "vit", "whisper"}  # their tasks have tests of their own
 # A class of transformers takes them, and the task does not: they read one text to write another, or write none at all.
 REFUSED = {("bart", "masked_language_modelling"), ("t5", "embedding")}
-REFUSED |= {(family, name) for family in ("bart", "marian") for name in ("causal_language_modelling", "embedding", "chat")}
-REFUSED |= {(family, "chat") for family in ("bert", "roberta", "electra")}
+REFUSED |= {(family, name) for family in ("bart", "marian") for name in ("causal_language_modelling", "embedding", "chat", "preference")}
+REFUSED |= {(family, name) for family in ("bert", "roberta", "electra") for name in ("chat", "preference")}
 
 
 def pairs() -> list[Any]:

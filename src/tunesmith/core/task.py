@@ -5,16 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from torch import nn
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
-
-if TYPE_CHECKING:
-    from tunesmith.core.run import Run
 
 Row = dict[str, Any]
 UNITS = ("line", "paragraph", "file")  # what of a text file is a row
@@ -133,8 +130,8 @@ class Task(ABC):
         """
         return None
 
-    def begin(self, run: Run) -> None:
-        """The model is built and nothing is trained yet: what the objective compares with is computed here, for ``run.train``."""
+    def begin(self, run: Any) -> None:
+        """The model is built and nothing is trained yet: what the objective compares with is computed here, for ``train`` of a ``Run``."""
 
     def unpack(self) -> bool:
         """Give every text a row of the batch of its own from now on; returns whether several could share one before."""
