@@ -84,4 +84,3 @@ def test_states_of_another_length_than_the_text_have_no_padding() -> None:
     image, real = torch.randn(3, 7, 2), IDS > 0
     assert padded(parted(image, None), None).equal(image)
     assert padded(parted(image, real), real).equal(image)
-
