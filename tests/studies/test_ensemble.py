@@ -39,8 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         keys | {"data": {"train": data["train"], "validation": None, "test": data["validation"]}}, run="other", runs=folder / "runs"
     )
     words = [{"text": f"the man in paris was good {i}", "tags": "O O O B-PLACE O O O"} for i in range(12)]
+    (folder / "tags.jsonl").write_text("".join(json.dumps(row) + "\n" for row in words), encoding="utf-8")
     task = {"token_classification": {"max_length": 16}}
-    tunesmith.train(keys | {"task": task, "data": {"train": words, "test": "30%"}}, run="tags", runs=folder / "runs")
+    tunesmith.train(keys | {"task": task, "data": {"train": str(folder / "tags.jsonl"), "test": "30%"}}, run="tags", runs=folder / "runs")
     return folder / "runs"
 
 

@@ -96,7 +96,12 @@ def alike(runs: Sequence[Path], how: str) -> list[Member]:
     members = []
     for run in runs:
         recipe = recipe_of(run)
-        members.append(Member(run, recipe, load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)))
+        try:
+            members.append(Member(run, recipe, load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)))
+        except InputError as error:
+            problems.append(Problem(f"its data cannot be read again: {error.problems[0].message}", "Put them back", str(run)))
+    if problems:
+        raise InputError(*problems)
     first = members[0]
     for member in members[1:]:
         problems += [
