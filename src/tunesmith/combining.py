@@ -43,7 +43,7 @@ class Labels:
         if self.task.kind == "single":
             return shares(tables)
         given = (tables >= self.task.threshold).mean(axis=0)
-        return np.interp(given, [0, 0.5, 1], [0, self.task.threshold, 1])
+        return np.asarray(np.interp(given, [0, 0.5, 1], [0, self.task.threshold, 1]))
 
     def loss(self, table: Tables, rows: Sequence[Row]) -> float:
         """Log loss; of values the squared error."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests import tiny
 
+import tiny
 from tunesmith.data import kept
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.examples import Examples

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from tunesmith.cli import advising, auditing, combining, exporting, looking, selecting, serving, show, talking, training, using
+from tunesmith.cli import advising, auditing, combining, exporting, keeping, looking, selecting, serving, show, talking, training, using
 from tunesmith.core.errors import InputError, InterruptedRunError, Problem, ResourceError, TunesmithError, shown
 
 # What the system may refuse, and what its owner can do about it.
@@ -49,7 +49,7 @@ def application(context: click.Context) -> None:
 
 for command in (
     training.quickstart,
-    looking.samples,
+    keeping.samples,
     using.init,
     advising.advise,
     looking.check,
@@ -69,7 +69,7 @@ for command in (
     exporting.export,
     looking.report,
     looking.listing,
-    looking.cache,
+    keeping.cache,
     looking.env,
 ):
     application.add_command(command)

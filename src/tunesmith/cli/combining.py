@@ -28,7 +28,7 @@ METRICS = 4  # of those that runs have in common, beside the one that decides
 @show.runs_option
 @show.json_option
 def ensemble(which: tuple[str, ...], how: str, run: str, runs: str, as_json: bool) -> None:
-    """Combine finished runs into one, and judge it beside each of them.
+    """Combine finished runs into one, judged beside them.
 
     predict and eval take the new run like any other. A soup is an ordinary model; what
     combines predictions asks its members, whose runs must stay where they are.
@@ -53,9 +53,9 @@ def ensemble(which: tuple[str, ...], how: str, run: str, runs: str, as_json: boo
 @show.runs_option
 @show.json_option
 def compare(which: tuple[str, ...], num: int, runs: str, as_json: bool) -> None:
-    """Compare runs that were judged by the same rows, each with the first.
+    """Compare runs that were judged by the same rows.
 
-    Scores side by side, differences with their 95% intervals, what each cost, and rows that
+    Each with the first: scores side by side, differences with their 95% intervals, what each cost, and rows that
     one gets right and the other does not.
     """
     from tunesmith.studies.compare import compare as side_by_side

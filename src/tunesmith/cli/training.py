@@ -76,10 +76,11 @@ def train(recipe: str, overrides: tuple[str, ...], run: str, runs: str, as_json:
 @show.runs_option
 @show.json_option
 def search(recipe: str, overrides: tuple[str, ...], trials: int | None, most: str | None, run: str, runs: str, as_json: bool) -> None:
-    """Find the best of many recipes: what varies stands under search.
+    """Find the best of the recipes that a search spans.
 
-    Trials are judged on the validation rows, the best one then on the test rows; its model
-    is that of the run. Ctrl-C leaves the search resumable.
+    What varies stands under search in the recipe. Trials are judged on the validation
+    rows, the best one then on the test rows; its model is that of the run. Ctrl-C leaves
+    the search resumable.
     """
     show.passing("Getting ready ...")
     from tunesmith.recipes.recipe import read_recipe

@@ -74,8 +74,9 @@ def without_each(recipe: Recipe) -> dict[str, Recipe]:
     found = {ALL: replace(recipe, name=ALL)}
     for place, part in enumerate(parts):
         title = f"without-{names[place]}" + (f"-{place + 1}" if names.count(names[place]) > 1 else "")
-        kept = [[other for other in group if other is not part] for group in (recipe.strategies, recipe.watch)]
-        found[title] = replace(recipe, name=title, strategies=kept[0], watch=kept[1])
+        strategies = [other for other in recipe.strategies if other is not part]
+        watch = [other for other in recipe.watch if other is not part]
+        found[title] = replace(recipe, name=title, strategies=strategies, watch=watch)
     return found
 
 
