@@ -21,6 +21,10 @@ def labelled(*labels: Any) -> dict[str, Any]:
     return {"data.train": [{**row, "label": labels[number % len(labels)]} for number, row in enumerate(ROWS)]}
 
 
+GROUPED: Flat = {
+    "data.train": [{**row, "source": f"{number % 3 > 0}"} for number, row in enumerate(ROWS)],
+    "data.columns": {"group": "source"},
+}
 OTHER_TEXTS = ["the best day of a man", "a poor story of the dog in paris", "hated it", "wonderful , new music"]
 
 # key -> another value, where none follows from the type and the range of the one it has
@@ -89,6 +93,7 @@ VALUES: Flat = {
     "strategies.paraphrase.prompt": "very good {text}",
     "strategies.self_training.unlabelled": OTHER_TEXTS,
     "strategies.self_training.every": "3st",
+    "strategies.similar.target": OTHER_TEXTS,
     "strategies.clip.value": 1e-4,
     "strategies.dropout.attention": 0.0,
     "strategies.early_stop.minimum_gain": 1e6,
@@ -127,10 +132,11 @@ CONTEXTS: Mapping[str, Flat] = {
     "strategies.adaptive.gap": {"training.evaluate_every": "1st"},
     **{f"strategies.{name}.keep": {f"strategies.{name}.stretch": 60.0} for name in ("back_translation", "paraphrase")},
     "strategies.balance.power": {"data.train": ROWS[:20]},
-    "strategies.balance.by": {
-        "data.train": [{**row, "source": f"{number % 3 > 0}"} for number, row in enumerate(ROWS)],
-        "data.columns": {"group": "source"},
-    },
+    "strategies.balance.by": GROUPED,
+    **{f"strategies.adversarial_debiasing.{name}": GROUPED for name in ("strength", "sees", "equal")},
+    **{f"strategies.fairness.{name}": GROUPED for name in ("strength", "equal")},
+    **{f"strategies.group_dro.{name}": GROUPED for name in ("rate", "adjustment")},
+    **{f"strategies.{name}.by": GROUPED for name in ("maml", "reptile")},
     "strategies.class_balanced.beta": {"data.train": ROWS[:20]},
     "strategies.thaw.embeddings": {"strategies.thaw.start": 4},
     "strategies.pretrain_loss.max_length": {"strategies.pretrain_loss.texts": "TEXTS"},
@@ -139,7 +145,7 @@ CONTEXTS: Mapping[str, Flat] = {
     "strategies.replay.choose": {"strategies.replay.num_rows": 3, "strategies.replay.past": ROWS[3:]},
     "strategies.unfreeze.embeddings": {"strategies.unfreeze.every": "1st"},
 }
-# what auto finds here, under its own name, or what changes memory alone
+# what auto finds here, under its own name, or what changes memory or time alone
 SAME = [
     ("strategies.ewc.anchor", "latest"),
     ("strategies.ewc.decay", 0.5),
@@ -147,6 +153,9 @@ SAME = [
     ("task.kind", "single"),
     ("training.precision", "float32"),
     ("training.precision", "bfloat16"),
+    ("training.shard", "never"),
+    ("training.compile", "never"),
+    ("training.compile", "always"),  # takes minutes: tests/engine/test_compiled.py
     ("training.recompute", "always"),
     ("training.recompute", "never"),
 ]
@@ -154,6 +163,9 @@ SAME = [
 REFUSED = [
     ("task.kind", "multi"),
     ("training.precision", "float16"),
+    ("training.shard", "always"),
+    ("strategies.maml.by", "task"),
+    ("strategies.reptile.by", "task"),
     ("strategies.mask_augment.model", "/nowhere"),
     ("strategies.distil.teacher", "/nowhere"),
     ("strategies.back_translation.there", "/nowhere"),
