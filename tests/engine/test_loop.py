@@ -229,6 +229,31 @@ def test_memory_messages_are_recognised() -> None:
     assert not micro.out_of_memory(RuntimeError("shapes do not match"))
 
 
+@dataclass
+class Hungry(Strategy):
+    """Has memory for two rows at once."""
+
+    def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
+        if max(map(len, batches)) > 2:
+            raise MemoryError
+        return inner(batches)
+
+
+def test_micro_batches_are_halved_where_memory_runs_out() -> None:
+    reader = Reader()
+    fitted = tiny_fit(None, [Hungry(), reader], steps=3, dropout=0.0, optimizer="sgd")
+    assert any("going on with micro-batches of 2 rows" in line for line in reader._said)
+    plain = weights(tiny_fit(None, steps=3, dropout=0.0, optimizer="sgd"))
+    assert all(torch.allclose(value, plain[name], atol=1e-6) for name, value in weights(fitted).items())
+
+
+def test_of_several_processes_all_stop_where_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunesmith.engine.distributed.world", lambda: 2)  # the others would go on with another split
+    monkeypatch.setattr("tunesmith.engine.distributed.total", lambda value: value)
+    with pytest.raises(ResourceError, match="one of the processes"):
+        tiny_fit(None, [Hungry()], steps=1, batch_size=8)
+
+
 def recording(self: Any, rows: list[int], use: Any, used: Tensor) -> None:
     rows += used.tolist()
     use(self, used)

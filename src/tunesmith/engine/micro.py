@@ -118,9 +118,13 @@ class MicroBatches:
         return [batch for batch in batches if not batch.idle], loss
 
     def _give_way(self, error: BaseException) -> None:
-        """Take less memory from now on, or raise ``ResourceError`` where nothing is left to give up."""
-        if self.run.forward.sharded:  # the others wait for this rank in the middle of a pass
-            raise ResourceError("Memory ran out", remedy="Set training.micro_batch lower, or training.recompute: always") from error
+        """Take less memory from now on, or raise ``ResourceError`` where nothing is left to give up.
+
+        Of several processes all stop: the others are in the middle of the step, and have split its rows in the old way.
+        """
+        if distributed.world() > 1:
+            remedy = "Set training.micro_batch lower, or training.recompute: always, and train again"
+            raise ResourceError("Memory ran out in one of the processes", remedy=remedy) from error
         if self.rows > 1 + self.task.compares:
             self.rows = math.ceil(self.rows / 2)
             self.run.say(f"memory ran out: going on with micro-batches of {self.rows} rows; batch_size stays what it is")
