@@ -55,8 +55,8 @@ def ensemble(which: tuple[str, ...], how: str, run: str, runs: str, as_json: boo
 def compare(which: tuple[str, ...], num: int, runs: str, as_json: bool) -> None:
     """Compare runs that were judged by the same rows.
 
-    Each with the first: scores side by side, differences with their 95% intervals, what each cost, and rows that
-    one gets right and the other does not.
+    Each with the first: scores side by side, differences with their 95% intervals, what
+    each cost, and rows that one gets right and the other does not.
     """
     from tunesmith.studies.compare import compare as side_by_side
 
