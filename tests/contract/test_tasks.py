@@ -21,6 +21,9 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.encode import Encoded
+from tunesmith.data.examples import Examples
+from tunesmith.data.kept import file_of
+from tunesmith.data.source import read
 from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.engine.events import EventLog, read_events
 from tunesmith.engine.loop import Fitted, fit
@@ -101,6 +104,14 @@ def test_the_loss_falls(bench: Bench) -> None:
 
 def test_it_repeats_to_the_last_bit(bench: Bench) -> None:
     assert same(weights(bench.fit()), weights(bench.fit()))
+
+
+def test_its_items_are_kept_between_runs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But of files, whose content may change under the same name: nothing else that it holds hides what they depend on."""
+    monkeypatch.setattr("tunesmith.data.kept.WORTH", 1)
+    model = bench.model()
+    examples = Examples(read(bench.raw)[0], bench.task)
+    assert (file_of(examples, bench.task, model.tokenizer) is None) is any(column.file for column in bench.task.columns())
 
 
 def test_it_resumes_to_the_last_bit(bench: Bench, tmp_path: Path) -> None:

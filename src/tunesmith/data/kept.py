@@ -33,9 +33,10 @@ def file_of(examples: Examples, task: Task, tokenizer: Any) -> Path | None:
     a task that is not of the package, one that holds more than values, a tokenizer that does not tell what it does.
     """
     ours = type(task).__module__.startswith("tunesmith.tasks.")
-    told = repr(sorted(vars(task).items()))
-    does = _told(tokenizer)
-    if len(examples) < WORTH or not ours or ADDRESS in told or does is None or any(column.file for column in task.columns()):
+    if len(examples) < WORTH or not ours or any(column.file for column in task.columns()):
+        return None
+    told, does = repr(sorted(vars(task).items())), _told(tokenizer)
+    if ADDRESS in told or does is None:
         return None
     digest = hashlib.sha256(f"{_code()} {type(task).__name__} {told} {does}".encode())
     for block in examples.rows.blocks():

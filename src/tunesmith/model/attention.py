@@ -1,4 +1,4 @@
-"""Attention for CPUs: plain matrix products while training and for short texts in bfloat16, torch's fused kernel otherwise.
+"""Attention for CPUs: plain matrix products while training, torch's fused kernel where no gradient is needed.
 
 With attention dropout, torch's fused attention falls back to a slow path on CPUs, and its backward pass is slower than plain products
 for the lengths of everyday texts. ``benchmarks/README.md`` has the figures.
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from tunesmith.model.dropout import keep, masked, share_kept
 
 NAME = "tunesmith"
-SHORT = 512  # positions up to which plain products in bfloat16 are faster, and their scores take little room
 # Families whose attention goes through transformers' interface with nothing but mask, scale and dropout, compared in tests/model.
 FAMILIES = frozenset(
     {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "albert", "gpt2", "gpt_neox", "llama", "qwen2"}
@@ -38,7 +37,7 @@ def attention(
         return _of_one(query * scaling, key, value, attention_mask), None
     if groups > 1:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-    if not torch.is_grad_enabled() and (query.dtype != torch.bfloat16 or key.size(2) > SHORT):
+    if not torch.is_grad_enabled():
         mixed = F.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
         return mixed.transpose(1, 2).contiguous(), None
     scores = torch.matmul(query * scaling, key.transpose(2, 3))  # (batch, heads, length, length), in the precision of the products

@@ -18,7 +18,6 @@ from tunesmith.model.labelled import IGNORED, labelled_logits
 from tunesmith.model.token_loss import token_losses
 
 Texts = Sequence[str]
-Judge = Callable[[Texts, Texts, Texts], list[float]]  # of answers, and for each what it answers and its reference
 SHOWN = 80  # characters of an answer that is shown
 _TINY = 1e-4  # added to a standard deviation, as in trl
 
@@ -40,7 +39,7 @@ def answers(
     return [drawn[part] for part in groups], [said[part] + likeliest[number : number + 1] for number, part in enumerate(groups)]
 
 
-def judged(judge: Judge, said: Sequence[Texts], questions: Texts, references: Texts) -> Tensor:
+def judged(judge: Callable[[Texts, Texts, Texts], list[float]], said: Sequence[Texts], questions: Texts, references: Texts) -> Tensor:
     """What answers are worth to ``judge``, which gets texts, what each answers, and its reference: in the shape of ``said``."""
     of = [number for number, texts in enumerate(said) for _ in texts]
     answered = [text for texts in said for text in texts]

@@ -53,9 +53,13 @@ def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | 
 
 def carry_of(recipe: Recipe) -> Carry:
     """What carries a recipe out: several tasks together, several stages in turn or each by itself, many trials, or one of each."""
-    if recipe.routing or recipe.search:
-        return carry_routed if recipe.routing else carry_search
-    return mixture.carry_tasks if recipe.tasks else carry_stages if recipe.stages else one.carry_out
+    kinds: list[tuple[object, Carry]] = [
+        (recipe.routing, carry_routed),  # of stages, too
+        (recipe.stages, carry_stages),
+        (recipe.tasks, mixture.carry_tasks),
+        (recipe.search, carry_search),
+    ]
+    return next((carry for asked, carry in kinds if asked), one.carry_out)
 
 
 def check(recipe: Recipe, say: Callable[[str], None]) -> dict[str, checking.Checked]:
