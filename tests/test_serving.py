@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
+import uvicorn
 from starlette.testclient import TestClient
 
 import tiny
@@ -131,6 +134,25 @@ def test_a_conversation_is_answered_whole_and_in_pieces(talk: Served) -> None:
     assert not talk.lock.locked()
 
 
+def test_who_hangs_up_leaves_the_model_to_others(talk: Served) -> None:
+    """A real server and a real connection, which ends in the middle of an answer."""
+    server = uvicorn.Server(uvicorn.Config(application(talk, LOCAL), port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    asked = json.dumps({"messages": [{"role": "user", "content": "the film ?"}], "max_tokens": 4000, "stream": True})
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
+        line.sendall((head + asked).encode())
+        assert line.recv(100).startswith(b"HTTP/1.1 200")
+    assert talk.lock.acquire(timeout=60)
+    talk.lock.release()
+    server.should_exit = True
+    thread.join(20)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -175,8 +197,6 @@ def test_a_path_is_never_opened(tmp_path: Path) -> None:
 
 
 def test_it_listens_with_the_token_that_was_given(moods: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    import uvicorn
-
     started: list[Any] = []
     monkeypatch.setattr(uvicorn, "run", lambda app, **told: started.append((app, told)))
     monkeypatch.setattr(serving, "load", lambda which, runs: moods.tuned)

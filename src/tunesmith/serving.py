@@ -11,7 +11,7 @@ import hmac
 import ipaddress
 import json
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -217,7 +217,7 @@ def application(served: Served, hosts: Sequence[str]) -> Starlette:
         pieces = served.answer(asked if isinstance(asked, dict) else {})
         first = await run_in_threadpool(next, pieces, "")
         if isinstance(asked, dict) and asked.get("stream"):
-            return StreamingResponse(events(served.name, first, pieces), media_type="text/event-stream")
+            return StreamingResponse(streamed(served.name, first, pieces), media_type="text/event-stream")
         message = {"role": ASSISTANT, "content": (first + await run_in_threadpool("".join, pieces)).strip()}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return JSONResponse({**head(served.name, "chat.completion"), "choices": [choice]})
@@ -230,6 +230,19 @@ def application(served: Served, hosts: Sequence[str]) -> Starlette:
     routes += [Route("/predict", predict, methods=["POST"]), Route("/v1/chat/completions", chat, methods=["POST"])]
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))]
     return Starlette(routes=routes, middleware=middleware, exception_handlers={TunesmithError: refused})
+
+
+async def streamed(name: str, first: str, rest: Generator[str]) -> AsyncIterator[str]:
+    """The events of an answer. Who hangs up in the middle ends it, so that the model is free for others."""
+    from anyio import CancelScope
+    from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+
+    try:
+        async for event in iterate_in_threadpool(events(name, first, rest)):
+            yield event
+    finally:
+        with CancelScope(shield=True):
+            await run_in_threadpool(rest.close)
 
 
 def head(name: str, kind: str) -> dict[str, Any]:
