@@ -23,7 +23,7 @@ from tunesmith.data.mixing import Mixing
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
 from tunesmith.model.routing import Routing
-from tunesmith.recipes import find, search, yaml
+from tunesmith.recipes import ensemble, find, search, yaml
 from tunesmith.recipes.advise import Rule, rules
 from tunesmith.recipes.mixture import Membership
 from tunesmith.recipes.pretrained import pretrained
@@ -167,7 +167,8 @@ def linked(names: Iterable[str], folder: str = "strategies") -> str:
 def settings_page() -> str:
     text = "The `data` and `training` parts of a recipe. [Strategies](strategies/README.md) and [tasks](tasks/README.md) have their own."
     several = "Of [several tasks](multi-task.md): what each is told beside `task` and `data`, and how rows are drawn from them."
-    parts = {"data": DataSettings, "training": Training, "tasks": Membership, "mixing": Mixing, "routing": Routing, "search": search.Search}
+    studies: dict[str, type[Any]] = {"search": search.Search, "ensemble": ensemble.Seeds}
+    parts = {"data": DataSettings, "training": Training, "tasks": Membership, "mixing": Mixing, "routing": Routing, **studies}
     about = {"tasks": (several,), "routing": ("Of a [sequence](lifelong.md) with a model for each stage: how a row finds its own.",)}
     return page("Settings", text, *(b for name, kind in parts.items() for b in (f"## {name}", *about.get(name, ()), settings_table(kind))))
 
@@ -283,9 +284,8 @@ def stale(written: Mapping[str, str], folder: Path = DOCS) -> list[str]:
 def main(arguments: list[str]) -> int:
     written = pages()
     changed = stale(written)
-    if arguments == ["--check"]:
-        for name in changed:
-            print(f"docs/{name}: this is not what the code says. Type make docs.")
+    if "--check" in arguments:
+        print(*(f"docs/{name}: this is not what the code says. Type make docs." for name in changed), sep="\n")
         return int(bool(changed))
     for name in changed:
         (DOCS / name).unlink(missing_ok=True)

@@ -91,7 +91,7 @@ def test_tags_are_voted_on_and_stay_valid() -> None:
     broken = [tagged("O", "I-WHO", "O", "O", "O", "O")]
     [mended] = combine(task, "vote", (), [broken, broken], [row])
     assert mended["tags"][1] != "I-WHO"  # no entity begins so
-    with pytest.raises(InputError, match=r"tags are voted on.*Take --how vote, or soup"):
+    with pytest.raises(InputError, match=r"tags are voted on.*Vote, or take soup"):
         check(task, "average", "a")
     with pytest.raises(InputError, match="the answers of this task cannot be combined"):
         check(Chat(), "vote", "a")

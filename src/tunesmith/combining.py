@@ -15,12 +15,12 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.label_task import ANSWER, LabelTask
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.choice_items import chosen
+from tunesmith.recipes.ensemble import VOTE
 from tunesmith.tasks.multiple_choice import MultipleChoice
 from tunesmith.tasks.token_classification import TokenClassification
 
 Tables = npt.NDArray[np.float64]  # (members, rows, answers)
 
-VOTE, AVERAGE = "vote", "average"
 TIE = 1e-6  # what probabilities count beside votes: where votes are equal, they decide
 ROUNDS = 50  # of the greedy selection
 LEAST = 1e-12  # probability that is told from none
@@ -96,11 +96,11 @@ def check(task: Task, how: str, name: str) -> None:
     if isinstance(task, TokenClassification):
         if how == VOTE:
             return
-        raise InputError(Problem("tags are voted on: predictions have no probabilities of the others", "Take --how vote, or soup", name))
+        raise InputError(Problem("tags are voted on: predictions have no probabilities of the others", "Vote, or take soup", name))
     if form_of(task) is None:
-        raise InputError(Problem("the answers of this task cannot be combined", "Take --how soup, which averages weights", name))
+        raise InputError(Problem("the answers of this task cannot be combined", "Take soup, which averages weights", name))
     if how == VOTE and getattr(task, "kind", "") == "regression":
-        raise InputError(Problem("values are not voted on", "Take --how average, weighted or soup", name))
+        raise InputError(Problem("values are not voted on", "Take average, weighted or soup", name))
 
 
 def combine(

@@ -63,7 +63,7 @@ def train(
     Raises ``InputError`` before any work for what is wrong in the recipe or the data, and for a run that exists already.
     """
     made = recipe_of(recipe, keys)
-    if several := "stages" if made.stages else "tasks" if made.tasks else "trials" if made.search else "":
+    if several := "stages" if made.stages else "tasks" if made.tasks else "trials" if made.search else "runs" if made.ensemble else "":
         raise InputError(f"The recipe has several {several}", remedy="Give it to tunesmith.train")
     return begun(made, (Path(runs), run), watch, carry_out)
 

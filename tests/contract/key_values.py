@@ -92,6 +92,7 @@ VALUES: Flat = {
     "strategies.paraphrase.model": "/nowhere",
     "strategies.paraphrase.prompt": "very good {text}",
     "strategies.self_training.unlabelled": OTHER_TEXTS,
+    "data.split_seed": 7,
     "strategies.self_training.every": "3st",
     "strategies.similar.target": OTHER_TEXTS,
     "strategies.clip.value": 1e-4,

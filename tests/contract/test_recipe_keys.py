@@ -46,7 +46,7 @@ BASE: Flat = {
     "training.learning_rate": 0.005,
 }
 BY_PARTS = [
-    *("task", "data", "training", "strategies", "stages", "sequence", "tasks", "mixing", "single_task", "routing", "search")
+    *("task", "data", "training", "strategies", "stages", "sequence", "tasks", "mixing", "single_task", "routing", "search", "ensemble")
 ]  # their own keys are tried
 
 

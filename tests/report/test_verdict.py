@@ -54,6 +54,18 @@ def test_a_baseline_as_good_is_told() -> None:
     assert lower.tone == "mixed"
 
 
+def test_a_model_that_knows_one_label_alone_is_no_good() -> None:
+    found = scores(0.67, 0.52, (-0.35, 0.06))
+    found["tuned"] |= {"confusion": [[0, 26], [0, 28]], "per_class": {"bad": {}, "good": {}}}
+    told = judge(found)
+    assert (told.tone, told.headline) == ("bad", "Every row gets one label")
+    assert told.advice.startswith("Each is called good, as by a model that has learned nothing")
+    found["tuned"]["confusion"] = [[1, 25], [0, 28]]
+    assert judge(found).headline == "No clear difference"
+    found["tuned"]["confusion"] = [[0, 0], [0, 28]]
+    assert judge(found).headline == "No clear difference", "there are no other rows"
+
+
 def test_without_an_interval_the_gain_decides() -> None:
     assert judge(scores(0.5, 0.6)).tone == "good"
     assert judge(scores(0.6, 0.5)).tone == "bad"

@@ -42,10 +42,10 @@ def test_the_loss_is_weighted_by_row_and_rows_from_elsewhere_count_once() -> Non
     assert weights is not None
     assert len(weights) == len(run.train)
     assert float(weights.mean()) == pytest.approx(1, abs=1e-5)
-    batch = replace(batch_of([run.train[i] for i in (3, 1, 2)], run), rows=torch.tensor([3, 1, -5]))
+    batch = replace(batch_of([run.train[i] for i in (3, 1, 2, 0)], run), rows=torch.tensor([3, 1, -5, len(run.train) + 2]))
     plain = run.task.objective(batch, run.forward)
     found = strategy.loss(batch, run, lambda batch: plain)
-    expected = row_weighted(plain, torch.stack([weights[3], weights[1], torch.tensor(1.0)]), "x")
+    expected = row_weighted(plain, torch.stack([weights[3], weights[1], torch.tensor(1.0), torch.tensor(1.0)]), "x")
     torch.testing.assert_close(found.mean, expected.mean)
 
 

@@ -167,5 +167,11 @@ def _finish(report: Report, as_json: bool) -> None:
 
         head, rows = table(report.scores["search"])
         show.rows(rows[:SHOWN], head)
+    if "ensemble" in report.scores:
+        from tunesmith.studies import ensemble_report
+
+        head, rows = ensemble_report.table(report.scores)
+        show.rows(rows, head)
+        print(f"\n{ensemble_report.told(report.scores)}")
     show.scores(report.scores)
     show.places(report.folder)

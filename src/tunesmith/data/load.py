@@ -74,7 +74,8 @@ class _Loading:
     """The splits while they are read: ``rows`` and ``headers`` by split, ``shares`` of those that are still to be held out."""
 
     def __init__(self, settings: DataSettings, task: Task, seed: int, base: Path | None) -> None:
-        self.settings, self.task, self.seed, self.base = settings, task, seed, base
+        self.settings, self.task, self.base = settings, task, base
+        self.seed = seed if settings.split_seed is None else settings.split_seed
         self.rows: dict[str, Rows] = {}
         self.headers: dict[str, dict[str, str]] = {}
         self.shares: dict[str, float] = {}

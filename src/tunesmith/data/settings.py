@@ -29,6 +29,9 @@ class DataSettings:
     on_bad_row: str = setting("stop", "what a row that cannot be used does; skipped rows are counted and listed", choices=("stop", "skip"))
     max_rows: int | None = setting(None, "use at most so many training rows, chosen by a hash of their text", low=1)
     shots: int | None = setting(None, "use so many training rows of each label (few-shot), chosen by a hash of their text", low=1)
+    split_seed: int | None = setting(
+        None, "start of the random numbers that choose held-out rows, max_rows and shots; that of the recipe when absent", low=0
+    )
     deduplicate: str = setting(
         "none",
         "training rows that are left out: exact: those that repeat an earlier one, or one of validation or test; near: alike ones too",

@@ -7,6 +7,7 @@ from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.core.errors import InputError
+from tunesmith.model.parts import as_spec, known
 from tunesmith.recipes.document import AUTO, Document, Keys
 from tunesmith.recipes.find import Folder, find, names
 from tunesmith.recipes.homes import home
@@ -54,3 +55,14 @@ def part_of(folder: Folder, entry: Any, document: Document, keys: Keys, levels: 
         document.refuse((*keys, name), error.problems[0].message, remedy)
         return None
     return build(kind, settings, document, (*keys, name), home("under task" if folder == "tasks" else "under the strategy", levels))
+
+
+def model_of(written: str | dict[str, str], document: Document) -> str:
+    """A model, or two by role, as one text."""
+    if isinstance(written, dict):
+        try:
+            return as_spec(written)
+        except ValueError as error:
+            document.refuse(("model",), f"model: {error}", f"Write one model, or {known()}")
+            return ""
+    return written

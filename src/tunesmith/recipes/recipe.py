@@ -13,12 +13,13 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.setting import setting
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
-from tunesmith.model.parts import as_spec, known, parts_of
+from tunesmith.model.parts import as_spec, parts_of
 from tunesmith.recipes import stages, yaml
 from tunesmith.recipes.aliases import translate
 from tunesmith.recipes.auto import Auto, given_in, undecided
 from tunesmith.recipes.document import AUTO, Document, Place
-from tunesmith.recipes.entries import part_of, strategies_of
+from tunesmith.recipes.ensemble import Seeds, seeds_of
+from tunesmith.recipes.entries import model_of, part_of, strategies_of
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.homes import home, levels
 from tunesmith.recipes.mixture import Membership, memberships, mixing_of, single_task
@@ -52,6 +53,7 @@ class Recipe:
     ``single_task``  whether each of them is trained alone too, and compared with what it is among the others
     ``membership``   of a task among several: what its loss weighs, and whether it is judged
     ``search``       which of its keys vary, where the best of several recipes is looked for
+    ``ensemble``     how often it is trained with other seeds, and how the models become one
     ``auto``         that strategies, rate and length are still to be chosen: by ``deciding.py``, from the data and the model
     """
 
@@ -72,6 +74,7 @@ class Recipe:
     single_task: bool = False
     membership: Membership = field(default_factory=Membership)
     search: Search | None = None
+    ensemble: Seeds | None = None
     auto: Auto | None = None
 
     @property
@@ -111,6 +114,7 @@ class _Written:
     single_task: Any = setting(None, "of several tasks: whether each is trained alone too, and the report compares both")
     routing: Any = setting(None, "of a sequence: a model of its own for each stage, and a router by nearest prototype: {prototypes: 1}")
     search: Any = setting(None, "which keys vary, where the best of several recipes is looked for: {space: {KEY: [VALUES]}}")
+    ensemble: Any = setting(None, "trains it several times, with other seeds, and makes the models one: {seeds: 3, how: average}")
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -174,6 +178,7 @@ def _own_tree(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
         "strategies": strategies,
         "training": training,
         **({"search": as_plain(recipe.search, changed_only)} if recipe.search else {}),
+        **({"ensemble": as_plain(recipe.ensemble)} if recipe.ensemble else {}),
     }
 
 
@@ -203,7 +208,7 @@ def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: st
     places = levels(value.get("task"), {f.name for f in fields(_Written)})
     written = build(_Written, value, document, (), home("at the top", places))
     document.check_name(written.name if written else "")
-    model = _model(written.model, document) if written else ""
+    model = model_of(written.model, document) if written else ""
     task = part_of("tasks", value["task"], document, ("task",), places) if "task" in value else None
     data = build(DataSettings, value["data"], document, ("data",), home("under data", places)) if "data" in value else None
     training = _training(value, document, home("under training", places))
@@ -211,10 +216,12 @@ def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: st
     strategies, watch = strategies_of(value["strategies"], document, places) if not document.auto else ([], [])
     stages.refuse_alone(document)
     search = search_of(document, folder, recipe_from)
+    ensemble = seeds_of(document)
     document.finish()
     assert written and task and data and training  # noqa: PT018 (what is None has left a problem)
     name, base_folder = written.name or name or name_of(task).rpartition(":")[2], (folder / written.base_folder).resolve()
-    return Recipe(model, task, data, strategies, watch, training, name, written.baselines, base_folder, search=search, auto=auto)
+    own = Recipe(model, task, data, strategies, watch, training, name, written.baselines, base_folder)
+    return replace(own, search=search, ensemble=ensemble, auto=auto)
 
 
 def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
@@ -241,17 +248,6 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
         tasks = {made.name: made for made in recipes}
         return replace(recipes[-1], name=given, tasks=tasks, mixing=mixing, single_task=single, membership=Membership())
     return replace(recipes[-1], name=given, stages=recipes, sequence=key == "sequence", routing=routing)
-
-
-def _model(written: str | dict[str, str], document: Document) -> str:
-    """A model, or two by role, as one text."""
-    if isinstance(written, dict):
-        try:
-            return as_spec(written)
-        except ValueError as error:
-            document.refuse(("model",), f"model: {error}", f"Write one model, or {known()}")
-            return ""
-    return written
 
 
 def _override(document: Document, text: str) -> None:

@@ -18,7 +18,7 @@ from tunesmith.recipes.validate import build
 
 FIXED = {  # keys that cannot vary -> why
     **dict.fromkeys(("data.train", "data.validation", "data.test", "data.columns", "data.labels"), "trials are judged on the same rows"),
-    **dict.fromkeys(("task.metric", "baselines", "name", "base_folder", "search"), "it is one for the whole search"),
+    **dict.fromkeys(("task.metric", "baselines", "name", "base_folder", "search", "ensemble"), "it is one for the whole search"),
     "seed": "the best of several seeds is luck, and a share that is held out would change",
 }
 Make = Callable[[Mapping[str, Any], Sequence[str], Path], Any]  # ``recipe_from``

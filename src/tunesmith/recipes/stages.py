@@ -21,6 +21,7 @@ TOP = "It holds for all of them: write it at the top"
 MERGED = ("data", "training")  # of which a part takes over what it does not say
 MEMBERSHIP = ("weight", "auxiliary")  # what a task says that a recipe of one task has not
 ALONE = {"mixing": "tasks", "single_task": "tasks", "routing": "sequence"}  # what stands at the top and is for one kind of recipe alone
+STUDIES = ("search", "ensemble")  # many runs of a recipe, which has to be one of one task
 NAMED = ("tasks",)  # whose parts stand under names of their own
 FORM = {  # what each must be, and how it is written
     "stages": ("a list of at least one stage", "Write each on its own line: - data: {train: FILE}"),
@@ -57,8 +58,9 @@ def split(document: Document, key: str) -> list[Document]:
     if not isinstance(entries, Mapping if key in NAMED else list | tuple) or not entries:
         document.refuse((key,), f"{key} must be {FORM[key][0]}", FORM[key][1])
         return []
-    if document.value.pop("search", None) is not None:
-        document.refuse(("search",), f"search is not read: the recipe has {key}", "Search a recipe of one task alone")
+    for study in STUDIES:
+        if document.value.pop(study, None) is not None:
+            document.refuse((study,), f"{study} is not read: the recipe has {key}", "Write it into a recipe of one task alone")
     numbered = list(entries.items() if isinstance(entries, Mapping) else enumerate(entries))
     parts = [part for place, entry in numbered if (part := _part(document, key, place, entry))]
     for keys in _unread(document, key, [entry for _, entry in numbered if isinstance(entry, Mapping)]):

@@ -65,6 +65,9 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
     if simpler := _as_good(scores, metric, tuned):
         tone, headline = ("mixed", "Better than the base model, not better than a baseline") if tone == "good" else (tone, headline)
         advice = f"{advice} {simpler}".strip()
+    if only := _only_label(scores["tuned"]):
+        tone, headline = "bad", "Every row gets one label"
+        advice = f"Each is called {only}, as by a model that has learned nothing: it needs more steps, or another rate. {advice}".strip()
     return Verdict(
         tone,
         headline,
@@ -104,3 +107,10 @@ def _as_good(scores: Mapping[str, Any], metric: str, tuned: float) -> str:
     name = max(found, key=lambda name: sign(metric) * found[name])
     sentence = f"{numbers.baseline(name)} reaches {numbers.value(metric, found[name])}, for much less work."
     return sentence[:1].upper() + sentence[1:]
+
+
+def _only_label(tuned: Mapping[str, Any]) -> str:
+    """The label that all rows get where there are rows of others; nothing where rows get more than one."""
+    counts = tuned.get("confusion") or [[0]]
+    given = [label for label, column in enumerate(zip(*counts, strict=True)) if any(column)]
+    return str(list(tuned["per_class"])[given[0]]) if len(given) == 1 < sum(map(any, counts)) else ""

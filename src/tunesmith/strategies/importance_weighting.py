@@ -70,8 +70,8 @@ class ImportanceWeighting(Strategy):
         if self._weights is None:
             return loss
         rows = batch.rows.to(run.device)
-        known = self._weights[rows.clamp_min(0)]
-        return row_weighted(loss, torch.where(rows < 0, 1.0, known), "importance_weighting")  # rows from elsewhere are below 0
+        own = (rows >= 0) & (rows < len(self._weights))  # other strategies add rows from elsewhere, below or above the numbers of these
+        return row_weighted(loss, torch.where(own, self._weights[torch.where(own, rows, 0)], 1.0), "importance_weighting")
 
 
 def importance(source: Numbers, target: Numbers, flatten: float, largest: float, seed: int) -> Numbers:

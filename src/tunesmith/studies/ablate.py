@@ -65,7 +65,7 @@ def ablate(recipe: Recipe, place: Path, watch: Sequence[Observer], say: Callable
 
 def without_each(recipe: Recipe) -> dict[str, Recipe]:
     """The recipe, and what it is without each of its strategies, by name: ``without-lora``."""
-    if recipe.stages or recipe.tasks or recipe.search or recipe.auto:
+    if recipe.stages or recipe.tasks or recipe.search or recipe.ensemble or recipe.auto:
         raise InputError(Problem("strategies are taken out of a recipe of one task that lists them", "Write one"))
     parts = [*recipe.strategies, *recipe.watch]
     if not parts:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tunesmith.combining import AVERAGE, VOTE, agreement, check, combine, form_of, greedy_weights
+from tunesmith.combining import agreement, check, combine, form_of, greedy_weights
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.load import Data, load
+from tunesmith.engine import distributed
 from tunesmith.evaluate.compare import Judged, compare, gain
 from tunesmith.model.files import digest, read_json
 from tunesmith.model.routing import ABOUT as ROUTER
 from tunesmith.model.save import save
 from tunesmith.proof import Proof, judge
+from tunesmith.recipes.ensemble import AVERAGE, FITTED, GREEDY_SOUP, SOUPS, VOTE, WAYS, WEIGHTED
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe, resolved
 from tunesmith.report import folder as folders
@@ -31,9 +34,6 @@ from tunesmith.studies.soup import greedy, uniform
 from tunesmith.tuned import ENSEMBLE, Tuned, finished_run, recipe_of, tasks_of, tell, tuned_for
 
 Say = Callable[[str], None]
-WEIGHTED, SOUP, GREEDY_SOUP = "weighted", "soup", "greedy_soup"
-WAYS = (VOTE, AVERAGE, WEIGHTED, SOUP, GREEDY_SOUP)
-FITTED = (WEIGHTED, GREEDY_SOUP)  # ways that look at the validation rows
 SETTINGS = ("labels", "kind", "scheme", "parting", "threshold")  # of a task, in which members must not differ
 
 
@@ -69,10 +69,10 @@ def ensemble(which: Sequence[str | Path], how: str, place: tuple[Path, str], say
     runs = [finished_run(one, place[0]) for one in which]
     members = alike(runs, how)
     task = members[0].recipe.task
-    if how in (VOTE, AVERAGE, WEIGHTED):
+    if how not in SOUPS:
         check(task, how, members[0].name)
     with new(*place) as folder:
-        return combined(members, how, folder, say)
+        return combined(members, how, folder, say, members[0].recipe)
 
 
 @contextmanager
@@ -145,14 +145,14 @@ def fitting_rows(members: Sequence[Member]) -> list[Problem]:
     """Why weights cannot be fitted to the validation rows: there are none, or some member has learned from them."""
     first, *others = ([] if member.data.validation is None else list(member.data.validation) for member in members)
     if not first:
-        return [Problem("weights are fitted to validation rows, and the run has none", "Take --how average", str(members[0].place))]
-    remedy = "Give all runs one file as data.validation, or take --how average"
+        return [Problem("weights are fitted to validation rows, and the run has none", "Take average", str(members[0].place))]
+    remedy = "Give all runs one file as data.validation, or take average"
     message = f"it has other validation rows than {members[0].name}, and may have learned from those"
     return [Problem(message, remedy, str(member.place)) for member, rows in zip(members[1:], others, strict=True) if rows != first]
 
 
-def combined(members: Sequence[Member], how: str, folder: Path, say: Say) -> Report:
-    """What came of the members together."""
+def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe: Recipe) -> Report:
+    """What came of the members together, in a folder whose recipe is ``recipe``."""
     task, (split, rows) = members[0].recipe.task, members[0].judged
     chosen_by = list(members[0].data.validation or []) if how in FITTED else []
     answers, chosen = [], []
@@ -163,22 +163,27 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say) -> Rep
         chosen.append(answered(tuned, chosen_by) if chosen_by else [])
         del tuned
         gc.collect()
-    if how in (SOUP, GREEDY_SOUP):
+    if how in SOUPS:
         weights, together = mixed(members, how, chosen, folder, say)
     else:
         weights = fitted(task, chosen, chosen_by) if how == WEIGHTED else [1 / len(members)] * len(members)
         together = combine(task, how, weights, answers, rows)
-        write_members(members, how, weights, folder)
     judged = {member.name: judge(task, rows, own) for member, own in zip(members, answers, strict=True)}
     whole = judge(task, rows, together)
     scores = scores_of(members, judged, whole, split)
     about = {"how": how, "weights": dict(zip(judged, weights, strict=True)), "agreement": agreement(task, answers)}
+    if recipe.ensemble is not None:
+        about["spread"] = spread([found.metrics[task.primary] for found in judged.values()])
     scores["ensemble"] = {**about, **against_best(task, judged, whole)}
-    Proof(task, split, rows, together, list(whole.correct), scores).write(folder)
     facts = Facts(name=folder.name, task=name_of(task), scores=scores, sections=[section(scores)])
-    folders.write_text(folder / RESOLVED, resolved(members[0].recipe))
-    folders.write_text(folder / "report.html", page(facts))
-    folders.write_json(folder / "scores.json", scores)
+    if distributed.first():
+        if how not in SOUPS:
+            write_members(members, how, weights, folder)
+        Proof(task, split, rows, together, list(whole.correct), scores).write(folder)
+        folders.write_text(folder / RESOLVED, resolved(recipe))
+        folders.write_text(folder / "report.html", page(facts))
+        folders.write_json(folder / "scores.json", scores)
+    distributed.barrier()
     return Report(folder, scores, facts)
 
 
@@ -212,11 +217,12 @@ def mixed(
     chosen = greedy(runs, [worth(own) for own in answers], score) if how == GREEDY_SOUP else runs
     say(f"the weights of {', '.join(run.name for run in chosen)} become one model")
     soup = as_tuned(recipe, chosen)
-    save(soup.model, folder / "model")
-    tell(recipe, folder / "model")
-    for path, content in task.files(soup.model.module).items():
-        (folder / "model" / path).parent.mkdir(exist_ok=True)
-        folders.write_json(folder / "model" / path, content)
+    if distributed.first():
+        save(soup.model, folder / "model")
+        tell(recipe, folder / "model")
+        for path, content in task.files(soup.model.module).items():
+            (folder / "model" / path).parent.mkdir(exist_ok=True)
+            folders.write_json(folder / "model" / path, content)
     return [int(run in chosen) / len(chosen) for run in runs], answered(soup, members[0].judged[1])
 
 
@@ -247,6 +253,11 @@ def scores_of(members: Sequence[Member], judged: Mapping[str, Judged], whole: Ju
     base = {"base": known[0]["base"], "base_is": f"{known[0]['base_is']}, of {members[0].name}"}
     rest = {name: value for name, value in scores.items() if name not in ("gain", "flips")}
     return {**rest, **base, "seconds": {"train": seconds}}
+
+
+def spread(scores: Sequence[float]) -> dict[str, float]:
+    """How far the scores of runs that differ in their seed alone are apart: what luck is worth."""
+    return {"mean": statistics.mean(scores), "deviation": statistics.stdev(scores), "lowest": min(scores), "highest": max(scores)}
 
 
 def against_best(task: Task, judged: Mapping[str, Judged], whole: Judged) -> dict[str, Any]:

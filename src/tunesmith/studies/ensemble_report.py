@@ -18,12 +18,17 @@ HOW = {
 
 
 def told(scores: Mapping[str, Any]) -> str:
-    """The ensemble against its best member, in a sentence."""
+    """How far apart the members are, where they differ in their seed alone, and the ensemble against its best member."""
     metric, own = scores["primary"], scores["ensemble"]
     whole, best = (numbers.value(metric, found.get(metric)) for found in (scores["tuned"], scores["baselines"][own["best"]]))
     delta, interval = difference({"primary": metric, "gain": own["gain"]})
     sides = f"Together {numbers.title(metric)} is {whole}, of the best member, {own['best']}, {best}"
-    return f"{sides}: {delta}, 95% interval {interval}."
+    return f"{luck(metric, own['spread'], len(own['weights'])) if 'spread' in own else ''}{sides}: {delta}, 95% interval {interval}."
+
+
+def luck(metric: str, spread: Mapping[str, float], seeds: int) -> str:
+    mean, deviation, lowest, highest = (numbers.value(metric, spread[name]) for name in ("mean", "deviation", "lowest", "highest"))
+    return f"With {seeds} seeds {numbers.title(metric)} is {lowest} to {highest}, on average {mean}, standard deviation {deviation}. "
 
 
 def table(scores: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:

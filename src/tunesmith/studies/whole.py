@@ -16,6 +16,7 @@ from tunesmith.run import Carry, Report
 from tunesmith.studies import mixture
 from tunesmith.studies.routed import carry_routed
 from tunesmith.studies.search import carry_search
+from tunesmith.studies.seeds import carry_seeds
 from tunesmith.studies.stages import carry_stages, hand_on, label, prepare
 
 
@@ -52,12 +53,13 @@ def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | 
 
 
 def carry_of(recipe: Recipe) -> Carry:
-    """What carries a recipe out: several tasks together, several stages in turn or each by itself, many trials, or one of each."""
+    """What carries a recipe out: several tasks together, stages in turn or each by itself, trials, several seeds, or one of each."""
     kinds: list[tuple[object, Carry]] = [
         (recipe.routing, carry_routed),  # of stages, too
         (recipe.stages, carry_stages),
         (recipe.tasks, mixture.carry_tasks),
         (recipe.search, carry_search),
+        (recipe.ensemble, carry_seeds),
     ]
     return next((carry for asked, carry in kinds if asked), one.carry_out)
 
@@ -68,6 +70,8 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> dict[str, checking.Chec
         return {recipe.name: mixture.check(recipe, say)}
     if recipe.search:
         say(f"search: up to {recipe.search.trials} trials, of which this is about one")
+    if recipe.ensemble:
+        say(f"ensemble: {recipe.ensemble.seeds} runs, of which this is one")
     return {name: checking.check(stage, say) for name, stage in staged(recipe)}
 
 
