@@ -173,7 +173,7 @@ def proved(correct: list[bool], confidence: list[float]) -> Proof:
     task = TextClassification(kind="single", labels=["bad", "good"])
     truths: list[Row] = [{"text": f"row {i}", "label": int(right)} for i, right in enumerate(correct)]
     predictions = task.predictions(torch.tensor([[1 - sure, sure] for sure in confidence], dtype=torch.float64))
-    return Proof(task, "test", truths, predictions, task.correct(predictions, truths), {})
+    return Proof(task, "test", truths, predictions, task.correct(predictions, truths), [0.0] * len(truths), {})
 
 
 def test_errors_are_shown_the_most_confident_first() -> None:
@@ -192,7 +192,7 @@ def test_errors_of_numbers_are_the_largest() -> None:
     task = TextClassification(kind="regression", labels=["value"])
     truths: list[Row] = [{"text": "a", "label": 1.0}, {"text": "b", "label": 1.0}, {"text": "c", "label": 1.0}]
     predictions = [{"value": 1.0}, {"value": 3.0}, {"value": -4.0}]
-    found = Proof(task, "test", truths, predictions, task.correct(predictions, truths), {})
+    found = Proof(task, "test", truths, predictions, task.correct(predictions, truths), [0.0] * len(truths), {})
     assert [error["text"] for error in found.errors(9)] == ["c", "b"]
 
 
@@ -205,8 +205,8 @@ def test_predictions_are_written_a_line_a_row(tmp_path: Path) -> None:
     proved([True, False], [0.75, 0.75]).write(tmp_path)
     lines = (tmp_path / "predictions/test.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == [
-        {"row": 0, "text": "row 0", "predicted": "good", "truth": "good", "confidence": 0.75, "correct": 1.0},
-        {"row": 1, "text": "row 1", "predicted": "good", "truth": "bad", "confidence": 0.75, "correct": 0.0},
+        {"row": 0, "text": "row 0", "predicted": "good", "truth": "good", "confidence": 0.75, "correct": 1.0, "base_correct": 0.0},
+        {"row": 1, "text": "row 1", "predicted": "good", "truth": "bad", "confidence": 0.75, "correct": 0.0, "base_correct": 0.0},
     ]
 
 

@@ -39,7 +39,7 @@ SHOWN = 3  # predictions shown as they come
 class Proof:
     """What was judged, on which rows, and the content of ``scores.json``.
 
-    ``correct`` says how right each prediction is, as the task's ``correct`` does.
+    ``correct`` says how right each prediction is, as the task's ``correct`` does, and ``base_correct`` how right the base model was.
     """
 
     task: Task
@@ -47,6 +47,7 @@ class Proof:
     truths: list[Row] = field(repr=False)
     predictions: list[Prediction] = field(repr=False)
     correct: list[float] = field(repr=False)
+    base_correct: list[float] = field(repr=False)
     scores: dict[str, Any] = field(repr=False)
 
     def shown(self, row: int) -> dict[str, Any]:
@@ -67,7 +68,8 @@ class Proof:
     def write(self, folder: Path) -> None:
         """``predictions/SPLIT.jsonl``: a line for each judged row, in the order of the data."""
         (folder / "predictions").mkdir(exist_ok=True)
-        rows = ({"row": row, **self.shown(row), "correct": correct} for row, correct in enumerate(self.correct))
+        right = enumerate(zip(self.correct, self.base_correct, strict=True))
+        rows = ({"row": row, **self.shown(row), "correct": tuned, "base_correct": base} for row, (tuned, base) in right)
         write_text(folder / "predictions" / f"{self.split}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
@@ -87,21 +89,14 @@ def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float])
     base_is, found = untuned.answers()
     predictions, found = task.beside(predictions, found), task.beside(found, found)
     simple = simple_answers(untuned, list(data.train)) if recipe.baselines else ()
-    tuned = judge(task, truths, predictions)
-    scores = compare(
-        name_of(task),
-        task,
-        split,
-        judge(task, truths, found),
-        tuned,
-        {name: judge(task, truths, answers) for name, answers in simple},
-    )
+    base, tuned = judge(task, truths, found), judge(task, truths, predictions)
+    scores = compare(name_of(task), task, split, base, tuned, {name: judge(task, truths, answers) for name, answers in simple})
     if GROUP in examples.rows.columns and (
         groups := audit(task, examples.rows.column(GROUP), truths, {"base": found, "tuned": predictions})
     ):
         scores["groups"] = groups
     scores |= {"base_is": base_is, "seconds": {"train": time[0]}, "tokens_per_second": time[1]}
-    return Proof(task, split, truths, predictions, list(tuned.correct), scores)
+    return Proof(task, split, truths, predictions, list(tuned.correct), list(base.correct), scores)
 
 
 def judge(task: Task, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Judged:

@@ -68,6 +68,8 @@ def test_probabilities_are_averaged_by_members_that_stay_where_they_are(made: Pa
     assert scores["baselines"]["b"]["accuracy"] == json.loads((made / "b" / "scores.json").read_text())["tuned"]["accuracy"]
     assert scores["ensemble"]["weights"] == dict.fromkeys("abc", 1 / 3)
     assert scores["ensemble"]["gain"]["accuracy"]["ci95"]
+    assert scores["gain"]["accuracy"]["delta"] == pytest.approx(scores["tuned"]["accuracy"] - scores["base"]["accuracy"])
+    assert scores["gain"]["accuracy"]["ci95"], "against the base of the first"
     assert [row[0] for row in table(scores)[1]] == ["a", "b", "c"]
     assert "of the best member" in told(scores)
     assert "Ensemble" in (report.folder / "report.html").read_text(encoding="utf-8")

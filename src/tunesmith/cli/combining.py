@@ -44,7 +44,8 @@ def ensemble(which: tuple[str, ...], how: str, run: str, runs: str, as_json: boo
     head, rows = table(report.scores)
     show.rows(rows, head)
     show.scores(report.scores)
-    print(f"{told(report.scores)}\n\nThe report: {report.folder / 'report.html'}\nUse it:     tunesmith predict {report.folder} FILE")
+    print(told(report.scores))
+    show.places(report.folder)
 
 
 @click.command()

@@ -111,8 +111,9 @@ def scores(found: Mapping[str, Any]) -> None:
 
 
 def places(run: Path) -> None:
-    """Where the report and the model of a run are."""
-    print(f"\nThe report: {run / 'report.html'}\nThe model:  {run / 'model'}")
+    """Where the report and the model of a run are, or how it is used where its models are those of others."""
+    model = f"The model:  {run / 'model'}" if (run / "model").exists() else f"Use it:     tunesmith predict {run} FILE"
+    print(f"\nThe report: {run / 'report.html'}\n{model}")
 
 
 def display_width(text: str) -> int:

@@ -41,6 +41,11 @@ class Judgement:
     def judged(self) -> Judged:
         return Judged(self.scores["tuned"], [line["correct"] for line in self.lines])
 
+    @property
+    def base(self) -> Judged:
+        """How its base model was judged."""
+        return Judged(self.scores["base"], [line["base_correct"] for line in self.lines])
+
 
 def compare(which: Sequence[str | Path], runs: Path | str = "runs", most: int = 5) -> dict[str, Any]:
     """Runs that were judged by the same rows, each against the first.

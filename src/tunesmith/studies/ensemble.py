@@ -29,6 +29,7 @@ from tunesmith.report import folder as folders
 from tunesmith.report.facts import Facts
 from tunesmith.report.page import page
 from tunesmith.run import RESOLVED, Report
+from tunesmith.studies.compare import read
 from tunesmith.studies.ensemble_report import section
 from tunesmith.studies.soup import greedy, uniform
 from tunesmith.tuned import ENSEMBLE, Tuned, finished_run, recipe_of, tasks_of, tell, tuned_for
@@ -170,7 +171,8 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe
         together = combine(task, how, weights, answers, rows)
     judged = {member.name: judge(task, rows, own) for member, own in zip(members, answers, strict=True)}
     whole = judge(task, rows, together)
-    scores = scores_of(members, judged, whole, split)
+    base = read(members[0].place).base
+    scores = scores_of(members, judged, (base, whole), split)
     about = {"how": how, "weights": dict(zip(judged, weights, strict=True)), "agreement": agreement(task, answers)}
     if recipe.ensemble is not None:
         about["spread"] = spread([found.metrics[task.primary] for found in judged.values()])
@@ -179,7 +181,7 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe
     if distributed.first():
         if how not in SOUPS:
             write_members(members, how, weights, folder)
-        Proof(task, split, rows, together, list(whole.correct), scores).write(folder)
+        Proof(task, split, rows, together, list(whole.correct), list(base.correct), scores).write(folder)
         folders.write_text(folder / RESOLVED, resolved(recipe))
         folders.write_text(folder / "report.html", page(facts))
         folders.write_json(folder / "scores.json", scores)
@@ -245,14 +247,12 @@ def write_members(members: Sequence[Member], how: str, weights: Sequence[float],
     folders.write_json(folder / ENSEMBLE, {"how": VOTE if how == VOTE else AVERAGE, "members": told})
 
 
-def scores_of(members: Sequence[Member], judged: Mapping[str, Judged], whole: Judged, split: str) -> dict[str, Any]:
+def scores_of(members: Sequence[Member], judged: Mapping[str, Judged], ends: tuple[Judged, Judged], split: str) -> dict[str, Any]:
     """What ``scores.json`` says: the ensemble as the tuned model, its members as baselines, and the base of the first."""
     task, known = members[0].recipe.task, [read_json(member.place / "scores.json") for member in members]
-    scores = compare(name_of(task), task, split, whole, whole, judged)
+    scores = compare(name_of(task), task, split, *ends, judged)
     seconds = sum(own["seconds"]["train"] for own in known)
-    base = {"base": known[0]["base"], "base_is": f"{known[0]['base_is']}, of {members[0].name}"}
-    rest = {name: value for name, value in scores.items() if name not in ("gain", "flips")}
-    return {**rest, **base, "seconds": {"train": seconds}}
+    return {**scores, "base_is": f"{known[0]['base_is']}, of {members[0].name}", "seconds": {"train": seconds}}
 
 
 def spread(scores: Sequence[float]) -> dict[str, float]:
