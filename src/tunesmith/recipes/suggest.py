@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tunesmith.data.rows import Rows
     from tunesmith.data.settings import DataSettings
 
-STRATEGIES = ("layer_rates",)  # written without a comment sign
 OFFERED = ("augment", "class_balanced", "early_stop", "ema", "freeze", "layer_rates", "lora", "r_drop", "unfreeze")  # the usual ones
 # By the class that holds the model: small, quick on a laptop, and where there is one, there without a hub.
 MODELS = {
@@ -36,7 +35,6 @@ MODEL = "sample:minilm"  # where the table names none
 USUAL = "text_classification"  # what columns whose names say nothing are for
 TRIED = 50  # rows that a task must be able to read
 LOOKED_AT = 2000  # rows, spread over the file
-EPOCHS = ((500, 10), (2000, 5))  # fewer rows than the first need the second; more need 3
 TEST_FROM = 1000  # rows from which a tenth is worth holding out as a test
 _PLAIN = re.compile(r"[\w./%:-]+")
 
@@ -90,7 +88,7 @@ def suggest(spec: str, model: str | None = None, base: Path | None = None) -> st
         "",
         *_strategy_lines(),
         "",
-        *_training_lines(found.rows),
+        *_training_lines(),
         "",
         "seed: 0",
     ]
@@ -196,22 +194,22 @@ def data_lines(found: Looked) -> Iterator[str]:
 
 
 def _strategy_lines() -> Iterator[str]:
-    """The usual strategies with their first setting, all but ``STRATEGIES`` as comments."""
-    yield "strategies:  # they compose, the first is the outermost; all there are: tunesmith list strategies"
+    """The choice is left to the rules; the usual strategies with their first setting stand below it as comments."""
+    yield _commented("strategies: auto", "chosen from rows, labels and model, with rate and length: tunesmith explain FILE says why")
+    yield "# strategies:  # or your own: they compose, the first is the outermost; all there are: tunesmith list strategies"
     for name in OFFERED:
         kind = find("strategies", name)
         first = fields(kind)[0].name
         value = as_plain(kind())[first] or as_plain(kind.example())[first]
         clause = re.split(r"[,;:.](?: |$)", about("strategies", name))[0]
-        yield _commented(f"  {'' if name in STRATEGIES else '# '}- {name}: {{{first}: {word(value)}}}", clause)
+        yield _commented(f"#   - {name}: {{{first}: {word(value)}}}", clause)
 
 
-def _training_lines(rows: int) -> Iterator[str]:
-    epochs = next((epochs for fewer, epochs in EPOCHS if rows < fewer), 3)
+def _training_lines() -> Iterator[str]:
     yield "training:"
-    yield _commented(f"  epochs: {epochs}", "passes over the training rows")
     yield _commented("  batch_size: 16", "rows per update, whatever the memory")
-    yield _commented("  # learning_rate: 5e-5", "chosen from what learns when absent")
+    yield _commented("  # epochs: 4", "passes over the training rows; what is not said here is chosen, too")
+    yield _commented("  # learning_rate: 5e-5", "the highest rate")
 
 
 def _other_models(data: Data) -> Iterator[str]:
