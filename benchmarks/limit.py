@@ -1,6 +1,6 @@
 """How near to the machine's own limit training comes: useful FLOP/s beside the rate of bfloat16 matrix products.
 
-    python benchmarks/limit.py
+    python benchmarks/limit.py [--rows 1000]
 
 Useful are the matrix products of the layers for real tokens: 6 per weight and token for forward and backward, and 12 * layers * width *
 length for attention (Kaplan et al. 2020, section 2.1). Padding, optimizer, dropout and everything else count as time alone. The rate of
@@ -9,6 +9,7 @@ matrix products is measured before and after, at the sizes of the model's layers
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import time
@@ -35,9 +36,13 @@ def matrix_rate(positions: int = 768) -> float:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, help="rows to train on; as many as take about a minute when absent")
+    given = parser.parse_args()
     from texts import by_tunesmith
 
-    for batch_size, num_rows in CASES.items():
+    for batch_size, usual in CASES.items():
+        num_rows = given.rows or usual
         before = matrix_rate()
         run = by_tunesmith(seed=0, num_rows=num_rows, epochs=1, batch_size=batch_size, rate=5e-5, frozen=0)
         after = matrix_rate()

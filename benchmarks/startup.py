@@ -1,6 +1,6 @@
 """How long a command line takes before it does anything: tunesmith beside the programs that do the same work.
 
-    python benchmarks/startup.py [rounds]
+    python benchmarks/startup.py [--rounds 7]
 
 Every command runs once in each round, in turn, so that what else the machine does hits all of them alike. The first round warms the
 file cache and is not counted.
@@ -8,6 +8,7 @@ file cache and is not counted.
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -52,4 +53,6 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="how often each command runs")
+    main(parser.parse_args().rounds)
