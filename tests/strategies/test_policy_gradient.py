@@ -44,6 +44,9 @@ def test_rewards_rise(baseline: str) -> None:
     watching, _ = rewarded(24, reward="pattern", pattern="[aeiou]", baseline=baseline, group=6, kl=0.0, max_new_tokens=1)
     first, last = (sum(shares["reward"] for shares in part) / 4 for part in (watching.shares[:4], watching.shares[-4:]))
     assert last > first + 0.1
+    first, last = (sum(shares["reward"] for shares in part) / 2 for part in (watching.shares[:2], watching.shares[-2:]))
+    told = f"the reward was {first:.3f} in the first tenth of the steps and {last:.3f} in the last"
+    assert any(told in line for line in watching.lines)
     assert "kl" not in watching.shares[0]
 
 

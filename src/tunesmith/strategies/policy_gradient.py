@@ -22,6 +22,7 @@ from tunesmith.model.policy import BASELINES, answers, best_and_worst, compared,
 from tunesmith.model.reward_model import RewardModel
 from tunesmith.model.substitute import frozen_copy
 
+TENTHS = 10
 TRIAL = 10  # steps after which rewards that never differed are told
 
 
@@ -75,6 +76,7 @@ class PolicyGradient(Strategy):
 
     def begin(self, run: Run) -> None:
         self.groups, self.flat = 0, 0  # questions so far, and those of which no answer was better than another
+        self.rewards: list[float] = []  # of all answers of each step so far, on average
         self._advantages: dict[tuple[int, ...], float] = {}  # of this step, by row and answer
         run.task.unpack()
         self._judge: Judge = self._of_text or RewardModel(self.model, self.label, self.reads != "answer", run, "policy_gradient")
@@ -90,6 +92,7 @@ class PolicyGradient(Strategy):
             rewards = judged(self._judge, said, questions, references)
             advantages, flat = compared(rewards, self.group, self.baseline)
             self._told = {"reward": float(rewards[:, : self.group].mean()), "no_spread": float(flat.float().mean())}
+            self.rewards.append(self._told["reward"])
             self.groups, self.flat = self.groups + len(rows), self.flat + int(flat.sum())
             self._tell(said[0], rewards[0].tolist(), run)
             every = [(row, answer) for row, of_row in zip(rows, ids, strict=True) for answer in of_row]
@@ -108,6 +111,12 @@ class PolicyGradient(Strategy):
             )
         elif done == last:
             run.say(f"policy_gradient: to {self.flat / self.groups:.0%} of the questions all answers got one reward, and taught nothing")
+        if done == last and last >= 2 * TENTHS:
+            before, after = ends(self.rewards)
+            run.say(
+                f"policy_gradient: the reward was {before:.3f} in the first tenth of the steps and {after:.3f} in the last, on training"
+                f" rows; the report judges by {run.task.primary}"
+            )
 
     def objective(self, batch: Batch, forward: Forward) -> Loss:
         keys = [(row, *ids) for row, ids in zip(batch.rows.tolist(), learned_tokens(batch), strict=True)]
@@ -118,3 +127,9 @@ class PolicyGradient(Strategy):
         loss = policy_loss(batch, forward, advantages, self._base, self.kl, self.temperature)
         told = {name: torch.tensor(value * loss.count) for name, value in self._told.items()}
         return replace(loss, parts={**loss.parts, **told})
+
+
+def ends(rewards: Sequence[float]) -> tuple[float, float]:
+    """The mean of the first tenth of the steps, and of the last."""
+    tenth = max(1, len(rewards) // TENTHS)
+    return sum(rewards[:tenth]) / tenth, sum(rewards[-tenth:]) / tenth
