@@ -18,7 +18,12 @@ def linear() -> tuple[nn.Linear, Any, Any, Batch]:
     model = nn.Linear(3, 1).double()
     rows = [{"row": row, "group": row % 2} for row in range(8)]
     run: Any = SimpleNamespace(
-        train=rows, say=print, device=torch.device("cpu"), task=None, learning=lambda: dict(model.named_parameters())
+        train=rows,
+        say=print,
+        device=torch.device("cpu"),
+        task=None,
+        learning=lambda: dict(model.named_parameters()),
+        forward=SimpleNamespace(dtype=torch.float64),
     )
 
     def inner(batches: list[Batch]) -> Loss:

@@ -138,6 +138,7 @@ CONTEXTS: Mapping[str, Flat] = {
     **{f"strategies.fairness.{name}": GROUPED for name in ("strength", "equal")},
     **{f"strategies.group_dro.{name}": GROUPED for name in ("rate", "adjustment")},
     **{f"strategies.{name}.by": GROUPED for name in ("maml", "reptile")},
+    "strategies.maml.order": {"training.precision": "float32"},
     "strategies.class_balanced.beta": {"data.train": ROWS[:20]},
     "strategies.thaw.embeddings": {"strategies.thaw.start": 4},
     "strategies.pretrain_loss.max_length": {"strategies.pretrain_loss.texts": "TEXTS"},

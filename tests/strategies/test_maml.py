@@ -1,11 +1,13 @@
-"""First-order MAML against the pseudo-code of the paper on a linear model."""
+"""MAML against the pseudo-code of the paper on a linear model."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from linear import gradient, linear
 from training import tiny_fit
+from tunesmith.core.errors import InputError
 from tunesmith.strategies.maml import MAML
 
 
@@ -33,6 +35,36 @@ def test_it_is_the_pseudo_code_of_the_paper() -> None:
                 weight -= beta * weight.grad
         for weight, wanted in zip(model.parameters(), theta, strict=True):
             torch.testing.assert_close(weight.detach(), wanted)
+
+
+def test_to_second_order_it_is_the_gradient_through_the_steps() -> None:
+    model, run, inner, batch = linear()
+    x, y = batch.inputs["x"], batch.targets["y"]
+    alpha, num_steps = 0.05, 3
+    strategy = MAML(num_steps=num_steps, rate=alpha, by="group", order=2)
+    strategy.begin(run)
+    weight, bias = (w.detach().clone().requires_grad_() for w in model.parameters())
+    losses = []
+    for group in (0, 1):
+        support, query = (torch.arange(8)[group::2][half::2] for half in (0, 1))
+        w, b = weight, bias
+        for _ in range(num_steps):
+            loss = (x[support] @ w[0] + b - y[support]).square().mean()
+            gw, gb = torch.autograd.grad(loss, (w, b), create_graph=True)
+            w, b = w - alpha * gw, b - alpha * gb
+        losses.append((x[query] @ w[0] + b - y[query]).square().mean())
+    wanted = torch.autograd.grad(torch.stack(losses).mean(), (weight, bias))
+    strategy.gradient([batch], run, inner)
+    for own, right in zip(model.parameters(), wanted, strict=True):
+        torch.testing.assert_close(own.grad, right)
+        assert own.grad is not None
+
+
+def test_the_second_order_wants_exact_gradients() -> None:
+    fit = tiny_fit(None, [MAML(by="group", order=2)], steps=2, precision="float32")
+    assert fit.run.clock.step == 2
+    with pytest.raises(InputError, match=r"too coarse.*training.precision: float32"):
+        tiny_fit(None, [MAML(by="group", order=2)], steps=2, precision="bfloat16")
 
 
 def test_an_episode_of_one_row_is_both_halves() -> None:
