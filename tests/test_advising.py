@@ -47,8 +47,8 @@ def test_few_english_reviews(tmp_path: Path) -> None:
     assert (found.task, found.rows, found.language, found.chosen.model.spec) == ("text_classification", 90, "en", "sample:minilm")
     assert found.chosen.fits
     assert found.chosen.changed() == []
-    assert "r_drop:" in found.recipe
-    assert "length: training.epochs 20 (rows 90 < 200)" in found.recipe
+    assert "few_shot" in found.recipe
+    assert "length: training.epochs 12 (shots 45 < 100, rows 90 < 1000" in found.recipe
 
 
 def test_few_rows_of_a_class_for_a_model_of_sentences(tmp_path: Path) -> None:

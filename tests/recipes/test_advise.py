@@ -75,6 +75,7 @@ def test_every_rule_is_taken_somewhere() -> None:
         replace(SMALL, reads="text", parameters=300_000_000),
         replace(SMALL, tight_memory=1),
         replace(SMALL, shots=8),
+        replace(SMALL, shots=64),
         replace(SMALL, shots=2),
     ]
     taken = {(d.topic, d.why, d.source) for situation in (*situations(), *odd) for d in advise(situation).decisions}
@@ -101,11 +102,12 @@ def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
     assert chosen(advice) == ["clip", "few_shot"]
     assert advice.training == {"epochs": 40, "warmup": "10%", "learning_rate": 5e-5, "ship": "last"}
     said = "\n".join(map(str, advice.decisions))
-    assert "few rows: few_shot (shots 8 < 32, tight_time 0 < 1, tight_memory 0 < 2)" in said
+    assert "few rows: few_shot (shots 8 < 100, rows 16 < 1000, tight_time 0 < 1, tight_memory 0 < 2)" in said
     assert "SetFit, section 4" in said
     assert "predict MODEL FILE --labels" in "\n".join(map(str, advise(replace(SMALL, rows=6, shots=3.0)).decisions))
-    for other in ({"shots": 32.0}, {"tight_time": 1}, {"tight_memory": 2}):
-        assert "few_shot" not in chosen(advise(replace(SMALL, rows=16, **{"shots": 8.0, **other})))  # type: ignore[arg-type]
+    assert advise(replace(SMALL, rows=128, shots=64.0)).training["epochs"] == 12
+    for other in ({"shots": 100.0}, {"rows": 1000}, {"tight_time": 1}, {"tight_memory": 2}):
+        assert "few_shot" not in chosen(advise(replace(SMALL, **{"rows": 16, "shots": 8.0, **other})))  # type: ignore[arg-type]
 
 
 def test_enough_rows_and_a_small_encoder() -> None:
