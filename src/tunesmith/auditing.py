@@ -15,11 +15,12 @@ from tunesmith.data import load as data
 from tunesmith.data.columns import GROUP
 from tunesmith.data.counterfactual import swapped
 from tunesmith.data.encode import encode
-from tunesmith.data.examples import Examples, inputs
+from tunesmith.data.examples import Examples, duplicate_keys, inputs
+from tunesmith.data.split import digests
 from tunesmith.evaluate.groups import audit
 from tunesmith.metrics.interval import bootstrap
 from tunesmith.proof import Untuned
-from tunesmith.tuned import Tuned, finished_run, is_model, recipe_of
+from tunesmith.tuned import Tuned, finished_run, is_model, recipe_of, tasks_of
 
 SHOWN = 5  # predictions that changed
 
@@ -41,6 +42,27 @@ def rows_of(which: str | Path, runs: str | Path, tuned: Tuned, file: str | None,
     if group and GROUP not in found.rows.columns:
         raise InputError(Problem(f"the rows have no column '{group}'", "Name the column that says which group a row is of: --group COLUMN"))
     return found
+
+
+def trained_on(which: str | Path, runs: str | Path, examples: Examples) -> int:
+    """How many of the rows a run was trained on, the same input in other letters or blanks among them; 0 where that cannot be known.
+
+    It cannot for a model that has left its run, for several models, and where the training data are gone or were in memory.
+    """
+    if is_model(str(which), Path(runs)) or tasks_of(folder := finished_run(which, runs)):
+        return 0
+    recipe = recipe_of(folder)
+    try:
+        train = data.load(recipe.data, recipe.task, recipe.seed, recipe.base_folder).train
+    except InputError:
+        return 0
+    known, asked = (digests(duplicate_keys(rows, recipe.task)) for rows in (train.rows, examples.rows))
+    return int(np.isin(asked, known).sum())
+
+
+def told(seen: int, rows: int) -> str:
+    """That rows which are judged were trained on, for people."""
+    return f"THE MODEL WAS TRAINED ON {seen:,} OF THESE {rows:,} ROWS: expect less on new ones."
 
 
 def by_group(which: str | Path, runs: str | Path, tuned: Tuned, examples: Examples) -> dict[str, Any]:

@@ -70,7 +70,10 @@ class Tuned:
 
     def evaluate(self, rows: Any) -> dict[str, Any]:
         """The task's metrics on rows with the truth."""
-        examples = self.examples(rows, truth=True)
+        return self.scores(self.examples(rows, truth=True))
+
+    def scores(self, examples: Examples) -> dict[str, Any]:
+        """The task's metrics on rows that ``examples`` returned."""
         return self.task.metrics(self.predictions(examples, self.forward()), list(examples))
 
     def examples(self, rows: Any, truth: bool) -> Examples:

@@ -98,7 +98,14 @@ def test_eval(tunesmith: Command, done: Path) -> None:
     assert shown.out.startswith("accuracy")
     scores = package.load("done").evaluate("reviews.csv")
     as_json = tunesmith("eval", "done", "--data", "reviews.csv", "--json").json
-    assert as_json == {"model": "done", "data": "reviews.csv", "primary": "accuracy", "scores": scores}
+    train = json.loads((done / "data.json").read_text(encoding="utf-8"))["rows"]["train"]
+    rows = len(Path("reviews.csv").read_text(encoding="utf-8").splitlines()) - 1
+    about = {"model": "done", "data": "reviews.csv", "rows": rows, "trained_on": as_json["trained_on"], "primary": "accuracy"}
+    assert as_json == {**about, "scores": scores}
+    assert train <= as_json["trained_on"] < rows, "texts that are there twice count twice"
+    assert f"THE MODEL WAS TRAINED ON {as_json['trained_on']} OF THESE {rows} ROWS" in shown.err
+    Path("new.csv").write_text("review,stars\nnobody has seen this,good\n", encoding="utf-8")
+    assert "TRAINED ON" not in tunesmith("eval", "done", "--data", "new.csv").err
 
 
 def test_a_model_folder(tunesmith: Command, done: Path) -> None:

@@ -38,9 +38,12 @@ def audit(model: str, file: str | None, group: str, swap: str | None, runs: str,
         found = auditing.by_group(model, runs, tuned, examples)
     if words is not None:
         found["swap"] = auditing.counterfactual(tuned, examples, words)
+    seen = auditing.trained_on(model, runs, examples) if file else 0
     if as_json:
-        show.document(found)
+        show.document({**found, "trained_on": seen})
         return
+    if seen:
+        show.say(auditing.told(seen, len(examples)))
     if "groups" in found:
         _show_groups(found)
     if "swap" in found:

@@ -90,11 +90,17 @@ def evaluate(model: str, data: str, loaded: Load, runs: str, as_json: bool) -> N
 
     With --labels, a model is judged that was never tuned for them.
     """
+    from tunesmith.auditing import told, trained_on
+
     tuned = loaded(model, runs)
-    scores = tuned.evaluate(data)
+    examples = tuned.examples(data, truth=True)
+    scores, seen = tuned.scores(examples), trained_on(model, runs, examples)
     if as_json:
-        show.document({"model": model, "data": data, "primary": tuned.task.primary, "scores": scores})
+        about = {"rows": len(examples), "trained_on": seen}
+        show.document({"model": model, "data": data, **about, "primary": tuned.task.primary, "scores": scores})
         return
+    if seen:
+        show.say(told(seen, len(examples)))
     names = sorted((name for name, value in scores.items() if isinstance(value, int | float)), key=lambda name: name != tuned.task.primary)
     show.rows([(name, f"{scores[name]:.4g}") for name in names])
 

@@ -47,6 +47,13 @@ def judged(judge: Callable[[Texts, Texts, Texts], list[float]], said: Sequence[T
     return torch.tensor(values).view(len(said), -1)
 
 
+def rise(rewards: Sequence[float]) -> str:
+    """The mean reward of the first tenth of the steps beside that of the last."""
+    tenth = max(1, len(rewards) // 10)
+    before, after = (sum(part) / tenth for part in (rewards[:tenth], rewards[-tenth:]))
+    return f"the reward was {before:.3f} in the first tenth of the steps and {after:.3f} in the last, on training rows"
+
+
 def best_and_worst(said: Texts, rewards: Sequence[float]) -> str:
     """The answers with the highest and the lowest reward, in words for the user."""
     places = (pick(range(len(said)), key=rewards.__getitem__) for pick in (max, min))

@@ -18,11 +18,10 @@ from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.data.written import question_and_answer, with_answer
 from tunesmith.metrics.rewards import TEXT_REWARDS, Judge, text_reward
 from tunesmith.model.decoding import Decoding
-from tunesmith.model.policy import BASELINES, answers, best_and_worst, compared, judged, learned_tokens, policy_loss
+from tunesmith.model.policy import BASELINES, answers, best_and_worst, compared, judged, learned_tokens, policy_loss, rise
 from tunesmith.model.reward_model import RewardModel
 from tunesmith.model.substitute import frozen_copy
 
-TENTHS = 10
 TRIAL = 10  # steps after which rewards that never differed are told
 
 
@@ -76,7 +75,7 @@ class PolicyGradient(Strategy):
 
     def begin(self, run: Run) -> None:
         self.groups, self.flat = 0, 0  # questions so far, and those of which no answer was better than another
-        self.rewards: list[float] = []  # of all answers of each step so far, on average
+        self.rewards = list[float]()  # the mean of each step so far
         self._advantages: dict[tuple[int, ...], float] = {}  # of this step, by row and answer
         run.task.unpack()
         self._judge: Judge = self._of_text or RewardModel(self.model, self.label, self.reads != "answer", run, "policy_gradient")
@@ -85,9 +84,8 @@ class PolicyGradient(Strategy):
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for rows in batches:
             asked, learned = zip(*map(question_and_answer, rows), strict=True)
-            seed = seed_of(run.seed, "policy_gradient", run.clock.step)
-            decoding = Decoding(self.max_new_tokens, temperature=self.temperature, seed=seed)
-            ids, said = answers(run.forward, run.tokenizer, asked, self.group, decoding, self.baseline == "greedy")
+            how = Decoding(self.max_new_tokens, temperature=self.temperature, seed=seed_of(run.seed, "policy_gradient", run.clock.step))
+            ids, said = answers(run.forward, run.tokenizer, asked, self.group, how, self.baseline == "greedy")
             questions, references = (run.tokenizer.batch_decode(of, skip_special_tokens=True) for of in (asked, learned))
             rewards = judged(self._judge, said, questions, references)
             advantages, flat = compared(rewards, self.group, self.baseline)
@@ -96,8 +94,7 @@ class PolicyGradient(Strategy):
             self.groups, self.flat = self.groups + len(rows), self.flat + int(flat.sum())
             self._tell(said[0], rewards[0].tolist(), run)
             every = [(row, answer) for row, of_row in zip(rows, ids, strict=True) for answer in of_row]
-            keys = [(row["row"], *answer) for row, answer in every]
-            self._advantages = dict(zip(keys, advantages.flatten().tolist(), strict=True))
+            self._advantages = dict(zip(((row["row"], *answer) for row, answer in every), advantages.flatten().tolist(), strict=True))
             yield [with_answer(row, answer) for row, answer in every]
 
     def _tell(self, said: Sequence[str], rewards: Sequence[float], run: Run) -> None:
@@ -105,18 +102,11 @@ class PolicyGradient(Strategy):
         if done == 1:
             run.say(f"policy_gradient: of the first answers, {best_and_worst(said, rewards)}; are these the rewards that you want?")
         if self.flat == self.groups and done in (TRIAL, last):
-            run.say(
-                f"policy_gradient: NOTHING IS LEARNED: all answers to each of {self.groups:,} questions got the same reward"
-                f" ({self._told['reward']:.2f} now); raise temperature or group, or take a reward that differs"
-            )
+            same = f"all answers to each of {self.groups:,} questions got the same reward ({self._told['reward']:.2f} now)"
+            run.say(f"policy_gradient: NOTHING IS LEARNED: {same}; raise temperature or group, or take a reward that differs")
         elif done == last:
             run.say(f"policy_gradient: to {self.flat / self.groups:.0%} of the questions all answers got one reward, and taught nothing")
-        if done == last and last >= 2 * TENTHS:
-            before, after = ends(self.rewards)
-            run.say(
-                f"policy_gradient: the reward was {before:.3f} in the first tenth of the steps and {after:.3f} in the last, on training"
-                f" rows; the report judges by {run.task.primary}"
-            )
+            run.say(f"policy_gradient: {rise(self.rewards)}; the report judges by {run.task.primary}")
 
     def objective(self, batch: Batch, forward: Forward) -> Loss:
         keys = [(row, *ids) for row, ids in zip(batch.rows.tolist(), learned_tokens(batch), strict=True)]
@@ -127,9 +117,3 @@ class PolicyGradient(Strategy):
         loss = policy_loss(batch, forward, advantages, self._base, self.kl, self.temperature)
         told = {name: torch.tensor(value * loss.count) for name, value in self._told.items()}
         return replace(loss, parts={**loss.parts, **told})
-
-
-def ends(rewards: Sequence[float]) -> tuple[float, float]:
-    """The mean of the first tenth of the steps, and of the last."""
-    tenth = max(1, len(rewards) // TENTHS)
-    return sum(rewards[:tenth]) / tenth, sum(rewards[-tenth:]) / tenth
