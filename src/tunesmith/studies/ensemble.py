@@ -174,8 +174,9 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe
     base = read(members[0].place).base
     scores = scores_of(members, judged, (base, whole), split)
     about = {"how": how, "weights": dict(zip(judged, weights, strict=True)), "agreement": agreement(task, answers)}
-    if recipe.ensemble is not None:
-        about["spread"] = spread([found.metrics[task.primary] for found in judged.values()])
+    known = [float(value) for found in judged.values() if (value := found.metrics.get(task.primary)) is not None]
+    if recipe.ensemble is not None and len(known) == len(members):
+        about["spread"] = spread(known)
     scores["ensemble"] = {**about, **against_best(task, judged, whole)}
     facts = Facts(name=folder.name, task=name_of(task), scores=scores, sections=[section(scores)])
     if distributed.first():
