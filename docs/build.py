@@ -285,7 +285,7 @@ def main(arguments: list[str]) -> int:
     written = pages()
     changed = stale(written)
     if "--check" in arguments:
-        print(*(f"docs/{name}: this is not what the code says. Type make docs." for name in changed), sep="\n")
+        sys.stdout.writelines(f"docs/{name}: this is not what the code says. Type make docs.\n" for name in changed)
         return int(bool(changed))
     for name in changed:
         (DOCS / name).unlink(missing_ok=True)

@@ -44,18 +44,19 @@ def rows_of(which: str | Path, runs: str | Path, tuned: Tuned, file: str | None,
     return found
 
 
-def trained_on(which: str | Path, runs: str | Path, examples: Examples) -> int:
-    """How many of the rows a run was trained on, the same input in other letters or blanks among them; 0 where that cannot be known.
+def trained_on(which: str | Path, runs: str | Path, examples: Examples) -> int | None:
+    """How many of the rows a run was trained on, the same input in other letters or blanks among them; None where that is not known.
 
-    It cannot for a model that has left its run, for several models, and where the training data are gone or were in memory.
+    It is not for a model that has left its run, for a run of several tasks, and where the training data are gone or were in memory. Of
+    several stages the rows of the last are looked at.
     """
     if is_model(str(which), Path(runs)) or tasks_of(folder := finished_run(which, runs)):
-        return 0
+        return None
     recipe = recipe_of(folder)
     try:
         train = data.load(recipe.data, recipe.task, recipe.seed, recipe.base_folder).train
     except InputError:
-        return 0
+        return None
     known, asked = (digests(duplicate_keys(rows, recipe.task)) for rows in (train.rows, examples.rows))
     return int(np.isin(asked, known).sum())
 

@@ -40,6 +40,7 @@ def test_groups_of_the_rows_that_the_run_was_judged_on(tunesmith: Command, here:
     assert tunesmith("train", "recipe.yaml", "--run", "again").code == 0
     scores = json.loads((here / "runs" / "again" / "scores.json").read_text())
     found = tunesmith("audit", "again", "--json").json
+    assert found["trained_on"] is None, "they are the rows that the run was judged on"
     assert found["groups"]["too_small"] == scores["groups"]["too_small"] != {}
     assert found["groups"]["base"]["by_group"].keys() == {"web", "print"}
     assert "too few rows to be compared: print (" in tunesmith("report", "again").out
@@ -48,6 +49,10 @@ def test_groups_of_the_rows_that_the_run_was_judged_on(tunesmith: Command, here:
 def test_swapped_words(tunesmith: Command, here: Path, done: Path) -> None:
     (here / "pairs.txt").write_text("good, bad\ngreat, poor\n")
     found = tunesmith("audit", "done", "--swap", "pairs.txt", "--data", "reviews.csv", "--json").json
+    assert (
+        f"THE MODEL WAS TRAINED ON {found['trained_on']} OF THESE"
+        in tunesmith("audit", "done", "--swap", "pairs.txt", "--data", "reviews.csv").err
+    )
     texts = [row["review"] for row in reviews(60)]
     having = [text for text in texts if any(f" {word} " in text for word in ("good", "bad", "great", "poor"))]
     assert (found["swap"]["rows"], found["swap"]["swapped"]) == (60, len(having))

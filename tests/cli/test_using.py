@@ -112,7 +112,9 @@ def test_a_model_folder(tunesmith: Command, done: Path) -> None:
     by_run = tunesmith("eval", "done", "--data", "reviews.csv", "--json").json["scores"]
     (done.parent / "elsewhere").mkdir()
     folder = done.rename(done.parent / "elsewhere" / "done") / "model"
-    scores = tunesmith("eval", str(folder), "--data", "reviews.csv", "--json").json["scores"]
+    judged = tunesmith("eval", str(folder), "--data", "reviews.csv", "--json").json
+    assert judged["trained_on"] is None, "a model that has left its run does not know"
+    scores = judged["scores"]
     assert scores["confusion"] == by_run["confusion"]
     assert scores["log_loss"] == pytest.approx(by_run["log_loss"], abs=0.01)  # the recipe was for float32, the folder is for any format
     assert tunesmith("predict", str(folder), "--text", "a good film").out.split()[0] in ("good", "bad")

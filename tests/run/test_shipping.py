@@ -52,6 +52,7 @@ def test_a_loaded_run_predicts_what_was_judged(train: Train) -> None:
     assert [max(one["probabilities"].values()) for one in again] == [row["confidence"] for row in judged]
     assert [row["row"] for row in judged] == list(range(len(judged)))
     assert [row["correct"] for row in judged] == [float(row["predicted"] == row["truth"]) for row in judged]
+    assert sum(row["base_correct"] for row in judged) / len(judged) == pytest.approx(report.scores["base"]["accuracy"])
 
 
 @dataclass

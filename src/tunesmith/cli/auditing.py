@@ -38,7 +38,7 @@ def audit(model: str, file: str | None, group: str, swap: str | None, runs: str,
         found = auditing.by_group(model, runs, tuned, examples)
     if words is not None:
         found["swap"] = auditing.counterfactual(tuned, examples, words)
-    seen = auditing.trained_on(model, runs, examples) if file else 0
+    seen = auditing.trained_on(model, runs, examples) if file else None
     if as_json:
         show.document({**found, "trained_on": seen})
         return
