@@ -30,7 +30,7 @@ def recipe(data: Path, source: str, target: str, remedy: str, seed: int) -> dict
     """The same for every remedy, but for what it adds."""
     there = str(data / f"{target}-train.jsonl")
     labelled = {"train": str(data / f"{source}-train.jsonl"), "validation": None, "test": str(data / f"{target}-test.jsonl")}
-    training = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-4, "ship": "last"}
+    training = {"epochs": 3, "batch_size": 8, "learning_rate": 1e-4, "ship": "last"}
     made: dict[str, Any] = {"model": "sample:minilm", "baselines": False, "seed": seed}
     if remedy == "adapted":
         both = {"train": [labelled["train"], there], "validation": None, "test": None}

@@ -1,6 +1,6 @@
 """Lifelong learning: stages one after the other, without a remedy and with each.
 
-    python benchmarks/lifelong.py [--case topics] [--rows 200] [--seeds 3] [--out runs/lifelong] [--only plain replay ...]
+    python benchmarks/lifelong.py [--case topics] [--rows 200] [--epochs 3] [--seeds 3] [--out runs/lifelong] [--only plain replay ...]
 
 ``topics`` are five stages of four topics each: a stage sees no row of the others, so that without a remedy nearly all is forgotten.
 ``domains`` are positive or negative tweets, editorials, product and film reviews, where little is. So many rows of each stage to learn
@@ -58,8 +58,8 @@ def domains(folder: Path, rows: int) -> list[str]:
     return list(DOMAINS)
 
 
-def recipe(folder: Path, stages: list[str], strategies: list[dict[str, Any]], seed: int) -> dict[str, Any]:
-    """The same for every remedy."""
+def recipe(folder: Path, stages: list[str], epochs: int, strategies: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """The same for every remedy; a stage takes so many epochs."""
     data = [{"train": str(folder / f"{stage}-train.jsonl"), "test": str(folder / f"{stage}-test.jsonl")} for stage in stages]
     labels = sorted({json.loads(line)["label"] for of in data for line in Path(of["train"]).read_text(encoding="utf-8").splitlines()})
     return {
@@ -67,7 +67,7 @@ def recipe(folder: Path, stages: list[str], strategies: list[dict[str, Any]], se
         "task": {"text_classification": {"max_length": 64, "labels": labels}},
         "data": {"validation": None},
         "strategies": strategies,
-        "training": {"epochs": 3, "batch_size": 16, "learning_rate": 1e-4, "ship": "last"},
+        "training": {"epochs": epochs, "batch_size": 8, "learning_rate": 1e-4, "ship": "last"},
         "baselines": False,
         "seed": seed,
         "sequence": [{"name": stage, "data": of} for stage, of in zip(stages, data, strict=True)],
@@ -78,6 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--case", choices=("topics", "domains"), default="topics")
     parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("runs/lifelong"))
     parser.add_argument("--only", nargs="*", default=list(remedies(1)), choices=list(remedies(1)))
@@ -88,7 +89,7 @@ def main() -> None:
     print(f"|---|{'--:|' * (len(MEASURES) + 1)}")
     for name in asked.only:
         data = asked.out.resolve() / "data"
-        made = {f"{asked.case}-{name}-{seed}": recipe(data, stages, known[name], seed) for seed in range(asked.seeds)}
+        made = {f"{asked.case}-{name}-{seed}": recipe(data, stages, asked.epochs, known[name], seed) for seed in range(asked.seeds)}
         runs = [scores(run, one, asked.out) for run, one in made.items()]
         means = [statistics.mean(run["sequence"][measure] for run in runs) for measure in MEASURES]
         seconds = statistics.mean(sum(stage["seconds"]["train"] for stage in run["stages"]) for run in runs)

@@ -1,41 +1,60 @@
 """What each strategy is worth, and what it costs: score, time, memory and learned weights of every one beside plain fine-tuning.
 
-    python benchmarks/strategies.py [--minutes 20] [--settings topics-64 ...] [--only lora ...] [--table]
+    [ASSETS=assets] python benchmarks/strategies.py [--minutes 20] [--settings topics-80 ...] [--only lora ...] [--seeds 3]
 
-Runs that ``benchmarks/results/strategies.json`` does not hold yet are done, each in a process of its own, until the time is over; so the
-table fills up. ``--table`` does no runs. Both write ``docs/measured.md``. Each strategy has its default settings, or those of its example
-where it has no defaults; everything else is that of plain fine-tuning, but for the learning rate where a strategy asks for its own.
-Seconds are of training alone; a setting's runs of one seed follow each other, so that ratios are of one hour.
+Runs that ``benchmarks/results/strategies.json`` does not hold yet are done until the time is over, so that the table fills up;
+``make docs`` writes ``docs/measured.md``, its pictures and the rows on the pages of the strategies from it. Each run is a process of
+its own, which begins where the imports are done. Each strategy has its default settings, or those of its example where it has no
+defaults; everything else is that of plain fine-tuning, but for the learning rate where a strategy asks for its own. Seconds are of
+training alone; a setting's runs of one seed follow each other, so that ratios are of one hour. ``ASSETS`` is needed where the model is
+no sample.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
-import statistics
+import os
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from turns import apart, peak
+from assets import ASSETS
+from turns import forked, peak
 
 RESULTS = Path(__file__).parent / "results" / "strategies.json"
-PAGE = Path(__file__).parents[1] / "docs" / "measured.md"
 PLAIN = "plain"
-SEEDS = 3
 
 # setting -> recipe, and how many of the test rows are judged
-TOPICS = {"model": "minilm", "data": "topics", "task": {"text_classification": {"max_length": 96}}}
+TOPICS = {"model": "sample:minilm", "data": "topics", "task": {"text_classification": {"max_length": 96}}, "batch_size": 16}
 SETTINGS: dict[str, dict[str, Any]] = {
+    "topics-80": {
+        "model": "sample:minilm", "data": "topics", "labels": 4, "task": {"text_classification": {"max_length": 32}},
+        "rows": 80, "judged": 160, "epochs": 4, "batch_size": 8,
+    },
     "topics-64": {**TOPICS, "rows": 64, "judged": 400, "epochs": 12},
     "topics-1000": {**TOPICS, "rows": 1000, "judged": 688, "epochs": 3},
-    "addresses-500": {"model": "minilm", "data": "addresses", "task": "token_classification", "rows": 500, "judged": 400, "epochs": 3},
-}
+    "sentiment_zh-1000": {
+        "model": "multilingual-e5-small", "data": "sentiment_zh", "task": {"text_classification": {"max_length": 96}},
+        "rows": 1000, "judged": 500, "epochs": 2, "batch_size": 16,
+    },
+    "addresses-500": {
+        "model": "sample:minilm", "data": "addresses", "task": "token_classification",
+        "rows": 500, "judged": 400, "epochs": 3, "batch_size": 16,
+    },
+    "summaries-200": {
+        "model": "sample:smollm2", "data": "summaries",
+        "task": {"sequence_to_sequence": {"kind": "summary", "max_source_length": 192, "max_target_length": 32}},
+        "rows": 200, "judged": 60, "epochs": 1, "batch_size": 8,
+    },
+}  # fmt: skip
 
 # Strategies whose defaults say nothing on their own; what a file would have to be given for is left out.
 OWN: dict[str, dict[str, Any]] = {
@@ -65,112 +84,86 @@ def contenders() -> dict[str, Any]:
     return found
 
 
-def rows(sample: str, split: str, most: int) -> list[dict[str, Any]]:
-    """Rows of a sample; every nth of them when there are more than ``most``."""
-    from tunesmith.samples.fetch import fetch
+def rows(told: dict[str, Any], split: str, most: int) -> list[dict[str, Any]]:
+    """Rows of a sample; those of its most frequent labels where ``told`` says how many, and every nth when there are more than ``most``."""
+    from tunesmith.data.source import read
 
-    found = [json.loads(line) for line in (fetch(sample) / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+    found = list(read(f"sample:{told['data']}/{split}")[0])
+    if "labels" in told:
+        counts = Counter(str(row["label"]) for row in read(f"sample:{told['data']}/train")[0])
+        known = {label for label, _ in counts.most_common(told["labels"])}
+        found = [row for row in found if row["label"] in known]
     return found[:: max(1, len(found) // most)][:most]
 
 
-def one(name: str, setting: str, seed: int) -> dict[str, Any]:
+def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
     """One run: the score, what it cost, or why it was refused."""
     import tunesmith
-    from tunesmith.core.errors import InputError, ResourceError
+    from tunesmith.core.errors import DivergedError, InputError, ResourceError
 
-    told, strategy = SETTINGS[setting], contenders()[name]
+    told = SETTINGS[setting]
     try:
         with tempfile.TemporaryDirectory() as scratch:
             report = tunesmith.train(
-                model=f"sample:{told['model']}",
+                model=told["model"] if told["model"].startswith("sample:") else str(ASSETS / "models" / told["model"]),
                 task=told["task"],
-                data={"train": rows(told["data"], "train", told["rows"]), "test": rows(told["data"], "test", told["judged"])},
-                strategies=[*([] if strategy is None else [strategy]), "clip"] if name != "clip" else ["clip"],
-                training={"epochs": told["epochs"], "batch_size": 16, "trunk": "off"},
+                data={
+                    "train": rows(told, "train", told["rows"]),
+                    "validation": None,
+                    "test": rows(told, "test", told["judged"]),
+                },
+                strategies=[strategy] if strategy == "clip" else [*([] if strategy is None else [strategy]), "clip"],
+                training={"epochs": told["epochs"], "batch_size": told["batch_size"], "trunk": "off", "ship": "last"},
                 baselines=False,
                 seed=seed,
                 runs=scratch,
             )
-    except (InputError, ResourceError) as error:
+    except (InputError, ResourceError, DivergedError) as error:
         return {"refused": str(error).splitlines()[0]}
     scores, facts = report.scores, report.facts
-    learned = sum(part["learning"] for part in facts.parameters) / sum(part["total"] for part in facts.parameters)
     primary = scores["primary"]
     return {
+        "metric": primary,
         "score": scores["tuned"][primary],
         "base": scores["base"].get(primary),
         "seconds": facts.seconds,
-        "learned": learned,
+        "learned": sum(part["learning"] for part in facts.parameters) / sum(part["total"] for part in facts.parameters),
         "peak_mb": peak(),
     }
 
 
-def missing(done: dict[str, Any], settings: list[str], only: list[str]) -> Iterator[tuple[str, str, int]]:
-    for seed in range(SEEDS):
+def missing(done: dict[str, Any], settings: list[str], names: list[str], seeds: int) -> Iterator[tuple[str, str, int]]:
+    """The runs that are not done: plain fine-tuning first, seed by seed."""
+    for seed in range(seeds):
         for setting in settings:
-            yield from ((name, setting, seed) for name in only if f"{setting}/{name}/{seed}" not in done)
-
-
-def written(done: dict[str, Any]) -> str:
-    """The page: a table for each setting, the best first."""
-    blocks = [
-        "# Measured",
-        "What `python benchmarks/strategies.py` has found so far: every strategy at its defaults, beside plain fine-tuning. Gains are "
-        "in points over plain fine-tuning with the same seeds, with twice the standard error of the paired difference where there are "
-        "three; time and memory are ratios to it. A strategy that does not help keeps its row. No settings were searched for.",
-    ]
-    for setting, told in SETTINGS.items():
-        runs = {key.split("/")[1]: key for key in done if key.startswith(f"{setting}/") and "score" in done[key]}
-        if PLAIN not in runs:
-            continue
-        table = sorted((row(done, setting, name) for name in runs), key=lambda cells: -float(cells[1]))
-        head = ("strategy", "score", "gain", "time", "memory", "learned", "seeds")
-        lines = [head, ("---",) * len(head), *table]
-        blocks.append(f"## {told['rows']:,} rows of {told['data']}, {told['epochs']} epochs, {told['model']}")
-        blocks.append("\n".join(f"| {' | '.join(cells)} |" for cells in lines))
-        refused = {
-            key.split("/")[1]: value["refused"] for key, value in done.items() if key.startswith(f"{setting}/") and "refused" in value
-        }
-        if refused:
-            blocks.append("Refused here: " + "; ".join(f"{name} ({why.rstrip('.')})" for name, why in sorted(refused.items())) + ".")
-    return "\n\n".join(blocks) + "\n"
-
-
-def row(done: dict[str, Any], setting: str, name: str) -> tuple[str, ...]:
-    """The cells of one strategy, over the seeds that it and plain fine-tuning both have."""
-    seeds = [seed for seed in range(SEEDS) if "score" in done.get(f"{setting}/{name}/{seed}", {}) and f"{setting}/{PLAIN}/{seed}" in done]
-    mine, plain = ([done[f"{setting}/{of}/{seed}"] for seed in seeds] for of in (name, PLAIN))
-    gains = [100 * (a["score"] - b["score"]) for a, b in zip(mine, plain, strict=True)]
-    error = f" ± {2 * statistics.stdev(gains) / len(gains) ** 0.5:.1f}" if len(gains) > 2 and name != PLAIN else ""
-    times, memory = (statistics.median(a[key] / b[key] for a, b in zip(mine, plain, strict=True)) for key in ("seconds", "peak_mb"))
-    score = statistics.mean(run["score"] for run in mine)
-    return (
-        name, f"{score:.3f}", f"{statistics.mean(gains):+.1f}{error}", f"{times:.2f}", f"{memory:.2f}",
-        f"{mine[0]['learned']:.1%}", str(len(seeds)),
-    )  # fmt: skip
+            yield from ((name, setting, seed) for name in names if f"{setting}/{name}/{seed}" not in done)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--settings", nargs="*", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--only", nargs="*", default=None)
-    parser.add_argument("--table", action="store_true")
-    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
-    if given.one:
-        print(json.dumps(one(given.one[0], given.one[1], int(given.one[2]))))
-        return
-    done: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    import peft  # noqa: F401  # what every run would import anew
+    import sklearn  # noqa: F401
+    import transformers.models.bert.modeling_bert  # noqa: F401
+
+    import tunesmith.run  # noqa: F401
+
+    known = contenders()
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"runs": {}}
     end = time.monotonic() + 60 * given.minutes
-    for name, setting, seed in [] if given.table else missing(done, given.settings, given.only or list(contenders())):
+    for name, setting, seed in missing(results["runs"], given.settings, given.only or list(known), given.seeds):
         if time.monotonic() > end:
             break
-        done[f"{setting}/{name}/{seed}"] = found = apart(name, setting, seed)
+        found = forked(lambda: one(known[name], setting, seed))  # noqa: B023  # called before the loop goes on
         print(setting, name, seed, found, flush=True)
+        results["runs"][f"{setting}/{name}/{seed}"] = found
+        results |= {"settings": SETTINGS, "date": f"{datetime.date.today():%d %B %Y}", "threads": os.environ.get("OMP_NUM_THREADS", "all")}
         RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(dict(sorted(done.items())), indent=0) + "\n", encoding="utf-8")
-    PAGE.write_text(written(done), encoding="utf-8")
+        RESULTS.write_text(json.dumps({**results, "runs": dict(sorted(results["runs"].items()))}, indent=0) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

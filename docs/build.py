@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import measured
+from pieces import BEGIN, capitalised, code, linked, page, recipe, table
 
 from tunesmith.core.mixture import SEVERAL
 from tunesmith.core.observer import Observer
@@ -23,14 +28,13 @@ from tunesmith.data.mixing import Mixing
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
 from tunesmith.model.routing import Routing
-from tunesmith.recipes import ensemble, find, search, yaml
+from tunesmith.recipes import ensemble, find, search
 from tunesmith.recipes.advise import Rule, rules
 from tunesmith.recipes.mixture import Membership
 from tunesmith.recipes.pretrained import pretrained
 from tunesmith.recipes.validate import as_plain
 
 DOCS = Path(__file__).parent
-MARK = "<!-- Written by docs/build.py from the code: change the docstring or the setting, then `make docs`. -->"
 PARTS = ("Formula", "Use when", "Cost", "Source", "Differs")
 SEAMS = ("adapt", "plan", "feed", "objective", "loss", "gradient", "step", "evaluated", "begin", "finished", "end")
 
@@ -55,6 +59,8 @@ def pages() -> dict[str, str]:
         "compatibility.md": compatibility_page(strategies, tasks),
         "settings.md": settings_page(),
         "advice.md": advice_page(),
+        "measured.md": page("Measured", *measured.blocks()),
+        **{f"measured-{setting}.svg": measured.picture(setting) for setting in measured.settings()},
     }
 
 
@@ -72,6 +78,7 @@ def strategy_page(name: str, cls: type[Strategy | Observer]) -> str:
         settings_table(cls),
         "## How it composes",
         composition(cls),
+        *(["## Measured", table(("where", *measured.HEAD), found)] if (found := measured.found(name)) else []),
         code("strategies", name),
     )
 
@@ -158,10 +165,6 @@ def compatibility_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, 
             ),
         ),
     )
-
-
-def linked(names: Iterable[str], folder: str = "strategies") -> str:
-    return ", ".join(f"[{name}]({folder}/{name}.md)" for name in names)
 
 
 def settings_page() -> str:
@@ -252,32 +255,14 @@ def columns_table(columns: tuple[Column, ...]) -> str:
     return table(("column", "names that are recognised", "required", "the answer"), rows)
 
 
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    cells = ([cell.replace("|", r"\|") for cell in row] for row in (head, ("---",) * len(head), *rows))
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-
-
-def recipe(value: dict[str, Any]) -> str:
-    return f"```yaml\n{yaml.write(value).strip()}\n```"
-
-
-def page(title: str, *blocks: str) -> str:
-    return "\n\n".join((f"# {title}", MARK, *blocks)) + "\n"
-
-
-def code(folder: str, name: str) -> str:
-    return f"Code: [{name}.py](../../src/tunesmith/{folder}/{name}.py)"
-
-
-def capitalised(text: str) -> str:
-    """``text`` with a capital at its start, unless its first word has a form of its own, like rsLoRA."""
-    return text[:1].upper() + text[1:] if text.partition(" ")[0].islower() else text
-
-
 def stale(written: Mapping[str, str], folder: Path = DOCS) -> list[str]:
     """The pages in ``folder`` that differ from ``written``, are missing, or belong to a strategy or task that is gone."""
-    present = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.md"))}
-    generated = {name: text for name, text in present.items() if MARK in text}
+    present = {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*.*"))
+        if path.suffix in (".md", ".svg")
+    }
+    generated = {name: text for name, text in present.items() if BEGIN in text}
     return sorted(name for name in written.keys() | generated.keys() if written.get(name) != present.get(name))
 
 

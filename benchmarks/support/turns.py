@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import resource
 import statistics
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -52,6 +55,26 @@ def apart(contender: str, case: str, seed: int, num_rows: int | None) -> Result:
     if done.returncode:
         sys.exit(f"{contender} failed on {case}:\n{done.stderr[-3000:]}")
     return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def forked(run: Callable[[], Result]) -> Result:
+    """One run in a copy of this process, which has done its imports but computed nothing: threads do not survive the copy."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with os.fdopen(writer, "w") as out, contextlib.redirect_stdout(sys.stderr):
+                out.write(json.dumps(run()))
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        text = answer.read()
+    if os.waitpid(child, 0)[1]:
+        sys.exit("A run failed: see above.")
+    return dict(json.loads(text))
 
 
 def summary(found: Mapping[str, Sequence[Result]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -13,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 import tiny
 from tunesmith.core.errors import InputError
-from tunesmith.model.adapters import frozen, head_modules, kind_of, linear_layers, merged, wrap
+from tunesmith.model.adapters import frozen, head_modules, is_adapted, kind_of, linear_layers, merged, wrap
 from tunesmith.model.backbone import describe
 
 
@@ -96,6 +97,17 @@ def test_what_is_wrapped_is_frozen_but_for_what_was_added() -> None:
     adapted = wrap(model, IA3Config(target_modules=["key", "value"], feedforward_modules=[]))
     assert len(frozen(adapted)) == len(before)
     assert all("ia3_" in name for name, _ in adapted.named_parameters() if name not in frozen(adapted))
+
+
+def test_nothing_is_wrapped_before_peft_was_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    import peft
+
+    model = build()
+    assert not is_adapted(model)
+    assert is_adapted(wrap(model, peft.LoraConfig(target_modules=["query"])))
+    monkeypatch.delitem(sys.modules, "peft")
+    assert not is_adapted(build())
+    assert "peft" not in sys.modules
 
 
 def test_what_peft_cannot_attach_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -65,6 +66,12 @@ def low_rank(model: nn.Module, targets: str | Sequence[str], rank: int, **settin
         **settings,
     )
     return wrap(model, config)
+
+
+def is_adapted(model: nn.Module) -> bool:
+    """Whether peft has wrapped the model. Does not import peft, which takes a while: before that nothing can be wrapped."""
+    peft = sys.modules.get("peft")
+    return peft is not None and isinstance(model, peft.PeftModel)
 
 
 def merged(adapted: nn.Module) -> nn.Module:

@@ -15,7 +15,7 @@ from torch import nn
 
 from tunesmith.core.errors import Problem, ResourceError
 from tunesmith.model import bottleneck
-from tunesmith.model.adapters import merged
+from tunesmith.model.adapters import is_adapted, merged
 from tunesmith.model.build import Model
 from tunesmith.model.quiet import quiet
 
@@ -26,14 +26,12 @@ def save(model: Model, folder: Path) -> None:
     A ``PeftModel`` becomes a plain PEFT folder: its adapter alone, with the name of its base model; around a pair of models, which no
     folder holds, it is merged. Bottlenecks get files of their own. Raises ``ResourceError`` when the disk is full.
     """
-    from peft import PeftModel
-
     module: Any = model.module
-    if isinstance(module, PeftModel) and model.source and model.source.parts:
+    if is_adapted(module) and model.source and model.source.parts:
         module = merged(copy.deepcopy(module))
     with _writing(folder), quiet():
         folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(module, PeftModel):
+        if is_adapted(module):
             module.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub
             (folder / "README.md").unlink(missing_ok=True)  # peft's card says nothing yet of what was tuned
         else:

@@ -1,0 +1,70 @@
+"""What the benchmark of strategies measured, as docs/measured.py shows it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from house.source import ROOT
+
+TOLD = {"rows": 64, "data": "topics", "epochs": 1, "model": "sample:minilm", "judged": 400}
+
+
+def run(score: float, seconds: float, peak: float = 1000.0) -> dict[str, Any]:
+    return {"metric": "accuracy", "score": score, "base": 0.25, "seconds": seconds, "learned": 0.5, "peak_mb": peak}
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module, with results of its own: three seeds of two strategies, one of a third, and one that was refused."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    spec = importlib.util.spec_from_file_location("docs_measured", ROOT / "docs" / "measured.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.delitem(sys.modules, "pieces")
+    runs = {
+        **{f"few/plain/{seed}": run(0.5, 10.0) for seed in range(3)},
+        **{f"few/lora/{seed}": run(0.5 + 0.1 * seed, 8.0, 500.0) for seed in range(3)},
+        "few/sam/0": run(0.4, 80.0),
+        "few/crf/0": {"refused": "crf: the task has no tags."},
+        "other/lora/0": run(0.9, 1.0),
+    }
+    results = {"settings": {"few": TOLD, "other": TOLD}, "runs": runs, "date": "1 May 2026", "threads": "all"}
+    monkeypatch.setattr(module, "results", lambda: results)
+    return module
+
+
+def test_gains_are_over_the_same_seeds_of_plain_tuning(measured: ModuleType) -> None:
+    found = measured.worths("few")
+    assert list(found) == ["lora", "plain", "sam"]
+    assert found["lora"] == (pytest.approx(0.6), pytest.approx(10.0), pytest.approx(2 * 10 / 3**0.5), 0.8, 0.5, 0.5, 3)
+    assert found["sam"].cells() == ("0.400", "-10.0", "8.00", "1.00", "50.0%", "1")
+
+
+def test_a_setting_without_plain_tuning_is_left_out(measured: ModuleType) -> None:
+    assert measured.settings() == ["few"]
+    assert [row[0] for row in measured.found("lora")] == ["[64 rows of topics, 1 epoch, minilm](../measured.md)"]
+    assert measured.found("r_drop") == []
+
+
+def test_the_page_has_the_table_and_what_was_refused(measured: ModuleType) -> None:
+    text = "\n".join(measured.blocks())
+    assert "| [lora](strategies/lora.md) | 0.600 | +10.0 ± 11.5 | 0.80 | 0.50 | 50.0% | 3 |" in text
+    assert "Refused here: [crf](strategies/crf.md) (crf: the task has no tags)." in text
+    assert "before tuning it is 0.250" in text
+
+
+def test_the_picture_has_a_dot_for_each_strategy_within_its_frame(measured: ModuleType) -> None:
+    drawn = ElementTree.fromstring(measured.picture("few"))
+    dots = [element for element in drawn.iter() if element.tag.endswith("circle")]
+    assert len(dots) == 3
+    assert all(measured.LEFT <= float(dot.get("cx", "")) <= measured.RIGHT for dot in dots)
+    assert all(measured.TOP <= float(dot.get("cy", "")) <= measured.BOTTOM for dot in dots)
+    assert {"lora", "plain", "sam"} <= {element.text for element in drawn.iter()}
