@@ -5,21 +5,21 @@
 Runs that ``benchmarks/results/strategies.json`` does not hold yet are done until the time is over, so that the table fills up;
 ``make docs`` writes ``docs/measured.md``, its pictures and the rows on the pages of the strategies from it. Each run is a process of
 its own, which begins where the imports are done. Each strategy has its default settings, or those of its example where it has no
-defaults; everything else is that of plain fine-tuning, but for the learning rate where a strategy asks for its own. Seconds are of
-training alone; a setting's runs of one seed follow each other, so that ratios are of one hour. ``ASSETS`` is needed where the model is
-no sample.
+defaults; everything else is that of plain fine-tuning, but for the learning rate where a strategy asks for its own; ``faster`` in a
+setting multiplies all rates. ``auto`` stands for what the rules choose: strategies, rate and length. Seconds are of training alone; a
+setting's runs of one seed follow each other, so that ratios are of one hour. ``ASSETS`` is needed where the model is no sample.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
 import json
 import os
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,17 +27,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from assets import ASSETS
+from labelled import rows, thinned
 from turns import forked, peak
 
 RESULTS = Path(__file__).parent / "results" / "strategies.json"
-PLAIN = "plain"
+PLAIN, AUTO = "plain", "auto"
 
 # setting -> recipe, and how many of the test rows are judged
 TOPICS = {"model": "sample:minilm", "data": "topics", "task": {"text_classification": {"max_length": 96}}, "batch_size": 16}
 SETTINGS: dict[str, dict[str, Any]] = {
     "topics-80": {
         "model": "sample:minilm", "data": "topics", "labels": 4, "task": {"text_classification": {"max_length": 32}},
-        "rows": 80, "judged": 160, "epochs": 4, "batch_size": 8,
+        "rows": 80, "judged": 160, "epochs": 4, "batch_size": 8, "faster": 3.0,
     },
     "topics-64": {**TOPICS, "rows": 64, "judged": 400, "epochs": 12},
     "topics-1000": {**TOPICS, "rows": 1000, "judged": 688, "epochs": 3},
@@ -65,12 +66,12 @@ OWN: dict[str, dict[str, Any]] = {
 
 
 def contenders() -> dict[str, Any]:
-    """Every strategy by name, as a recipe writes it; those that cannot do without a file of the user's are left out."""
+    """What a recipe says of each strategy, after plain fine-tuning and what the rules choose; those that need a file are left out."""
     from tunesmith.core.observer import Observer
     from tunesmith.recipes.find import find, names
     from tunesmith.recipes.validate import as_plain
 
-    found: dict[str, Any] = {PLAIN: None}
+    found: dict[str, Any] = {PLAIN: None, AUTO: AUTO}
     for name in names("strategies"):
         cls = find("strategies", name)
         if issubclass(cls, Observer):
@@ -84,40 +85,33 @@ def contenders() -> dict[str, Any]:
     return found
 
 
-def rows(told: dict[str, Any], split: str, most: int) -> list[dict[str, Any]]:
-    """Rows of a sample; those of its most frequent labels where ``told`` says how many, and every nth when there are more than ``most``."""
-    from tunesmith.data.source import read
-
-    found = list(read(f"sample:{told['data']}/{split}")[0])
-    if "labels" in told:
-        counts = Counter(str(row["label"]) for row in read(f"sample:{told['data']}/train")[0])
-        known = {label for label, _ in counts.most_common(told["labels"])}
-        found = [row for row in found if row["label"] in known]
-    return found[:: max(1, len(found) // most)][:most]
-
-
 def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
     """One run: the score, what it cost, or why it was refused."""
     import tunesmith
     from tunesmith.core.errors import DivergedError, InputError, ResourceError
 
     told = SETTINGS[setting]
+    around = [] if strategy in (None, "clip") else [strategy]
+    rates = [faster(told["faster"])] if "faster" in told else []
+    length = {"epochs": told["epochs"], "batch_size": told["batch_size"]}  # which the rules choose, too
     try:
         with tempfile.TemporaryDirectory() as scratch:
             report = tunesmith.train(
                 model=told["model"] if told["model"].startswith("sample:") else str(ASSETS / "models" / told["model"]),
                 task=told["task"],
                 data={
-                    "train": rows(told, "train", told["rows"]),
+                    "train": thinned(rows(told["data"], "train", told.get("labels")), told["rows"]),
                     "validation": None,
-                    "test": rows(told, "test", told["judged"]),
+                    "test": thinned(rows(told["data"], "test", told.get("labels")), told["judged"]),
                 },
-                strategies=[strategy] if strategy == "clip" else [*([] if strategy is None else [strategy]), "clip"],
-                training={"epochs": told["epochs"], "batch_size": told["batch_size"], "trunk": "off", "ship": "last"},
+                strategies=AUTO if strategy == AUTO else [*around, "clip", *rates],
+                training={} if strategy == AUTO else {**length, "trunk": "off", "ship": "last"},
                 baselines=False,
                 seed=seed,
                 runs=scratch,
             )
+            lines = (report.folder / "predictions" / f"{report.scores['split']}.jsonl").read_text(encoding="utf-8").splitlines()
+            correct = [json.loads(line).get("correct") for line in lines]
     except (InputError, ResourceError, DivergedError) as error:
         return {"refused": str(error).splitlines()[0]}
     scores, facts = report.scores, report.facts
@@ -129,7 +123,20 @@ def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
         "seconds": facts.seconds,
         "learned": sum(part["learning"] for part in facts.parameters) / sum(part["total"] for part in facts.parameters),
         "peak_mb": peak(),
+        **({"right": "".join("01"[int(row)] for row in correct)} if set(correct) <= {0, 1} else {}),
     }
+
+
+def faster(factor: float) -> Any:
+    """A strategy that multiplies every learning rate, where a setting has too few steps for the defaults."""
+    from tunesmith.core.strategy import Strategy
+
+    @dataclasses.dataclass
+    class Faster(Strategy):
+        def plan(self, param: Any, rule: Any, clock: Any) -> Any:
+            return dataclasses.replace(rule, rate=factor * rule.rate)
+
+    return Faster()
 
 
 def missing(done: dict[str, Any], settings: list[str], names: list[str], seeds: int) -> Iterator[tuple[str, str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -16,6 +16,7 @@ from tunesmith.report.scale import Scale
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "strategies.json"
 PLAIN = "plain"
+ALONE = {PLAIN: "**plain**", "auto": "[**auto**](advice.md)"}  # what is no strategy
 HEAD = ("score", "gain", "time", "memory", "learned", "seeds")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 460, 52, 660, 12, 412  # of a picture and its axes, in pixels
 LETTER, LINE = 6.3, 12  # about the width of a letter, and the height of a line
@@ -32,7 +33,7 @@ class Worth(NamedTuple):
 
     score: float
     gain: float  # in points, over plain fine-tuning with the same seeds
-    error: float | None  # twice the standard error of the gain, of three seeds or more
+    error: float | None  # twice the standard error of the gain: over three seeds or more, else over the rows
     time: float  # ratio to plain fine-tuning
     memory: float
     learned: float  # share of the weights
@@ -65,12 +66,21 @@ def _worth(runs: Mapping[str, Any], setting: str, name: str) -> Worth | None:
         return None
     mine, plain = ([runs[f"{setting}/{of}/{seed}"] for seed in seeds] for of in (name, PLAIN))
     gains = [100 * (one["score"] - other["score"]) for one, other in zip(mine, plain, strict=True)]
-    error = 2 * statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 2 and name != PLAIN else None
+    apart = gains if len(gains) > 2 else _rows(mine, plain)
+    error = 2 * statistics.stdev(apart) / len(apart) ** 0.5 if len(apart) > 2 and name != PLAIN else None
     time, memory = (
         statistics.median(one[key] / other[key] for one, other in zip(mine, plain, strict=True)) for key in ("seconds", "peak_mb")
     )
     score = statistics.mean(run["score"] for run in mine)
     return Worth(score, statistics.mean(gains), error, time, memory, mine[0]["learned"], len(seeds))
+
+
+def _rows(mine: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]]) -> list[int]:
+    """By how many points each judged row is better than with plain fine-tuning, where rows are right or wrong."""
+    pairs = [
+        pair for one, other in zip(mine, plain, strict=True) for pair in zip(one.get("right", ""), other.get("right", ""), strict=True)
+    ]
+    return [100 * (int(one) - int(other)) for one, other in pairs]
 
 
 def found(name: str) -> list[tuple[str, ...]]:
@@ -85,8 +95,10 @@ def settings() -> list[str]:
 
 def titled(setting: str) -> str:
     told = results()["settings"][setting]
-    plural = "s" if told["epochs"] != 1 else ""
-    return f"{told['rows']:,} rows of {told['data']}, {told['epochs']} epoch{plural}, {told['model'].removeprefix('sample:')}"
+    labels = f" with {told['labels']} labels" if "labels" in told else ""
+    rate = f" at {told['faster']:g} times the usual rates" if "faster" in told else ""
+    epochs = f"{told['epochs']} epoch{'s' * (told['epochs'] != 1)}"
+    return f"{told['rows']:,} rows of {told['data']}{labels}, {epochs}{rate}, {told['model'].removeprefix('sample:')}"
 
 
 def blocks() -> list[str]:
@@ -94,8 +106,9 @@ def blocks() -> list[str]:
     found = [
         "What `python benchmarks/strategies.py` has found so far: every strategy at its defaults, beside plain fine-tuning. Scores are of "
         "test rows; gains are in points over plain fine-tuning with the same seeds, with twice the standard error of the paired "
-        "difference where there are three; time of training and peak memory of the process are ratios to it; *learned* is the share of "
-        "the weights. A strategy that does not help keeps its row. No settings were searched for; plain fine-tuning has its defaults, too.",
+        "differences, over the seeds where there are three, else over the rows; time of training and peak memory of the process are "
+        "ratios to it; *learned* is the share of the weights. A strategy that does not help keeps its row. No settings were searched for; "
+        "plain fine-tuning has its defaults, too.",
         f"Last run: {results()['date']}, threads: {results()['threads']}; the machine: [figures](../benchmarks/README.md).",
     ]
     for setting in settings():
@@ -110,9 +123,7 @@ def blocks() -> list[str]:
             f"## {titled(setting)}",
             f"The score is {metric} on {told['judged']} test rows; before tuning it is {_base(setting)}.",
             f"![Gain against time of training](measured-{setting}.svg)",
-            table(
-                ("strategy", *HEAD), ((linked([name]) if name != PLAIN else "**plain**", *worth.cells()) for name, worth in known.items())
-            ),
+            table(("strategy", *HEAD), ((ALONE.get(name) or linked([name]), *worth.cells()) for name, worth in known.items())),
             *(
                 ["Refused here: " + "; ".join(f"{linked([name])} ({why.rstrip('.')})" for name, why in sorted(refused.items())) + "."]
                 * bool(refused)
