@@ -15,6 +15,7 @@ from tunesmith.checking import memory_here
 from tunesmith.data.load import Data
 from tunesmith.deciding import WRITING, around
 from tunesmith.engine.precision import choose, device
+from tunesmith.engine.settings import ENOUGH
 from tunesmith.recipes import yaml
 from tunesmith.recipes.advise import Advice, advise, advise_within, exceeded
 from tunesmith.recipes.cost import Work, flops, memory
@@ -161,6 +162,7 @@ def work_for(found: Looked, model: Pretrained, counts: Sequence[float], item: in
         vocabulary=model.vocabulary if found.task.head().auto in WRITING else 0,
         judged=0 if found.data.validation is None else len(found.data.validation),
         item=item,
+        together=ENOUGH if device().type == "cpu" else None,
     )
 
 

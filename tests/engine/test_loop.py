@@ -102,6 +102,32 @@ def test_a_row_that_would_not_fit_lets_activations_be_computed_again(monkeypatch
 
 
 @dataclass
+class Sizes(Strategy):
+    """Writes down the shape of every micro-batch: rows, and tokens of the longest."""
+
+    compares: bool = False
+
+    def begin(self, run: Run) -> None:
+        self.seen: list[tuple[int, ...]] = []
+
+    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
+        self.seen.append(tuple(batch.inputs["input_ids"].shape))
+        return inner(batch)
+
+
+def test_a_cpu_computes_as_many_positions_at_once_as_keep_it_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(micro, "ENOUGH", 16)
+    small, whole, told = Sizes(), Sizes(compares=True), Sizes()
+    tiny_fit(None, [small], make_task=ragged, batch_size=6, steps=2)
+    assert all(rows * longest <= 16 or rows == 1 for rows, longest in small.seen)
+    assert len(small.seen) > 2
+    tiny_fit(None, [whole], make_task=ragged, batch_size=6, steps=2)  # what compares rows wants all of them
+    assert [rows for rows, _ in whole.seen] == [6, 6]
+    tiny_fit(None, [told], make_task=ragged, batch_size=6, micro_batch=6, steps=2)  # and what the recipe says counts
+    assert [rows for rows, _ in told.seen] == [6, 6]
+
+
+@dataclass
 class Spoiled(Strategy):
     """Makes one loss infinite."""
 

@@ -63,6 +63,7 @@ class Strategy(Memory):
     ``inherits``   whether it takes up what it held at the end of the stage before, in a run of several
     ``shardable``  whether it is right, too, where each process holds a part of every weight and gradient (``training.shard``) and computes
                    as often as the others; what overrides nothing but ``plan`` and ``begin`` is
+    ``compares``   whether it compares the rows of a micro-batch with each other, which are not split then unless memory asks for it
     ``perturbs``   whether it changes what the layers are given: noise on embeddings, for example; nothing below the frontier is kept then
     """
 
@@ -71,6 +72,7 @@ class Strategy(Memory):
     needs: ClassVar[frozenset[str]] = frozenset()
     foresees: ClassVar[bool] = True
     inherits: ClassVar[bool] = False
+    compares: ClassVar[bool] = False
     perturbs: ClassVar[bool] = False
     shardable: ClassVar[bool] = False
     natural_rate: ClassVar[tuple[float, str] | None] = None

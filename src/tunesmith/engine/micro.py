@@ -18,7 +18,7 @@ from tunesmith.core.strategy import Rows
 from tunesmith.core.task import Task
 from tunesmith.data.batches import micro_batches
 from tunesmith.engine import distributed
-from tunesmith.engine.settings import Training
+from tunesmith.engine.settings import ENOUGH, Training
 from tunesmith.model.recompute import recompute
 
 # Bytes of activations that a position of a transformer layer keeps for the backward pass, per unit of hidden size: 34 half-precision
@@ -34,16 +34,17 @@ class MicroBatches:
     """Splits the rows of a step into micro-batches for this rank, and tries again with half of them when memory runs out.
 
     The split depends on the rows and the micro-batch size alone, not on the number of ranks: rank r takes micro-batches r, r + world, ...
+    ``whole`` asks that rows stay together as long as memory allows it, since they are compared with each other.
     """
 
-    def __init__(self, task: Task, tokenizer: object, training: Training, run: Run) -> None:
+    def __init__(self, task: Task, tokenizer: object, training: Training, run: Run, whole: bool = False) -> None:
         self.task, self.tokenizer, self.run = task, tokenizer, run
         most = math.ceil(training.batch_size / distributed.world())
         self.rows = min(most, training.micro_batch or most)
         self.first: float | None = None  # mean loss of the run's first step
         self.recompute, self.recomputes = training.recompute, False
         self._begin_to_recompute()
-        self.positions = None if training.micro_batch else positions_that_fit(run, self.recomputes)
+        self.positions = None if training.micro_batch else positions_at_once(run, self.recomputes, whole)
         if task.compares and self.rows < 2:
             remedy = "Raise training.batch_size and training.micro_batch: 32 or more do well"
             raise InputError(Problem("The task compares the rows of a micro-batch with each other, and there is one in each", remedy))
@@ -138,6 +139,12 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that memory ran out; on CPU torch raises a plain RuntimeError."""
     text = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text or "out of memory" in text
+
+
+def positions_at_once(run: Run, recomputes: bool, whole: bool) -> int | None:
+    """How many positions a micro-batch has at the most where the recipe does not say how many rows."""
+    fitting = positions_that_fit(run, recomputes)
+    return fitting if fitting is None or whole else min(fitting, ENOUGH)
 
 
 def positions_that_fit(run: Run, recomputes: bool = False) -> int | None:

@@ -10,6 +10,9 @@ from tunesmith.core.setting import setting
 
 ADAM = ("adamw", "adamw_8bit")
 
+# Positions of a micro-batch that keep a CPU busy: more of them are no faster, and their activations take more memory.
+ENOUGH = 2048
+
 
 @dataclass
 class Training:
@@ -24,7 +27,10 @@ class Training:
     learning_rate: float | None = setting(None, "highest learning rate; chosen from what learns when absent", above=0)
     batch_size: int = setting(16, "rows per optimizer step, over all processes", low=1)
     micro_batch: int | None = setting(
-        None, "rows per forward pass, whatever the number of ranks; when absent found by itself, from a rank's share", low=1
+        None,
+        "rows per forward pass, whatever the number of ranks; when absent found by itself, from a rank's share, and on a CPU as many as "
+        f"have {ENOUGH:,} positions",
+        low=1,
     )
 
     recompute: str = setting(

@@ -79,7 +79,7 @@ def assemble(
     trunk = Trunk(run, stack, train, model.tokenizer, cache() / "trunk" if keeps else None)
     if not run.forward.sharded:
         run.forward = TrunkForward(run.model, run.device, run.forward.dtype, trunk)
-    micro = MicroBatches(task, model.tokenizer, training, run)
+    micro = MicroBatches(task, model.tokenizer, training, run, whole=stack.compares)
     parts = Parts(run, stack, optimizer, source, micro, trunk, root, Compiled(run, training.compile))
     connect(parts, watch)
     return parts

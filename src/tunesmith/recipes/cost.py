@@ -34,6 +34,7 @@ class Work:
     ``vocabulary``  tokens that a position is compared with, in a language model; 0 elsewhere
     ``rows``        of the training data, ``judged`` of validation; ``tokens`` of an average row, ``longest`` of the longest
     ``item``        bytes of a number in the forward pass
+    ``together``    positions that go through the model at once at the most, or as many as the micro-batch has
     """
 
     parameters: int
@@ -50,6 +51,7 @@ class Work:
     micro_batch: int | None = None
     optimizer: str = "adamw"
     item: int = 4
+    together: int | None = None
 
     def with_training(self, training: Mapping[str, Any], epochs: float) -> Work:
         """The work with what was chosen: ``epochs`` where it is above 0, and the micro-batch."""
@@ -78,7 +80,7 @@ def memory(work: Work, effort: Effort) -> float:
     learned = effort.learns * work.inner + (work.parameters - work.inner if effort.learns == 1 else 0)
     held = (1 + MOMENTS[work.optimizer] + COPIES) * learned + 2 * work.parameters
     rows = min(work.micro_batch or work.batch_size, work.batch_size, work.rows)
-    tokens = effort.passes * rows * work.longest
+    tokens = effort.passes * min(rows * work.longest, max(work.longest, work.together or rows * work.longest))
     layer = work.width * (34 + 5 * work.longest / HEAD_SIZE) * work.item / 2
     output = 2 * work.vocabulary * FLOAT
     return RUNTIME + FLOAT * held + tokens * (layer * max(1.0, work.layers * effort.gradients) + output)

@@ -47,6 +47,7 @@ class Fairness(Strategy):
     equal: str = setting("equalised_odds", "what groups are to have alike", choices=tuple(AMONG))
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
+    compares: ClassVar[bool] = True
 
     def begin(self, run: Run) -> None:
         self._groups: Tensor | None = by_example(run, "fairness") if self.strength and run.train else None

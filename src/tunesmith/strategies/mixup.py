@@ -40,6 +40,7 @@ class Mixup(Strategy):
     )
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
+    compares: ClassVar[bool] = True
     perturbs: ClassVar[bool] = True
 
     def begin(self, run: Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
@@ -30,6 +30,8 @@ class MMD(Strategy):
 
     target: Any = setting("", "rows of the other domain, labels unread: a file (from the working folder), a sample, a hub id or texts")
     strength: float = setting(1.0, "lambda, the weight of the discrepancy; 0 is none", low=0)
+
+    compares: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> MMD:
