@@ -72,9 +72,9 @@ def recipe(folder: Path, remedy: str, share: int, steps: int, seed: int) -> dict
 
 def gain(names: list[str], plain: list[str], runs: Path) -> str:
     """How many points the runs are better than the plain ones of the same seeds."""
-    import tunesmith
+    from tunesmith.studies.compare import compare
 
-    found = [tunesmith.compare([b, a], runs=runs)["differences"][0]["gain"]["accuracy"] for a, b in zip(names, plain, strict=True)]
+    found = [compare([b, a], runs=runs)["differences"][0]["gain"]["accuracy"] for a, b in zip(names, plain, strict=True)]
     deltas = [100 * one["delta"] for one in found]
     if len(found) == 1:
         low, high = (100 * end for end in found[0]["ci95"])

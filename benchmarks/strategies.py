@@ -6,8 +6,8 @@ Runs that ``benchmarks/results/strategies.json`` does not hold yet are done unti
 ``make docs`` writes ``docs/measured.md``, its pictures and the rows on the pages of the strategies from it. Each run is a process of
 its own, which begins where the imports are done. Each strategy has its default settings, or those of its example where it has no
 defaults; everything else is that of plain fine-tuning, but for the learning rate where a strategy asks for its own; ``faster`` in a
-setting multiplies all rates. ``auto`` stands for what the rules choose: strategies, rate and length. Seconds are of training alone; a
-setting's runs of one seed follow each other, so that ratios are of one hour. ``ASSETS`` is needed where the model is no sample.
+setting multiplies all rates. ``auto`` stands for what the rules choose: strategies, rate and length. Time is that of the steps, in
+units of matrix products that are timed between them. ``ASSETS`` is needed where the model is no sample.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from turns import forked, peak
 
 RESULTS = Path(__file__).parent / "results" / "strategies.json"
 PLAIN, AUTO = "plain", "auto"
+PRODUCTS = 5  # that are timed after each step
 
 # setting -> recipe, and how many of the test rows are judged
 TOPICS = {"model": "sample:minilm", "data": "topics", "task": {"text_classification": {"max_length": 96}}, "batch_size": 16}
@@ -94,6 +95,7 @@ def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
     around = [] if strategy in (None, "clip") else [strategy]
     rates = [faster(told["faster"])] if "faster" in told else []
     length = {"epochs": told["epochs"], "batch_size": told["batch_size"]}  # which the rules choose, too
+    pace = between_the_steps()
     try:
         with tempfile.TemporaryDirectory() as scratch:
             report = tunesmith.train(
@@ -109,6 +111,7 @@ def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
                 baselines=False,
                 seed=seed,
                 runs=scratch,
+                watch=[pace],
             )
             lines = (report.folder / "predictions" / f"{report.scores['split']}.jsonl").read_text(encoding="utf-8").splitlines()
             correct = [json.loads(line).get("correct") for line in lines]
@@ -121,10 +124,42 @@ def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
         "score": scores["tuned"][primary],
         "base": scores["base"].get(primary),
         "seconds": facts.seconds,
+        "effort": pace.effort,
         "learned": sum(part["learning"] for part in facts.parameters) / sum(part["total"] for part in facts.parameters),
         "peak_mb": peak(),
         **({"right": "".join("01"[int(row)] for row in correct)} if set(correct) <= {0, 1} else {}),
     }
+
+
+def between_the_steps() -> Any:
+    """An observer that measures steps by the time of the same matrix products between them: other programs slow both down.
+
+    ``effort`` is the processor time of all steps but the first, which sets things up, divided by that of one product.
+    """
+    import torch
+
+    from tunesmith.core.observer import Observer
+
+    @dataclasses.dataclass
+    class Pace(Observer):
+        def begin(self, run: Any) -> None:
+            self._left, self._right = torch.ones(256, 384, dtype=torch.bfloat16), torch.ones(384, 1536, dtype=torch.bfloat16)
+            self._steps, self._products = [], []
+            self._since = time.process_time()
+
+        def step(self, run: Any, record: Any) -> None:
+            self._steps.append(time.process_time() - self._since)
+            begun = time.process_time()
+            for _ in range(PRODUCTS):
+                self._left @ self._right
+            self._since = time.process_time()
+            self._products.append((self._since - begun) / PRODUCTS)
+
+        @property
+        def effort(self) -> float:
+            return sum(self._steps[1:]) * len(self._products[1:]) / sum(self._products[1:])
+
+    return Pace()
 
 
 def faster(factor: float) -> Any:

@@ -69,7 +69,7 @@ def _worth(runs: Mapping[str, Any], setting: str, name: str) -> Worth | None:
     apart = gains if len(gains) > 2 else _rows(mine, plain)
     error = 2 * statistics.stdev(apart) / len(apart) ** 0.5 if len(apart) > 2 and name != PLAIN else None
     time, memory = (
-        statistics.median(one[key] / other[key] for one, other in zip(mine, plain, strict=True)) for key in ("seconds", "peak_mb")
+        statistics.median(one[key] / other[key] for one, other in zip(mine, plain, strict=True)) for key in ("effort", "peak_mb")
     )
     score = statistics.mean(run["score"] for run in mine)
     return Worth(score, statistics.mean(gains), error, time, memory, mine[0]["learned"], len(seeds))
@@ -106,9 +106,9 @@ def blocks() -> list[str]:
     found = [
         "What `python benchmarks/strategies.py` has found so far: every strategy at its defaults, beside plain fine-tuning. Scores are of "
         "test rows; gains are in points over plain fine-tuning with the same seeds, with twice the standard error of the paired "
-        "differences, over the seeds where there are three, else over the rows; time of training and peak memory of the process are "
-        "ratios to it; *learned* is the share of the weights. A strategy that does not help keeps its row. No settings were searched for; "
-        "plain fine-tuning has its defaults, too.",
+        "differences, over the seeds where there are three, else over the rows; time of the steps (in units of matrix products that were "
+        "timed between them, since the machine's speed changes) and peak memory of the process are ratios to it; *learned* is the share of "
+        "the weights. A strategy that does not help keeps its row. No settings were searched for; plain fine-tuning has its defaults, too.",
         f"Last run: {results()['date']}, threads: {results()['threads']}; the machine: [figures](../benchmarks/README.md).",
     ]
     for setting in settings():

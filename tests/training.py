@@ -46,6 +46,14 @@ TRAINING = Training(
     keep=9,
     log_every=1,
 )
+SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.1}  # Adam would blow up differences in the last bit of small gradients
+
+
+def ragged() -> tuple[Task, list[Row]]:
+    """Rows of very different lengths: means of means would be wrong."""
+    texts = ["a", "a good film", "what a great day for a very good film", "bad", "a poor film", "a day"]
+    labels = ["good", "good", "good", "bad", "bad", "bad"]
+    return TextClassification(max_length=16), [{"text": t, "label": y} for t, y in zip(texts, labels, strict=True)]
 
 
 def learned(task: Task, rows: Sequence[Row]) -> list[Row]:

@@ -13,17 +13,16 @@ import torch
 from torch import Tensor
 
 import tiny
-from training import same, tiny_fit, weights
+from training import SGD, ragged, same, tiny_fit, weights
 from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Span
-from tunesmith.core.errors import DivergedError, InputError, ResourceError
+from tunesmith.core.errors import DivergedError, InputError
 from tunesmith.core.loss import Loss
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Row, Task
-from tunesmith.engine import micro
 from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.model import embedding
 from tunesmith.strategies.chain_thaw import ChainThaw
@@ -34,15 +33,6 @@ from tunesmith.strategies.l2sp import L2SP
 from tunesmith.strategies.lora import LoRA
 from tunesmith.strategies.sam import SAM
 from tunesmith.tasks.text_classification import TextClassification
-
-SGD: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.1}  # Adam would blow up differences in the last bit of small gradients
-
-
-def ragged() -> tuple[Task, list[Row]]:
-    """Rows of very different lengths: means of means would be wrong."""
-    texts = ["a", "a good film", "what a great day for a very good film", "bad", "a poor film", "a day"]
-    labels = ["good", "good", "good", "bad", "bad", "bad"]
-    return TextClassification(max_length=16), [{"text": t, "label": y} for t, y in zip(texts, labels, strict=True)]
 
 
 @pytest.mark.parametrize("micro_batch", [1, 2, 4, 5])
@@ -60,71 +50,6 @@ def test_accumulation_with_class_weights_divides_by_the_sum_of_weights() -> None
     big = weights(tiny_fit(None, make_task=weighted, batch_size=5, micro_batch=5, dropout=0.0, **SGD))
     small = weights(tiny_fit(None, make_task=weighted, batch_size=5, micro_batch=2, dropout=0.0, **SGD))
     assert max(float((big[name] - small[name]).abs().max()) for name in big) < 1e-6
-
-
-@dataclass
-class Limited(Strategy):
-    """A processor whose memory takes ``rows`` rows at once."""
-
-    rows: int = 2
-
-    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
-        if len(batch) > self.rows:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
-        return inner(batch)
-
-
-def test_micro_batch_is_halved_when_memory_runs_out() -> None:
-    limited, free = tiny_fit(None, [Limited()], dropout=0.0, **SGD), tiny_fit(None, dropout=0.0, **SGD)
-    distance = max(float((weights(limited)[name] - weights(free)[name]).abs().max()) for name in weights(free))
-    assert distance < 1e-6
-    assert limited.run.clock == free.run.clock
-
-
-def test_one_row_that_does_not_fit_is_the_end(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="max_length"):
-        tiny_fit(tmp_path / "auto", [Limited(rows=0)])
-    assert "computed again" in (tmp_path / "auto" / "events.jsonl").read_text()  # what could be given up was given up first
-    with pytest.raises(ResourceError, match="max_length"):
-        tiny_fit(tmp_path / "never", [Limited(rows=0)], recompute="never")
-    assert "computed again" not in (tmp_path / "never" / "events.jsonl").read_text()
-
-
-def test_activations_that_are_computed_again_change_no_bit() -> None:
-    assert same(weights(tiny_fit(None, recompute="always")), weights(tiny_fit(None)))
-
-
-def test_a_row_that_would_not_fit_lets_activations_be_computed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(micro, "positions_that_fit", lambda run, recomputes=False: 64 if recomputes else 2)
-    fitted = tiny_fit(tmp_path, steps=1)
-    assert "would not fit" in (tmp_path / "events.jsonl").read_text()
-    assert all(layer.gradient_checkpointing for layer in fitted.model.module.bert.encoder.layer)
-
-
-@dataclass
-class Sizes(Strategy):
-    """Writes down the shape of every micro-batch: rows, and tokens of the longest."""
-
-    compares: bool = False
-
-    def begin(self, run: Run) -> None:
-        self.seen: list[tuple[int, ...]] = []
-
-    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
-        self.seen.append(tuple(batch.inputs["input_ids"].shape))
-        return inner(batch)
-
-
-def test_a_cpu_computes_as_many_positions_at_once_as_keep_it_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(micro, "ENOUGH", 16)
-    small, whole, told = Sizes(), Sizes(compares=True), Sizes()
-    tiny_fit(None, [small], make_task=ragged, batch_size=6, steps=2)
-    assert all(rows * longest <= 16 or rows == 1 for rows, longest in small.seen)
-    assert len(small.seen) > 2
-    tiny_fit(None, [whole], make_task=ragged, batch_size=6, steps=2)  # what compares rows wants all of them
-    assert [rows for rows, _ in whole.seen] == [6, 6]
-    tiny_fit(None, [told], make_task=ragged, batch_size=6, micro_batch=6, steps=2)  # and what the recipe says counts
-    assert [rows for rows, _ in told.seen] == [6, 6]
 
 
 @dataclass
@@ -247,37 +172,6 @@ def test_records_say_what_happened_and_an_observer_can_end_the_run() -> None:
 def test_two_equal_runs_are_equal_and_another_seed_is_not() -> None:
     assert same(weights(tiny_fit(None, seed=1)), weights(tiny_fit(None, seed=1)))
     assert not same(weights(tiny_fit(None, seed=1)), weights(tiny_fit(None, seed=2)))
-
-
-def test_memory_messages_are_recognised() -> None:
-    assert micro.out_of_memory(MemoryError())
-    assert micro.out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert not micro.out_of_memory(RuntimeError("shapes do not match"))
-
-
-@dataclass
-class Hungry(Strategy):
-    """Has memory for two rows at once."""
-
-    def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
-        if max(map(len, batches)) > 2:
-            raise MemoryError
-        return inner(batches)
-
-
-def test_micro_batches_are_halved_where_memory_runs_out() -> None:
-    reader = Reader()
-    fitted = tiny_fit(None, [Hungry(), reader], steps=3, dropout=0.0, optimizer="sgd")
-    assert any("going on with micro-batches of 2 rows" in line for line in reader._said)
-    plain = weights(tiny_fit(None, steps=3, dropout=0.0, optimizer="sgd"))
-    assert all(torch.allclose(value, plain[name], atol=1e-6) for name, value in weights(fitted).items())
-
-
-def test_of_several_processes_all_stop_where_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tunesmith.engine.distributed.world", lambda: 2)  # the others would go on with another split
-    monkeypatch.setattr("tunesmith.engine.distributed.total", lambda value: value)
-    with pytest.raises(ResourceError, match="one of the processes"):
-        tiny_fit(None, [Hungry()], steps=1, batch_size=8)
 
 
 def recording(self: Any, rows: list[int], use: Any, used: Tensor) -> None:

@@ -106,10 +106,10 @@ def test_generated_pages_say_what_the_code_says(build: ModuleType) -> None:
 
 
 def test_a_stale_page_is_caught(build: ModuleType, tmp_path: Path) -> None:
-    written = {name: f"{build.MARK}\n{name}" for name in ("a.md", "b.md", "c.md")}
+    written = {name: f"{build.BEGIN} -->\n{name}" for name in ("a.md", "b.md", "c.md")}
     (tmp_path / "a.md").write_text(written["a.md"])
-    (tmp_path / "b.md").write_text(f"{build.MARK}\nold")
-    (tmp_path / "of_a_strategy_that_is_gone.md").write_text(build.MARK)
+    (tmp_path / "b.md").write_text(f"{build.BEGIN} -->\nold")
+    (tmp_path / "of_a_strategy_that_is_gone.md").write_text(build.BEGIN)
     (tmp_path / "by_hand.md").write_text("not generated")
     assert build.stale(written, tmp_path) == ["b.md", "c.md", "of_a_strategy_that_is_gone.md"]
 

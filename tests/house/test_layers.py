@@ -99,8 +99,8 @@ def installed() -> Mapping[str, list[str]]:
 
 @cache
 def own_modules() -> set[str]:
-    """The modules and folders of tests and benchmarks, and tunesmith."""
-    files = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*") if path.suffix in ("", ".py")]
+    """The modules and folders of tests, benchmarks and docs, and tunesmith."""
+    files = [path for folder in ("tests", "benchmarks", "docs") for path in (ROOT / folder).rglob("*") if path.suffix in ("", ".py")]
     return {"tunesmith", *(path.stem for path in files)}
 
 

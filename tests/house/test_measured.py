@@ -16,7 +16,7 @@ TOLD = {"rows": 64, "data": "topics", "epochs": 1, "model": "sample:minilm", "ju
 
 
 def run(score: float, seconds: float, peak: float = 1000.0, right: str = "1100") -> dict[str, Any]:
-    return {"metric": "accuracy", "score": score, "base": 0.25, "seconds": seconds, "learned": 0.5, "peak_mb": peak, "right": right}
+    return {"metric": "accuracy", "score": score, "base": 0.25, "effort": seconds, "learned": 0.5, "peak_mb": peak, "right": right}
 
 
 @pytest.fixture
