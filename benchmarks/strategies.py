@@ -62,7 +62,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 OWN: dict[str, dict[str, Any]] = {
     "freeze": {"layers": 3},
     "dropout": {"rate": 0.2},
-    "peft": {"kind": "IA3"},
+    "peft": {"kind": "ia3"},
 }
 
 
