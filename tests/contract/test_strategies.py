@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 import tiny
-from training import FITS, TRAINING, fitting, same, sampled, tiny_fit, weights
+from training import FITS, SGD, TRAINING, fitting, same, sampled, tiny_fit, weights
 from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
 from tunesmith.core.strategy import Strategy
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
+from tunesmith.model import embedding
 from tunesmith.recipes.find import find, names
 from tunesmith.samples.fetch import cache as samples_cache
 
@@ -104,6 +106,10 @@ def written() -> str:
     return str(tiny.writer(samples_cache()))
 
 
+# What draws a number for each weight that learns, or pulls on each, does so with fewer where fewer learn.
+FOR_EVERY_WEIGHT = {"gradient_noise", "l1", "l2", "mixout"}
+
+
 def events(folder: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in event.items() if key != "time"} for event in read_events(folder / "events.jsonl")]
 
@@ -139,6 +145,18 @@ def test_trains_resumes_and_repeats_to_the_last_bit(name: str, tmp_path: Path) -
     # A strategy that changes nothing would pass everything else. Here nothing stops a run of 6 steps, and the classes are of one size.
     without_effect = {"early_stop", "dataset_map", "class_balanced"}
     assert stopped or not same(weights(through), baseline(*fitting([example(name)]))) or name in without_effect
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_tokens_of_the_data_learn_as_if_all_did(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large table of embeddings only the rows of the data's tokens learn on a CPU, which no strategy may notice."""
+    told: dict[str, Any] = {**SGD, "weight_decay": 0.0, "steps": 3}
+    plain = weights(tiny_fit(None, [example(name)], **told))
+    monkeypatch.setattr(embedding, "LARGE", 1000)
+    ours = weights(tiny_fit(None, [example(name)], **told))
+    assert plain.keys() == ours.keys()
+    for weight, value in plain.items() if name not in FOR_EVERY_WEIGHT else ():
+        torch.testing.assert_close(ours[weight], value, rtol=1e-4, atol=1e-5)
 
 
 def compose(folder: Path, pair: tuple[str, str]) -> None:

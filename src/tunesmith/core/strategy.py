@@ -64,6 +64,8 @@ class Strategy(Memory):
     ``shardable``  whether it is right, too, where each process holds a part of every weight and gradient (``training.shard``) and computes
                    as often as the others; what overrides nothing but ``plan`` and ``begin`` is
     ``compares``   whether it compares the rows of a micro-batch with each other, which are not split then unless memory asks for it
+    ``all_tokens``  whether tokens learn that are in none of the training rows: it brings rows of its own, or asks for words; all of the
+                   table of embeddings takes part in training then
     ``perturbs``   whether it changes what the layers are given: noise on embeddings, for example; nothing below the frontier is kept then
     """
 
@@ -74,6 +76,7 @@ class Strategy(Memory):
     inherits: ClassVar[bool] = False
     compares: ClassVar[bool] = False
     perturbs: ClassVar[bool] = False
+    all_tokens: ClassVar[bool] = False
     shardable: ClassVar[bool] = False
     natural_rate: ClassVar[tuple[float, str] | None] = None
     _past: Past | None = None

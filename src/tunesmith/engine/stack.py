@@ -39,6 +39,7 @@ class Stack:
         if problems:
             raise InputError(*problems)
         self.perturbs = any(strategy.perturbs for strategy in self.strategies)
+        self.all_tokens = any(strategy.all_tokens for strategy in self.strategies)
         self.compares = task.compares or any(strategy.compares for strategy in self.strategies)
         self.unshardable = [name_of(s) for s in self.strategies if not s.shardable and (s.objective is not None or _overrides(s, SEAMS))]
         self.natural_rate = next((strategy.natural_rate[0] for strategy in self.strategies if strategy.natural_rate), None)

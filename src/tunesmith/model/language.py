@@ -60,6 +60,7 @@ def language_of(run: Run) -> Language:
     """
     model = whole(run.model)
     inner = body(run.model) or model
+    assert "table" not in vars(inner.get_input_embeddings()), "what asks for words has to say so: Strategy.all_tokens"  # type: ignore[operator]
     causal = head_of(model.config)
     if model.get_output_embeddings() is not None and inner is not model:
         return Language(model, inner, causal == "AutoModelForCausalLM", fresh=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
@@ -38,6 +39,8 @@ class BackTranslation(Rewording):
         "{text}", "what the first is given: translate English to German: {text} for T5, >>cmn_Hans<< {text} for a Marian with several goals"
     )
     prompt_back: str = setting("{text}", "what the second is given")
+
+    all_tokens: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> BackTranslation:

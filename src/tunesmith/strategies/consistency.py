@@ -55,6 +55,7 @@ class Consistency(Strategy):
     )
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
+    all_tokens: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> Consistency:

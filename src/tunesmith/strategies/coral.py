@@ -31,6 +31,7 @@ class CORAL(Strategy):
     strength: float = setting(1000.0, "lambda, the weight of the distance; so that it ends near the loss of the task, 0 is none", low=0)
 
     compares: ClassVar[bool] = True
+    all_tokens: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> CORAL:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,8 @@ class DomainAdversarial(Strategy):
 
     target: Any = setting("", "rows of the other domain, labels unread: a file (from the working folder), a sample, a hub id or texts")
     strength: float = setting(1.0, "lambda, how much of the reversed gradient passes in the end; 0 is none", low=0)
+
+    all_tokens: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> DomainAdversarial:

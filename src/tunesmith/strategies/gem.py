@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -38,6 +38,8 @@ class GEM(Strategy):
     num_rows: int = setting(16, "rows of the past in a step; each: of every stage", low=0)
     memory_rows: int = setting(1000, "rows that are kept of the past; each: of every stage", low=1)
     constraints: str = setting("average", "what must not rise: the loss on all of the past, or on each stage", choices=("average", "each"))
+
+    all_tokens: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> GEM:

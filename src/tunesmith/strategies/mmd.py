@@ -32,6 +32,7 @@ class MMD(Strategy):
     strength: float = setting(1.0, "lambda, the weight of the discrepancy; 0 is none", low=0)
 
     compares: ClassVar[bool] = True
+    all_tokens: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> MMD:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
@@ -40,6 +40,8 @@ class Paraphrase(Rewording):
 
     model: str = setting("", "the model that writes, a chat model at best: a folder, a hub id, a run or a sample")
     prompt: str = setting("", "what it is asked, with {text} in it; when not said: the usual for a model of its kind")
+
+    all_tokens: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> Paraphrase:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -42,6 +42,8 @@ class PretrainLoss(Strategy):
     texts: str = setting("", "other texts: a file (from the working folder), a sample or a hub id; those of the run when not said")
     rate: float = setting(0.15, "encoders: share of the tokens that is asked for", above=0, high=0.9)
     max_length: int = setting(128, "longest of the other texts in tokens; longer ones are cut", low=8)
+
+    all_tokens: ClassVar[bool] = True
 
     def begin(self, run: Run) -> None:
         self._language: Language | None = None

@@ -35,6 +35,7 @@ class Replay(Strategy):
     choose: str = setting("reservoir", "which rows are kept: evenly, or equally many of each label", choices=("reservoir", "balanced"))
 
     owns: ClassVar[frozenset[str]] = frozenset({"the rows of the past in a batch"})
+    all_tokens: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> Replay:

@@ -44,6 +44,7 @@ class SelfTraining(Strategy):
     ratio: float = setting(0.5, "rows that are added to a batch, for each of its own; 0 is none", low=0)
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits"})
+    all_tokens: ClassVar[bool] = True
 
     @classmethod
     def example(cls) -> SelfTraining:
