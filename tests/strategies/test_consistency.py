@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -59,6 +61,12 @@ def disagreement(strength: float) -> float:
 
 def test_training_makes_predictions_agree() -> None:
     assert disagreement(30.0) < disagreement(1e-9) / 2
+
+
+def test_it_says_when_the_model_was_never_sure_enough(tmp_path: Path) -> None:
+    for name, threshold in (("sure", 0.0), ("never", 1.0)):
+        tiny_fit(tmp_path / name, [Consistency(["a good film"], threshold=threshold)], steps=2)
+        assert ("consistency: NOTHING IS LEARNED" in (tmp_path / name / "events.jsonl").read_text()) == (name == "never")
 
 
 def test_without_rows_it_is_refused() -> None:

@@ -35,6 +35,12 @@ def test_rows_are_labelled_when_it_is_time_and_told(tmp_path: Path) -> None:
     assert said[0]["text"].startswith("self_training: 5 of 5 rows have labels now: bad ")
 
 
+def test_it_says_when_no_row_was_ever_labelled(tmp_path: Path) -> None:
+    for name, threshold in (("sure", 0.0), ("never", 1.0)):
+        tiny_fit(tmp_path / name, [SelfTraining(TEXTS, every=Span(1, "st"), threshold=threshold)], steps=3)
+        assert ("self_training: NOTHING IS LEARNED" in (tmp_path / name / "events.jsonl").read_text()) == (name == "never")
+
+
 def test_a_batch_gets_rows_with_the_label_that_the_model_gives() -> None:
     strategy = SelfTraining(TEXTS, every=Span(2, "st"), threshold=0.0, portion=1.0, ratio=0.5)
     fitted = tiny_fit(None, [strategy], steps=30, dropout=0.0)

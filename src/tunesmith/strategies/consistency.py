@@ -64,6 +64,7 @@ class Consistency(Strategy):
 
     def begin(self, run: Run) -> None:
         self._rows: Encoded | None = None
+        self.acted = False  # whether the model was sure of any row so far
         if self.strength:
             self._rows = unlabelled(self.unlabelled, run, "consistency", "unlabelled")
             self._rewriter = Rewriter(
@@ -81,7 +82,14 @@ class Consistency(Strategy):
             plain = run.forward(batch_of(rows, run)).logits.float()
         changed = run.forward(batch_of([self._rewriter(row, draw) for row in rows], run)).logits.float()
         term = inconsistency(plain, changed, targets, self.threshold, self.temperature)
+        self.acted = self.acted or bool(term > 0)
         return loss.penalty("consistency", self.strength * term)
+
+    def step(self, run: Run, inner: Callable[[], None]) -> None:
+        inner()
+        if self._rows is not None and not self.acted and run.clock.step + 1 == run.clock.total:
+            never = f"the model was never as sure of one as threshold asks ({self.threshold:g})"
+            run.say(f"consistency: NOTHING IS LEARNED from the rows without labels: {never}; lower it, or train longer")
 
 
 def inconsistency(plain: Tensor, changed: Tensor, targets: Tensor, threshold: float, temperature: float) -> Tensor:

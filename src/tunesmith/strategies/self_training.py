@@ -54,6 +54,7 @@ class SelfTraining(Strategy):
     def begin(self, run: Run) -> None:
         self.chosen: list[int] = []  # rows, and the label of each
         self.labels: list[int] = []
+        self.taught = False  # whether any row has had a label so far
         self._rows: Encoded | None = None
         if not self.ratio:
             return
@@ -69,8 +70,13 @@ class SelfTraining(Strategy):
     def step(self, run: Run, inner: Callable[[], None]) -> None:
         inner()
         done = run.clock.step + 1
-        if self._rows is not None and done < run.clock.total and done % max(1, self.every.steps(run.clock)) == 0:
+        if self._rows is None:
+            return
+        if done < run.clock.total and done % max(1, self.every.steps(run.clock)) == 0:
             self._label(self._rows, run)
+        elif done == run.clock.total and not self.taught:
+            never = f"the model was never as sure of one as threshold asks ({self.threshold:g})"
+            run.say(f"self_training: NOTHING IS LEARNED from the rows without labels: {never}; lower it, or train longer")
 
     def _label(self, rows: Encoded, run: Run) -> None:
         names: list[str] = run.task.labels  # type: ignore[attr-defined]
@@ -83,6 +89,7 @@ class SelfTraining(Strategy):
         sure = [found[item]["probabilities"][names[label]] for item, label in enumerate(labels)]
         self.chosen = surest(labels, sure, self.threshold, self.portion)
         self.labels = [labels[item] for item in self.chosen]
+        self.taught = self.taught or bool(self.chosen)
         counts = ", ".join(f"{name} {self.labels.count(number):,}" for number, name in enumerate(names))
         run.say(f"self_training: {len(self.chosen):,} of {len(rows):,} rows have labels now: {counts}")
 
