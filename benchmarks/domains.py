@@ -48,12 +48,12 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=12, help="the first so many of the 12 pairs")
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
-    tables(asked.out / "data", asked.rows)
+    tables(asked.out / f"data-{asked.rows}", asked.rows)
     found: dict[str, list[float]] = {}
     for seed in range(asked.seeds):
         for source, target in list(permutations(DOMAINS, 2))[: asked.pairs]:
             for remedy in asked.only:
-                made = recipe(asked.out.resolve() / "data", source, target, remedy, seed)
+                made = recipe(asked.out.resolve() / f"data-{asked.rows}", source, target, remedy, seed)
                 score = scores(f"{source}-{target}-{remedy}-{seed}", made, asked.out)["tuned"]["accuracy"]
                 found.setdefault(remedy, []).append(100 * score)
                 print(f"{source} -> {target}, seed {seed}: {remedy} {score:.3f}", flush=True)

@@ -83,12 +83,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/lifelong"))
     parser.add_argument("--only", nargs="*", default=list(remedies(1)), choices=list(remedies(1)))
     asked = parser.parse_args()
-    stages = {"topics": topics, "domains": domains}[asked.case](asked.out / "data", asked.rows)
+    stages = {"topics": topics, "domains": domains}[asked.case](asked.out / f"data-{asked.rows}", asked.rows)
     known = remedies(round(SHARE * asked.rows * len(stages)))
     print(f"| {' | '.join(('remedy', *(measure.replace('_', ' ') for measure in MEASURES), 'seconds'))} |")
     print(f"|---|{'--:|' * (len(MEASURES) + 1)}")
     for name in asked.only:
-        data = asked.out.resolve() / "data"
+        data = asked.out.resolve() / f"data-{asked.rows}"
         made = {f"{asked.case}-{name}-{seed}": recipe(data, stages, asked.epochs, known[name], seed) for seed in range(asked.seeds)}
         runs = [scores(run, one, asked.out) for run, one in made.items()]
         means = [statistics.mean(run["sequence"][measure] for run in runs) for measure in MEASURES]

@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(REMEDIES), choices=list(REMEDIES))
     parser.add_argument("--out", type=Path, default=Path("runs/shares"))
     asked = parser.parse_args()
-    data = asked.out.resolve() / "data"
+    data = asked.out.resolve() / f"data-{asked.rows}"
     tables(data, asked.rows, asked.shares)
     print("| share | remedy | accuracy | gain | seconds |\n|--:|---|--:|--:|--:|")
     for share in asked.shares:

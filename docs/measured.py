@@ -104,7 +104,7 @@ def titled(setting: str) -> str:
 def blocks() -> list[str]:
     """The page: a picture and a table for each setting, the best first."""
     found = [
-        "What `python benchmarks/strategies.py` has found so far: every strategy at its defaults, beside plain fine-tuning. Scores are of "
+        "What `python benchmarks/strategies.py` has found so far: strategies at their defaults, beside plain fine-tuning. Scores are of "
         "test rows; gains are in points over plain fine-tuning with the same seeds, with twice the standard error of the paired "
         "differences, over the seeds where there are three, else over the rows; time of the steps (in units of matrix products that were "
         "timed between them, since the machine's speed changes) and peak memory of the process are ratios to it; *learned* is the share of "

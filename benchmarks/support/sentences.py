@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,15 @@ def tables(folder: Path, rows: int) -> None:
 
 
 def scores(name: str, recipe: dict[str, Any], runs: Path) -> dict[str, Any]:
-    """Train, go on, or read what is there."""
+    """Train, go on, or read what is there. Ends the program where that was made by another recipe."""
     import tunesmith
 
     folder = (runs / name).resolve()
+    told, beside = json.dumps(recipe, sort_keys=True, default=str), runs / f"{name}.json"
+    if folder.exists() and beside.exists() and beside.read_text(encoding="utf-8") != told:
+        sys.exit(f"{folder} was made with other settings. Name another --out.")
+    runs.mkdir(parents=True, exist_ok=True)
+    beside.write_text(told, encoding="utf-8")
     if not folder.exists():
         tunesmith.train(recipe, run=name, runs=runs)
     elif not (folder / "scores.json").exists():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
@@ -28,7 +27,6 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.delitem(sys.modules, "pieces")
     runs = {
         **{f"few/plain/{seed}": run(0.5, 10.0) for seed in range(3)},
         **{f"few/lora/{seed}": run(0.5 + 0.1 * seed, 8.0, 500.0) for seed in range(3)},

@@ -36,9 +36,15 @@ def test_rows_are_labelled_when_it_is_time_and_told(tmp_path: Path) -> None:
 
 
 def test_it_says_when_no_row_was_ever_labelled(tmp_path: Path) -> None:
-    for name, threshold in (("sure", 0.0), ("never", 1.0)):
-        tiny_fit(tmp_path / name, [SelfTraining(TEXTS, every=Span(1, "st"), threshold=threshold)], steps=3)
-        assert ("self_training: NOTHING IS LEARNED" in (tmp_path / name / "events.jsonl").read_text()) == (name == "never")
+    told = "self_training: NOTHING IS LEARNED from the rows without labels: "
+    for name, threshold, every, why in (
+        ("sure", 0.0, 1, ""),
+        ("unsure", 1.0, 1, "the model was never"),
+        ("late", 0.0, 9, "the run ends before"),
+    ):
+        tiny_fit(tmp_path / name, [SelfTraining(TEXTS, every=Span(every, "st"), threshold=threshold)], steps=3)
+        text = (tmp_path / name / "events.jsonl").read_text()
+        assert told + why in text if why else told not in text
 
 
 def test_a_batch_gets_rows_with_the_label_that_the_model_gives() -> None:

@@ -54,6 +54,7 @@ class PolicyGradient(Strategy):
 
     natural_rate: ClassVar[tuple[float, str] | None] = (1e-5, "Shao et al. 2024, section 4.2, take 1e-6 for 7 billion weights")
     needs: ClassVar[frozenset[str]] = frozenset({"writing"})
+    all_tokens: ClassVar[bool] = True
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
         **dict.fromkeys(("model", "label", "reads"), ("reward", ("model",))),
         **{name: ("reward", (of,)) for name, of in (("pattern", "pattern"), ("num_words", "length"))},

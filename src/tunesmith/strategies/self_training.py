@@ -54,7 +54,7 @@ class SelfTraining(Strategy):
     def begin(self, run: Run) -> None:
         self.chosen: list[int] = []  # rows, and the label of each
         self.labels: list[int] = []
-        self.taught = False  # whether any row has had a label so far
+        self.taught: bool | None = None  # whether any row has had a label so far; None before the first time
         self._rows: Encoded | None = None
         if not self.ratio:
             return
@@ -75,8 +75,9 @@ class SelfTraining(Strategy):
         if done < run.clock.total and done % max(1, self.every.steps(run.clock)) == 0:
             self._label(self._rows, run)
         elif done == run.clock.total and not self.taught:
-            never = f"the model was never as sure of one as threshold asks ({self.threshold:g})"
-            run.say(f"self_training: NOTHING IS LEARNED from the rows without labels: {never}; lower it, or train longer")
+            unsure = f"the model was never as sure of one as threshold asks ({self.threshold:g}); lower it, or train longer"
+            why = f"the run ends before every ({self.every}) is over; shorten it" if self.taught is None else unsure
+            run.say(f"self_training: NOTHING IS LEARNED from the rows without labels: {why}")
 
     def _label(self, rows: Encoded, run: Run) -> None:
         names: list[str] = run.task.labels  # type: ignore[attr-defined]
