@@ -3,8 +3,8 @@
     python benchmarks/classification.py [--rounds 3] [--cases ...]
 
 All train the same rows for one epoch, with equal batch size (the Trainer's default), learning rate, schedule, weight decay and gradient
-clipping, hence equally many optimizer steps; all are judged on the same test rows. "trainer best" computes in bfloat16 and groups rows
-by length. Tokens are real ones: padding does not count. Needs ``accelerate``.
+clipping, hence equally many optimizer steps; all are judged on the same test rows. "trainer best" computes in bfloat16 where the
+processor has it, and groups rows by length. Tokens are real ones: padding does not count. Needs ``accelerate``.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from texts import rows
-from turns import Result, contest
+from turns import Result, contest, half
 
 CASES: dict[str, dict[str, Any]] = {
     "descriptions": {"num_rows": 32, "max_new_tokens": 64, "longest": 256},
@@ -40,7 +40,7 @@ def made(num_rows: int, longest: int, seed: int) -> tuple[Any, Any, list[list[in
     return model.module.eval(), model.tokenizer, prompts
 
 
-def by_tunesmith(num_rows: int, max_new_tokens: int, longest: int, seed: int, half: bool = False, num_test: int = 0) -> Result:
+def by_tunesmith(num_rows: int, max_new_tokens: int, longest: int, seed: int, bfloat16: bool = False, num_test: int = 0) -> Result:
     import torch
 
     from tunesmith.core.forward import CPU, Forward
@@ -49,7 +49,7 @@ def by_tunesmith(num_rows: int, max_new_tokens: int, longest: int, seed: int, ha
 
     module, tokenizer, prompts = made(num_rows, longest, seed)
     begun = time.perf_counter()
-    with torch.no_grad(), Forward(module, CPU, torch.bfloat16 if half else torch.float32).precision():
+    with torch.no_grad(), Forward(module, CPU, torch.bfloat16 if bfloat16 else torch.float32).precision():
         answers = generate(module, tokenizer, prompts, Decoding(max_new_tokens))
     return told(answers, time.perf_counter() - begun)
 
@@ -75,5 +75,5 @@ def told(answers: list[list[int]], seconds: float) -> Result:
 
 
 if __name__ == "__main__":
-    contenders = {"tunesmith": by_tunesmith, "tunesmith bf16": partial(by_tunesmith, half=True), "transformers": by_transformers}
-    contest(__doc__ or "", contenders, CASES)
+    in_half = {"tunesmith bf16": partial(by_tunesmith, bfloat16=True)} if half() else {}
+    contest(__doc__ or "", {"tunesmith": by_tunesmith, **in_half, "transformers": by_transformers}, CASES)

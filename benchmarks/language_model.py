@@ -5,7 +5,7 @@
 
 All learn the last answer of the same conversations for one epoch, with equal batch size, rate, schedule and number of optimizer steps; the
 score is the loss of held-out answers, which the same code computes for all of them. "trl" keeps its defaults, "trl best" computes in
-bfloat16 without gradient checkpoints, and groups rows by length. Tokens are real ones: padding does not count.
+bfloat16 (where the processor has it) without gradient checkpoints, and groups rows by length. Tokens are real ones: padding does not count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from turns import Result, contest
+from turns import Result, contest, half
 
 LENGTH = 512
 NUM_TEST = 12  # conversations
@@ -71,7 +71,7 @@ def by_trl(num_rows: int, batch_size: int, rate: float, lora: bool, seed: int, b
     made = build("sample:smollm2", Head("AutoModelForCausalLM", {}))
     rows = conversations("train", num_rows)
     faster: dict[str, Any] = (
-        {"bf16": True, "use_cpu": True, "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"} if best else {}
+        {"bf16": half(), "use_cpu": True, "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"} if best else {}
     )
     with tempfile.TemporaryDirectory() as out:
         settings = SFTConfig(

@@ -1,4 +1,4 @@
-"""How near to the machine's own limit training comes: useful FLOP/s beside the rate of bfloat16 matrix products.
+"""How near to the machine's own limit training comes: useful FLOP/s beside the rate of matrix products, in the format that it trains in.
 
     python benchmarks/limit.py [--rows 1000]
 
@@ -22,10 +22,11 @@ CASES = {8: 400, 32: 1000}  # rows by batch size
 
 
 def matrix_rate(positions: int = 768) -> float:
-    """FLOP/s of bfloat16 products of the sizes of a layer: positions by 384 by 1536."""
+    """FLOP/s of products of the sizes of a layer, in the format of training: positions by 384 by 1536."""
     import torch
+    from turns import half
 
-    a, b = torch.randn(positions, WIDTH).bfloat16(), torch.randn(WIDTH, 4 * WIDTH).bfloat16()
+    a, b = (torch.randn(*shape).to(torch.bfloat16 if half() else torch.float32) for shape in ((positions, WIDTH), (WIDTH, 4 * WIDTH)))
     rates = []
     for _ in range(60):
         begun = time.perf_counter()

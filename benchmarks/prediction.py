@@ -3,8 +3,8 @@
     python benchmarks/prediction.py [--rounds 3] [--rows N] [--cases ...]
 
 All load the same saved classifier and label the same texts, tokenisation included; the score is accuracy, and ``digest`` tells whether the
-labels are the same. The Trainer and the pipeline are at their defaults; "pipeline best" computes in bfloat16, in batches of 32 texts that
-are sorted by length. ``--rows`` is the number of texts. Needs ``accelerate``.
+labels are the same. The Trainer and the pipeline are at their defaults; "pipeline best" takes batches of 32 texts that are sorted by
+length, and computes in bfloat16 where the processor has it. ``--rows`` is the number of texts. Needs ``accelerate``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from turns import Result, contest
+from turns import Result, contest, half
 
 LENGTH = 256
 KNOWN = 96  # texts that the head is fitted on
@@ -94,7 +94,7 @@ def by_pipeline(folder: Path, test: list[dict[str, str]], best: bool = False) ->
     import torch
     from transformers import pipeline
 
-    told: dict[str, Any] = {"dtype": torch.bfloat16, "batch_size": 32} if best else {}
+    told: dict[str, Any] = {"dtype": torch.bfloat16 if half() else torch.float32, "batch_size": 32} if best else {}
     texts = [row["text"] for row in test]
     order = sorted(range(len(texts)), key=lambda place: -len(texts[place])) if best else list(range(len(texts)))
     found = pipeline("text-classification", str(folder), **told)([texts[place] for place in order], truncation=True, max_length=LENGTH)

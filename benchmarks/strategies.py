@@ -5,9 +5,9 @@
 Runs that ``benchmarks/results/strategies.json`` does not hold yet are done until the time is over, so that the table fills up;
 ``make docs`` writes ``docs/measured.md``, its pictures and the rows on the pages of the strategies from it. Each run is a process of
 its own, which begins where the imports are done. Each strategy has its default settings, or those of its example where it has no
-defaults; everything else is that of plain fine-tuning, but for the learning rate where a strategy asks for its own; ``faster`` in a
-setting multiplies all rates. ``auto`` stands for what the rules choose: strategies, rate and length. Time is that of the steps, in
-units of matrix products that are timed between them. ``ASSETS`` is needed where the model is no sample.
+defaults; everything else is that of plain fine-tuning, but for the learning rate where a strategy asks for its own. ``auto`` stands
+for what the rules choose: strategies, rate and length. Time is that of the steps, in units of matrix products that are timed between
+them. ``ASSETS`` is needed where the model is no sample.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from assets import ASSETS
 from labelled import rows, thinned
-from turns import forked, peak
+from turns import forked, half, peak
 
 RESULTS = Path(__file__).parent / "results" / "strategies.json"
 PLAIN, AUTO = "plain", "auto"
@@ -39,7 +39,7 @@ TOPICS = {"model": "sample:minilm", "data": "topics", "task": {"text_classificat
 SETTINGS: dict[str, dict[str, Any]] = {
     "topics-80": {
         "model": "sample:minilm", "data": "topics", "labels": 4, "task": {"text_classification": {"max_length": 32}},
-        "rows": 80, "judged": 160, "epochs": 4, "batch_size": 8, "faster": 3.0,
+        "rows": 80, "judged": 320, "epochs": 6, "batch_size": 8,
     },
     "topics-64": {**TOPICS, "rows": 64, "judged": 400, "epochs": 12},
     "topics-1000": {**TOPICS, "rows": 1000, "judged": 688, "epochs": 3},
@@ -93,7 +93,6 @@ def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
 
     told = SETTINGS[setting]
     around = [] if strategy in (None, "clip") else [strategy]
-    rates = [faster(told["faster"])] if "faster" in told else []
     length = {"epochs": told["epochs"], "batch_size": told["batch_size"]}  # which the rules choose, too
     pace = between_the_steps()
     try:
@@ -106,7 +105,7 @@ def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
                     "validation": None,
                     "test": thinned(rows(told["data"], "test", told.get("labels")), told["judged"]),
                 },
-                strategies=AUTO if strategy == AUTO else [*around, "clip", *rates],
+                strategies=AUTO if strategy == AUTO else [*around, "clip"],
                 training={} if strategy == AUTO else {**length, "trunk": "off", "ship": "last"},
                 baselines=False,
                 seed=seed,
@@ -143,7 +142,8 @@ def between_the_steps() -> Any:
     @dataclasses.dataclass
     class Pace(Observer):
         def begin(self, run: Any) -> None:
-            self._left, self._right = torch.ones(256, 384, dtype=torch.bfloat16), torch.ones(384, 1536, dtype=torch.bfloat16)
+            kind = torch.bfloat16 if half() else torch.float32
+            self._left, self._right = torch.ones(256, 384, dtype=kind), torch.ones(384, 1536, dtype=kind)
             self._steps, self._products = [], []
             self._since = time.process_time()
 
@@ -160,18 +160,6 @@ def between_the_steps() -> Any:
             return sum(self._steps[1:]) * len(self._products[1:]) / sum(self._products[1:])
 
     return Pace()
-
-
-def faster(factor: float) -> Any:
-    """A strategy that multiplies every learning rate, where a setting has too few steps for the defaults."""
-    from tunesmith.core.strategy import Strategy
-
-    @dataclasses.dataclass
-    class Faster(Strategy):
-        def plan(self, param: Any, rule: Any, clock: Any) -> Any:
-            return dataclasses.replace(rule, rate=factor * rule.rate)
-
-    return Faster()
 
 
 def missing(done: dict[str, Any], settings: list[str], names: list[str], seeds: int) -> Iterator[tuple[str, str, int]]:

@@ -96,9 +96,8 @@ def settings() -> list[str]:
 def titled(setting: str) -> str:
     told = results()["settings"][setting]
     labels = f" with {told['labels']} labels" if "labels" in told else ""
-    rate = f" at {told['faster']:g} times the usual rates" if "faster" in told else ""
     epochs = f"{told['epochs']} epoch{'s' * (told['epochs'] != 1)}"
-    return f"{told['rows']:,} rows of {told['data']}{labels}, {epochs}{rate}, {told['model'].removeprefix('sample:')}"
+    return f"{told['rows']:,} rows of {told['data']}{labels}, {epochs}, {told['model'].removeprefix('sample:')}"
 
 
 def blocks() -> list[str]:

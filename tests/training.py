@@ -88,7 +88,7 @@ def tiny_fit(
         if isinstance(part, torch.nn.Dropout):
             part.p = changes.get("dropout", 0.1)
     changes.pop("dropout", None)
-    model = Model(module, tiny.tokenizer(), None, "", ())  # type: ignore[arg-type]
+    model = Model(module, tiny.tokenizer(), None, "", changes.pop("fresh", ()))  # type: ignore[arg-type]
     strategies = [part for part in parts if isinstance(part, Strategy)]
     score = scorer(task, examples, data, tiny.tokenizer())
     return fit(model, task, data, strategies, replace(TRAINING, **changes), score, watching(folder, parts))

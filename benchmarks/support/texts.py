@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from turns import Result
+from turns import Result, half
 
 LENGTH = 256
 
@@ -62,7 +62,7 @@ def by_tunesmith(seed: int, trunk: str = "auto", **told: Any) -> Result:
 
 
 def by_trainer(seed: int, best: bool = False, **told: Any) -> Result:
-    """The same by transformers.Trainer: at its defaults, or in bfloat16 with batches grouped by length."""
+    """The same by transformers.Trainer: at its defaults, or in bfloat16 (where the processor has it) with batches grouped by length."""
     from transformers import (
         AutoModelForSequenceClassification,
         AutoTokenizer,
@@ -90,7 +90,7 @@ def by_trainer(seed: int, best: bool = False, **told: Any) -> Result:
         for part in (model.bert.embeddings, *model.bert.encoder.layer[: case.frozen]):
             part.requires_grad_(False)
     learned, judged = encoded(train), encoded(test)
-    faster: dict[str, Any] = {"bf16": True, "use_cpu": True, "train_sampling_strategy": "group_by_length"} if best else {}
+    faster: dict[str, Any] = {"bf16": half(), "use_cpu": True, "train_sampling_strategy": "group_by_length"} if best else {}
     with tempfile.TemporaryDirectory() as out:
         arguments = TrainingArguments(
             out, num_train_epochs=case.epochs, per_device_train_batch_size=case.batch_size, learning_rate=case.rate,

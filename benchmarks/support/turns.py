@@ -90,6 +90,15 @@ def summary(found: Mapping[str, Sequence[Result]]) -> None:
         print(f"  {name:16} mean score {score:.4f}, median {seconds:.1f} s, {memory:,.0f} MB, {times}{same}")
 
 
+def half() -> bool:
+    """Whether the best settings of a peer compute in bfloat16 here: a processor without it takes a hundred times as long so."""
+    import torch
+
+    from tunesmith.engine.precision import has_bfloat16
+
+    return has_bfloat16(torch.device("cpu"))
+
+
 def peak() -> float:
     """The most memory that this process held, in megabytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

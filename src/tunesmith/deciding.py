@@ -69,6 +69,7 @@ def advice_for(recipe: Recipe, data: Data, model: Model) -> Advice:
         parameters=sum(param.numel() for param in model.module.parameters()),
         dropout=any(isinstance(part, nn.Dropout) and part.p > 0 for part in model.module.modules()),
         adapter=hasattr(model.module, "peft_config"),
+        new_head=bool(model.fresh),
         epochs=epochs if "epochs" in given else 0.0,
     )
     if recipe.auto.memory is None:

@@ -13,7 +13,7 @@ from tunesmith.core.run import Run, seed_of
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.load import load
 from tunesmith.deciding import settled
-from tunesmith.engine.optimizer import default_rate
+from tunesmith.engine.optimizer import rates
 from tunesmith.engine.stack import Stack
 from tunesmith.engine.state import start
 from tunesmith.model.build import Model, build_for
@@ -84,13 +84,13 @@ def explained(recipe: Recipe, model: Model, num_rows: int, decided: list[str]) -
     stack = Stack(recipe.strategies, recipe.task)
     run = start(model, recipe.task, num_rows, recipe.training, (), stack)
     stack.begin(run)
+    rate, head = rates(run, recipe.training, stack.learning(run), stack.natural_rate)
+    run.head_pace = head / rate
     return Explanation(
         seams={seam: acting(recipe, seam) for seam in MEANINGS},
         phases=[phase(run.params, stretch) for stretch in timeline(stack, run)],
         total=run.clock.total,
-        learning_rate=recipe.training.learning_rate
-        or stack.natural_rate
-        or default_rate(run, stack.learning(run), recipe.training.optimizer),
+        learning_rate=rate,
         foresees=all(strategy.foresees for strategy in recipe.strategies),
         decided=decided,
     )

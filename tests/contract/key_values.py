@@ -47,6 +47,7 @@ VALUES: Flat = {
     "task.max_length": 8,
     "task.metric": "f1_macro",
     "training.steps": 4,
+    "training.head_rate": 0.05,
     "training.micro_batch": 3,
     "training.epsilon": 1e-3,
     "training.warmup": "50%",

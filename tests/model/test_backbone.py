@@ -223,7 +223,9 @@ def test_adapters(config: object, name: str, depth: int) -> None:
     module = tiny.bert()
     before = {each for each, _ in module.named_parameters()}
     wrapped = get_peft_model(module, config)
-    params = describe(wrapped, before)
+    params = describe(wrapped, before, ["classifier.weight"])
+    fresh = {each for each, param in params.items() if param.fresh}
+    assert fresh == {each for each in params if "classifier" in each and each.endswith("weight")}
     added = {each for each, param in params.items() if param.added}
     assert any(name in each for each in added)
     assert all(params[each].depth == depth for each in added if name in each)

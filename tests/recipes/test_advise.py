@@ -90,7 +90,7 @@ def test_the_advice_is_a_function_of_the_situation() -> None:
 def test_few_rows() -> None:
     advice = advise(SMALL)
     assert chosen(advice) == ["clip", "layer_rates", "r_drop", "early_stop"]
-    assert advice.training == {"epochs": 20, "warmup": "10%", "learning_rate": 1e-4}
+    assert advice.training == {"epochs": 20, "warmup": "10%", "learning_rate": 1e-4, "head_rate": 1e-3}
     assert advise(replace(SMALL, parameters=110_000_000)).training["learning_rate"] == 2e-5
     assert "early_stop" not in chosen(advise(replace(SMALL, validation=0)))
     assert "r_drop" not in chosen(advise(replace(SMALL, dropout=False)))
@@ -113,7 +113,8 @@ def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
 def test_enough_rows_and_a_small_encoder() -> None:
     advice = advise(replace(SMALL, rows=20_000, validation=2_000))
     assert chosen(advice) == ["clip", "layer_rates"]
-    assert advice.training == {"epochs": 3, "learning_rate": 1e-4}
+    assert advice.training == {"epochs": 3, "learning_rate": 1e-4, "head_rate": 1e-3}
+    assert "head_rate" not in advise(replace(SMALL, rows=20_000, new_head=False)).training
 
 
 @pytest.mark.parametrize(("rows", "rank"), [(500, 8), (50_000, 16)])
@@ -134,7 +135,7 @@ def test_rare_classes_weigh_more() -> None:
 
 def test_what_the_recipe_gives_is_kept_and_counts() -> None:
     large = replace(SMALL, rows=20_000, validation=2_000)
-    advice = advise(replace(large, epochs=30), ("epochs", "learning_rate"))
+    advice = advise(replace(large, epochs=30), ("epochs", "learning_rate", "head_rate"))
     assert advice.training == {}
     assert chosen(advice)[-1] == "early_stop"  # 30 epochs are long
     assert "training.epochs stays as the recipe has it" in "\n".join(map(str, advice.decisions))
@@ -144,7 +145,7 @@ def test_a_decision_says_its_facts_its_reason_and_its_source() -> None:
     said = "\n".join(map(str, advise(SMALL).decisions))
     assert "length: training.epochs 20 (rows 150 < 200): what counts is the number of updates" in said
     assert "Mosbach et al. 2021, section 6; Zhang et al. 2021" in said
-    assert said.count("not measured here") == len(advise(SMALL).decisions)
+    assert said.count("not measured here") == sum(decision.measured is None for decision in advise(SMALL).decisions) > 0
     assert "measured here: an epoch took 63 s for 86.4%" in str(advise(replace(SMALL, tight_time=1)).decisions[1])
 
 

@@ -97,6 +97,6 @@ def test_mix_0_builds_no_teacher_and_returns_the_very_loss(run: Run, batch: Batc
 
 
 def test_without_a_teacher_a_new_head_is_told(run: Run, said: list[str]) -> None:
-    run.fresh = frozenset({"classifier.weight"})
+    run.params["classifier.weight"] = replace(run.params["classifier.weight"], fresh=True)
     Distil().begin(run)
     assert "name a teacher" in said[0]

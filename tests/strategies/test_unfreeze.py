@@ -25,7 +25,17 @@ def learning(strategy: Unfreeze, run: Run, step: int) -> list[int]:
     ("step", "depths"), [(0, [4]), (9, [4]), (10, [3, 4]), (20, [2, 3, 4]), (29, [2, 3, 4]), (30, [1, 2, 3, 4]), (40, [0, 1, 2, 3, 4])]
 )
 def test_one_layer_an_epoch_from_the_top_down(run: Run, step: int, depths: list[int]) -> None:
-    assert learning(Unfreeze(), run, step) == depths
+    assert learning(Unfreeze(every=Span(1, "ep")), run, step) == depths
+
+
+@pytest.mark.parametrize(("step", "depths"), [(0, [4]), (5, [3, 4]), (10, [2, 3, 4]), (19, [1, 2, 3, 4]), (20, [0, 1, 2, 3, 4])])
+def test_by_itself_all_learn_from_half_of_the_run_on(run: Run, said: list[str], step: int, depths: list[int]) -> None:
+    strategy = Unfreeze()
+    assert learning(strategy, run, step) == depths
+    strategy.begin(run)
+    assert said == []
+    assert learning(Unfreeze(layers=2), run, 20) == learning(Unfreeze(start=2), run, 20) == [0, 1, 2, 3, 4]
+    assert learning(Unfreeze(layers=2), run, 19) == learning(Unfreeze(start=2), run, 9) == [2, 3, 4]
 
 
 def test_a_list_gives_each_group_its_own_wait_and_the_last_repeats(run: Run) -> None:

@@ -14,6 +14,7 @@ class Param:
     ``kind``     embedding, attention, mlp, norm, head, other
     ``bias``     whether it is an additive bias
     ``added``    whether a strategy's ``adapt`` made it: an adapter's weight, for example
+    ``fresh``    whether no file held it, so that it starts at random: a new head's weight
     """
 
     name: str
@@ -23,6 +24,7 @@ class Param:
     kind: str
     bias: bool = False
     added: bool = False
+    fresh: bool = False
 
     @property
     def head(self) -> bool:

@@ -29,8 +29,8 @@ class Run:
     ``params``       every parameter by name, after all ``adapt``
     ``tokenizer``    what feeds the model: a tokenizer or a processor of transformers, None where there is none
     ``train``        the items that are trained on, by feature; empty where nothing is going to be trained
-    ``fresh``        names of parameters that no file held, before any ``adapt``
     ``fixed``        names of parameters that the model itself keeps as they are: sinusoidal positions, the base under an adapter
+    ``head_pace``    multiple of the learning rate with which the plan of the head begins, before strategies have their say
     ``rules``        the plan in force, by parameter name
     ``touched``      the names of parameters that learned at any time so far
     ``evaluations``  the scores of every evaluation so far, oldest first, each with its ``step``
@@ -54,8 +54,8 @@ class Run:
     params: Mapping[str, Param] = field(default_factory=dict)
     tokenizer: Any = None
     train: Sequence[dict[str, Any]] = ()
-    fresh: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
+    head_pace: float = 1.0
     rules: dict[str, Rule] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
@@ -66,6 +66,16 @@ class Run:
     def learning(self) -> dict[str, nn.Parameter]:
         """The parameters that learn now, by name, in the model's order."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the model has weights that no file held."""
+        return any(param.fresh for param in self.params.values())
+
+    @property
+    def new_head(self) -> bool:
+        """Whether some of what stands above the layers is fresh."""
+        return any(param.fresh and param.head for param in self.params.values())
 
     def generator(self, name: str) -> torch.Generator:
         """Random numbers for ``name`` at this step and micro-batch: the same after a resume and on every rank."""

@@ -55,18 +55,31 @@ def default_rate(run: Run, names: Set[str], optimizer: str = "adamw") -> float:
     return DEFAULT_RATES[next((kind for kind, fits in kinds.items() if fits), "everything")][0] * run.task.pace
 
 
+def rates(run: Run, training: Training, names: Set[str], natural_rate: float | None = None) -> tuple[float, float]:
+    """The highest learning rate, and that of the head, when ``names`` learn at any time.
+
+    ``natural_rate`` is what a strategy wants where the recipe gives none. A head of which a part is new learns as a head alone would, if
+    the recipe says nothing of rates: at that of a pre-trained model it is still half random when a short run ends (benchmarks/README.md,
+    New heads).
+    """
+    rate = training.learning_rate or natural_rate or default_rate(run, names, training.optimizer)
+    if not run.new_head:
+        return rate, rate
+    return rate, training.head_rate or (rate if training.learning_rate else max(rate, DEFAULT_RATES["head"][0] * run.task.pace))
+
+
 class Optimizer:
     """An optimizer of torch whose groups are the distinct rules of the plan.
 
-    ``names`` are the parameters that learn at any time; ``natural_rate`` is what a strategy wants where the recipe gives none;
-    ``rate`` is the learning rate of the last update before any rule's multiple.
+    ``names`` and ``natural_rate`` as for ``rates``; ``rate`` is the learning rate of the last update before any rule's multiple.
     """
 
     def __init__(self, run: Run, training: Training, names: Set[str], natural_rate: float | None = None) -> None:
         self.run = run
         if not names:
             raise InputError("Nothing would learn: the strategies freeze every parameter", remedy="Freeze less, or add lora")
-        self.peak = training.learning_rate or natural_rate or default_rate(run, names, training.optimizer)
+        self.peak, head = rates(run, training, names, natural_rate)
+        run.head_pace = head / self.peak
         self.decay = training.weight_decay
         self.parameters: dict[str, nn.Parameter] = dict(run.model.named_parameters())
         self.inner = build(training, [p for p in self.parameters.values() if p.is_floating_point()], run.device)

@@ -58,7 +58,11 @@ class Stack:
         """
         rules = {}
         for name, param in run.params.items():
-            rule = Rule(learns=name not in run.fixed, decay=0.0 if param.bias or param.kind == "norm" else 1.0)
+            rule = Rule(
+                learns=name not in run.fixed,
+                rate=run.head_pace if param.head else 1.0,
+                decay=0.0 if param.bias or param.kind == "norm" else 1.0,
+            )
             for strategy in self.strategies:
                 if strategy.foresees or not foreseen:
                     rule = strategy.plan(param, rule, clock or run.clock)

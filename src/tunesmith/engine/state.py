@@ -72,6 +72,8 @@ def assemble(
     root.within(lambda: task.begin(run))
     optimizer = Optimizer(run, training, stack.learning(run), stack.natural_rate)
     optimizer.follow(stack.plan(run))
+    if training.head_rate and not run.new_head:
+        run.say("head_rate: the model has no new head that would learn at it")
     if idle := stack.idle(run):
         run.say(f"nothing learns in {idle:.0%} of the steps: what one strategy lets learn then, another freezes")
     source = Source(train, training.batch_size, training.seed)
@@ -106,8 +108,8 @@ def start(model: Model, task: Task, rows: int, training: Training, watch: Sequen
     clock = Clock(0, total, steps_per_epoch)
     fixed = frozenset(name for name, parameter in module.named_parameters() if not parameter.requires_grad)
     forward = Forward(module, where, dtype)
-    params, fresh = describe(module, before), frozenset(model.fresh)
-    return Run(module, task, forward, clock, where, training.seed, say, params=params, tokenizer=model.tokenizer, fresh=fresh, fixed=fixed)
+    params = describe(module, before, model.fresh)
+    return Run(module, task, forward, clock, where, training.seed, say, params=params, tokenizer=model.tokenizer, fixed=fixed)
 
 
 def used_tokens(train: Encoded, tokenizer: Any) -> Tensor:

@@ -9,6 +9,7 @@ first parameter that learns is computed once and kept.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -28,6 +29,7 @@ _BRIDGE = re.compile(r"\benc_to_dec_proj\b")
 _ATTENTION = re.compile(r"att(entio)?n", re.IGNORECASE)
 _MLP = re.compile(r"mlp|ffn|\bff\b|feed_?forward|\bfc\d|\blin\d|dense|intermediate|output|expert|(gate|up|down)_proj", re.IGNORECASE)
 _WRAPPED = re.compile(r"\.(base_layer|original_module)(?=\.)")  # where peft moves what it wraps
+_COPIED = re.compile(r"\.modules_to_save\.\w+(?=\.)")  # where peft keeps the copy of a head that learns
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,13 @@ class LayerStack:
         return self.below + self.size
 
 
-def describe(module: nn.Module, before: AbstractSet[str] | None = None) -> dict[str, Param]:
+def describe(module: nn.Module, before: AbstractSet[str] | None = None, fresh: Collection[str] = ()) -> dict[str, Param]:
     """Every parameter by name, with its depth and kind.
 
     Embeddings have depth 0, layers 1 to L, and the head (classifier, pooler, final norm) L + 1. In an encoder-decoder the decoder's
     layers follow the encoder's. Two towers that meet only in a similarity (CLIP) are counted side by side, and the lower one ends
     where the higher one ends. Layers that share weights are one layer. ``before`` holds the names of parameters that were there
-    before a strategy's ``adapt``; all others are marked ``added``.
+    before a strategy's ``adapt``; all others are marked ``added``, those whose name then is in ``fresh`` as that.
     """
     stacks = stacks_of(module)
     num_layers = max((stack.top for stack in stacks), default=0)
@@ -78,6 +80,7 @@ def describe(module: nn.Module, before: AbstractSet[str] | None = None) -> dict[
             kind=_kind(name, module.get_submodule(owner), depth, num_layers),
             bias=name.endswith("bias"),
             added=before is not None and before.isdisjoint(_names_before(name)),
+            fresh=not _names_before(_COPIED.sub("", name)).isdisjoint(fresh),
         )
     return params
 

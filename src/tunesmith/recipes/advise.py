@@ -33,6 +33,7 @@ class Situation:
     ``logits``        whether strategies get at the scores behind the loss
     ``dropout``       whether the model has any
     ``head``          whether the model has a head that could learn alone
+    ``new_head``      whether that head starts at random
     ``adapter``       whether it is an adapter on a base
     ``compares``      whether the task compares the rows of a micro-batch
     ``epochs``        passes that the recipe gives, until the advice does; 0 for neither
@@ -50,6 +51,7 @@ class Situation:
     logits: bool = True
     dropout: bool = True
     head: bool = True
+    new_head: bool = True
     adapter: bool = False
     compares: bool = False
     epochs: float = 0.0

@@ -12,7 +12,7 @@ from tunesmith.recipes.document import AUTO
 from tunesmith.recipes.limits import bytes_of
 from tunesmith.recipes.validate import as_plain
 
-ADVISED = ("epochs", "learning_rate", "micro_batch", "warmup", "ship")  # settings of training that the advice may choose
+ADVISED = ("epochs", "learning_rate", "head_rate", "micro_batch", "warmup", "ship")  # settings of training that the advice may choose
 INSTEAD = {"steps": "epochs"}  # a setting that takes the place of one of them
 
 

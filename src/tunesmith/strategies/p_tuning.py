@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from tunesmith.core.clock import Clock
 from tunesmith.core.param import Param, Rule
@@ -24,7 +25,8 @@ class PTuning(Strategy):
     Use when: prompt tuning is unstable: the network makes the vectors easier to learn, and is not needed afterwards.
     Cost: memory x0.5, time x0.8; texts are longer by n positions.
     Source: Liu et al. 2021, "GPT Understands, Too", section 3.
-    Differs: all vectors stand before the text, where the paper also puts them inside a template.
+    Differs: all vectors stand before the text, where the paper also puts them inside a template; they start as large as those of words
+    are, since larger ones drown a text, and small models never recover from that.
     """
 
     tokens: int = setting(20, "how many vectors", low=1)
@@ -45,7 +47,9 @@ class PTuning(Strategy):
         config = PromptEncoderConfig(
             **virtual_tokens(model, self.tokens), encoder_hidden_size=self.width, encoder_reparameterization_type=kind
         )
+        words: Any = model.get_input_embeddings()  # type: ignore[operator]
         adapted = wrap(model, config)
+        as_large_as(words.weight, adapted.get_submodule("prompt_encoder.default"), self.tokens)
         self._frozen = frozen(adapted)
         return adapted
 
@@ -57,3 +61,12 @@ class PTuning(Strategy):
         added = [param for param in run.params.values() if param.added and "prompt_encoder" in param.name]
         tried(run, "p_tuning")
         run.say(f"p_tuning: {amount(sum(param.size for param in added))} weights added")
+
+
+@torch.no_grad()
+def as_large_as(words: Tensor, encoder: nn.Module, tokens: int) -> None:
+    """Scale the last layer of a prompt encoder until its vectors spread as those of ``words``, (vocabulary, width), do."""
+    last: Any = [part for part in encoder.modules() if isinstance(part, nn.Linear)][-1]
+    ratio = words.std() / encoder(torch.arange(tokens, device=words.device)).std()
+    last.weight *= ratio
+    last.bias *= ratio

@@ -24,12 +24,12 @@ class Prompt(Strategy):
     Use when: many tasks share one large model, and each may cost only some kilobytes. Small models lose much. It wants rates of 0.01 up.
     Cost: memory x0.5 (no gradients of weights; activations stay), time x0.8; texts are longer by n positions.
     Source: Lester, Al-Rfou and Constant 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", section 2.
-    Differs: a classifier's own head learns too, where the paper has the model write the label; vectors start at random or as the embeddings
-    of vocabulary items, as in the paper's section 3.2.
+    Differs: a classifier's own head learns too, where the paper has the model write the label; vectors that start at
+    random are normal, not uniform, and far larger than those of words.
     """
 
     tokens: int = setting(20, "how many vectors", low=1)
-    vocabulary: bool = setting(False, "whether the vectors start as the embeddings of random items of the vocabulary")
+    vocabulary: bool = setting(True, "whether the vectors start as the embeddings of random items of the vocabulary, or at random")
 
     owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})
     natural_rate: ClassVar[tuple[float, str] | None] = (1e-2, "peft's guides to soft prompts: 3e-3 to 3e-2 with AdamW")

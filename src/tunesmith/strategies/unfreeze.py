@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,17 +22,22 @@ class Unfreeze(Strategy):
     Use when: data are few and a fresh head would send large, random gradients into good layers; several epochs are affordable.
     Cost: memory x0.3 rising to x1, time x0.4 rising to x1: what is still frozen needs no gradients.
     Source: Howard and Ruder 2018, "Universal Language Model Fine-tuning for Text Classification" (ULMFiT), section 3.3.
-    Differs: the span need not be an epoch, and a group may have several layers; the embeddings count as the lowest layer.
+    Differs: the span need not be an epoch, and a group may have several layers; the embeddings count as the lowest layer. When nothing is
+    said, the last group joins at half of the run, where the paper waits an epoch for each.
     """
 
-    every: Span | list[Span] = setting(Span(1, "ep"), "time until the next group learns; of a list each group has one, the last repeats")
+    every: Span | list[Span] | None = setting(
+        None,
+        "time until the next group learns (of a list each has one, the last repeats); when not said: all learn after half the run",
+    )
     layers: int = setting(1, "layers in a group", low=1)
     start: int = setting(0, "groups that learn from the beginning, beside the head", low=0)
     embeddings: bool = setting(True, "whether the embeddings learn at last")
 
     def __post_init__(self) -> None:
-        self._spans = [Span.parse(text) for text in (self.every if isinstance(self.every, list) else [self.every])]
-        if not self._spans:
+        given = self.every if isinstance(self.every, list) else [self.every]
+        self._spans = None if self.every is None else [Span.parse(text) for text in given]
+        if self._spans == []:
             raise InputError(Problem("unfreeze: 'every' is an empty list", "Give a time, like 1ep, or one for each group"))
 
     @classmethod
@@ -54,8 +60,14 @@ class Unfreeze(Strategy):
 
     def _frontier(self, layers: int, clock: Clock) -> int:
         """The highest depth that is still frozen; -1 when none is."""
-        groups = self.start + groups_due(clock.step, [span.steps(clock) for span in self._spans])
+        waits = [self._share(layers, clock)] if self._spans is None else [span.steps(clock) for span in self._spans]
+        groups = self.start + groups_due(clock.step, waits)
         return max(-1, layers - self.layers * groups)
+
+    def _share(self, layers: int, clock: Clock) -> int:
+        """The steps between two groups when the last is to join at half of the run."""
+        groups = math.ceil((layers + self.embeddings) / self.layers) - self.start
+        return clock.total // (2 * max(1, groups))
 
 
 def groups_due(step: int, waits: Sequence[int]) -> int:
