@@ -2,8 +2,8 @@
 
     python benchmarks/few_shot.py [--rounds 3] [--cases ...]
 
-All start from MiniLM and see the same rows, judged on the same others. Plain tuning takes three times the epochs, so that it passes as
-many texts through the model as few_shot, which passes each row and two others. SetFit is the package with the 20
+All start from MiniLM and see the same rows, judged on the same others. Plain tuning takes its default rates and three times the epochs,
+so that it passes as many texts through the model as few_shot, which passes each row and two others. SetFit is the package with the 20
 pairs of each kind for each row of its paper; it is left out where it is not installed (``pip install '.[bench]' -c constraints.txt``).
 """
 
@@ -40,7 +40,8 @@ def by_tunesmith(sample: str, shots: int, epochs: int, seed: int, strategies: li
             task={"text_classification": {"max_length": 128}},
             data={"train": train, "validation": None, "test": test},
             strategies=strategies,
-            training={"epochs": epochs if strategies else 3 * epochs, "batch_size": 16, "learning_rate": 5e-5, "ship": "last"},
+            training={"batch_size": 16, "ship": "last"}
+            | ({"epochs": epochs, "learning_rate": 5e-5, "head_rate": 1e-3} if strategies else {"epochs": 3 * epochs}),
             baselines=False,
             seed=seed,
             runs=scratch,

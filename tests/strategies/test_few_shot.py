@@ -35,7 +35,7 @@ def test_partners_are_of_the_class_and_of_others() -> None:
 
 
 def step_of(micro: int, **settings: object) -> dict[str, Tensor]:
-    strategy = FewShot(until=WHOLE, head_rate=1.0, **settings)  # type: ignore[arg-type]
+    strategy = FewShot(until=WHOLE, **settings)  # type: ignore[arg-type]
     return weights(tiny_fit(None, [strategy], steps=2, dropout=0.0, micro_batch=micro, optimizer="sgd", learning_rate=0.1))
 
 

@@ -45,7 +45,6 @@ class FewShot(Strategy):
     temperature: float = setting(0.05, "info_nce: what cosines are divided by", above=0)
     pooling: str = setting("mean", "what is compared: the mean of the last states, or what the head reads", choices=tuple(READ))
     num_other: int = setting(1, "rows of other classes that each row is compared with", low=1)
-    head_rate: float = setting(20.0, "multiple of the learning rate of the head: it learns on features that it does not change", above=0)
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"temperature": ("pair_loss", ("info_nce",))}
@@ -56,11 +55,7 @@ class FewShot(Strategy):
 
     def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
         steps = self.until.steps(clock)
-        if not steps:
-            return rule
-        if param.head:
-            return replace(rule, rate=rule.rate * self.head_rate)
-        return rule if clock.step < steps else replace(rule, learns=False)
+        return rule if param.head or not steps or clock.step < steps else replace(rule, learns=False)
 
     def begin(self, run: Run) -> None:
         self._members: dict[int, list[int]] = {}  # label -> its items in run.train
