@@ -70,13 +70,13 @@ def by_trl(num_rows: int, batch_size: int, rate: float, lora: bool, seed: int, b
 
     made = build("sample:smollm2", Head("AutoModelForCausalLM", {}))
     rows = conversations("train", num_rows)
-    faster: dict[str, Any] = (
-        {"bf16": half(), "use_cpu": True, "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"} if best else {}
-    )
+    own: dict[str, Any] = {} if half() else {"bf16": False}  # a default that such a processor refuses
+    if best:
+        own = {"bf16": half(), "use_cpu": True, "gradient_checkpointing": False, "train_sampling_strategy": "group_by_length"}
     with tempfile.TemporaryDirectory() as out:
         settings = SFTConfig(
             out, num_train_epochs=1, per_device_train_batch_size=batch_size, learning_rate=rate, max_length=LENGTH, seed=seed,
-            weight_decay=0.01, save_strategy="no", report_to=[], disable_tqdm=True, **faster,
+            weight_decay=0.01, save_strategy="no", report_to=[], disable_tqdm=True, **own,
         )  # fmt: skip
         adapter = LoraConfig(r=LORA["rank"], lora_alpha=LORA["alpha"], target_modules="all-linear", task_type="CAUSAL_LM")
         trainer = SFTTrainer(
