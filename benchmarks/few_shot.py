@@ -2,9 +2,9 @@
 
     python benchmarks/few_shot.py [--rounds 3] [--cases ...]
 
-All start from MiniLM and see the same rows, judged on the same others. Plain tuning takes its default rates and three times the epochs,
-so that it passes as many texts through the model as few_shot, which passes each row and two others. SetFit is the package with the 20
-pairs of each kind for each row of its paper; it is left out where it is not installed (``pip install '.[bench]' -c constraints.txt``).
+All start from MiniLM and see the same rows, judged on the same others. Plain tuning takes its default rates and as many epochs. SetFit
+is the package with the 20 pairs of each kind for each row of its paper; it is left out where it is not installed
+(``pip install '.[bench]' -c constraints.txt``).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def by_tunesmith(sample: str, shots: int, epochs: int, seed: int, strategies: li
             data={"train": train, "validation": None, "test": test},
             strategies=strategies,
             training={"batch_size": 16, "ship": "last"}
-            | ({"epochs": epochs, "learning_rate": 5e-5, "head_rate": 1e-3} if strategies else {"epochs": 3 * epochs}),
+            | ({"epochs": epochs, "learning_rate": 1e-4, "head_rate": 1e-3} if strategies else {"epochs": epochs}),
             baselines=False,
             seed=seed,
             runs=scratch,

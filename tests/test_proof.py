@@ -17,7 +17,7 @@ from tunesmith.core.task import Row
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.load import Data, load
 from tunesmith.engine.loop import Fitted, fit
-from tunesmith.model.build import build
+from tunesmith.model.build import build, build_for
 from tunesmith.model.save import save
 from tunesmith.proof import Proof, Untuned, chance, prove, statistic
 from tunesmith.recipes.recipe import Recipe, recipe_from
@@ -42,7 +42,7 @@ class Tuning:
         self.recipe: Recipe = recipe_from({**given, **keys})
         self.data: Data = load(self.recipe.data, self.recipe.task, 0)
         torch.manual_seed(0)
-        built = build(self.recipe.model_spec, self.recipe.task.head())
+        built = build_for(self.recipe.task, self.recipe.model_spec)
         self.rows: Encoded = encode(self.data.train, self.recipe.task, built.tokenizer)
         self.fitted: Fitted = fit(built, self.recipe.task, self.rows, self.recipe.strategies, self.recipe.training, None, [])
 
@@ -224,3 +224,19 @@ def test_groups_of_the_judged_rows_are_compared(model: Path) -> None:
     assert sum(group["rows"] for group in scores["groups"]["tuned"]["by_group"].values()) == scores["examples"] == 72
     assert set(scores["groups"]["base"]["by_group"]) == {"web", "book"}
     assert "groups" not in Tuning(model, rows("single")).proof().scores
+
+
+def test_answers_are_judged_by_the_rewards_that_they_were_learned_from(tmp_path: Path) -> None:
+    told = {"reward": "pattern", "pattern": "[aeiou]", "group": 3, "max_new_tokens": 2}
+    task = {"sequence_to_sequence": {"max_target_length": 2}}
+    strategies: list[Any] = [{"policy_gradient": told}]
+    asked = [{"source": row["text"], "target": row["label"]} for row in rows("single", 12)]
+    proof = Tuning(tiny.folder(tmp_path, "t5"), asked, task=task, strategies=strategies).proof()
+    scores = proof.scores
+    expected = np.mean([any(letter in "aeiou" for letter in prediction["text"]) for prediction in proof.predictions])
+    assert scores["tuned"]["reward"] == pytest.approx(expected)
+    assert scores["gain"]["reward"]["delta"] == pytest.approx(scores["tuned"]["reward"] - scores["base"]["reward"])
+    assert scores["judged_by"] == {"reward": len(proof.predictions)}
+    assert scores["primary"] != "reward"
+    plain = Tuning(tiny.folder(tmp_path / "plain", "t5"), asked, task=task, strategies=["clip"]).proof().scores
+    assert "judged_by" not in plain

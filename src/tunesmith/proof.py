@@ -22,7 +22,7 @@ from tunesmith.data.load import Data
 from tunesmith.engine.loop import Fitted
 from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate import baselines
-from tunesmith.evaluate.compare import Judged, Statistic, compare
+from tunesmith.evaluate.compare import Judged, Statistic, compare, with_measure
 from tunesmith.evaluate.groups import audit
 from tunesmith.evaluate.score import predict
 from tunesmith.evaluate.vectors import vectors
@@ -91,12 +91,28 @@ def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float])
     simple = simple_answers(untuned, list(data.train)) if recipe.baselines else ()
     base, tuned = judge(task, truths, found), judge(task, truths, predictions)
     scores = compare(name_of(task), task, split, base, tuned, {name: judge(task, truths, answers) for name, answers in simple})
+    for before, after in worths(recipe, truths, found, predictions):
+        scores = with_measure(scores, "reward", before, after)
     if GROUP in examples.rows.columns and (
         groups := audit(task, examples.rows.column(GROUP), truths, {"base": found, "tuned": predictions})
     ):
         scores["groups"] = groups
     scores |= {"base_is": base_is, "seconds": {"train": time[0]}, "tokens_per_second": time[1]}
     return Proof(task, split, truths, predictions, list(tuned.correct), list(base.correct), scores)
+
+
+def worths(
+    recipe: Recipe, truths: Sequence[Row], base: Sequence[Prediction], tuned: Sequence[Prediction]
+) -> Iterator[tuple[list[float], list[float]]]:
+    """What the answers of base and tuned model are worth to strategies that learn from rewards, where answers were written."""
+    written = [row for row in range(len(truths)) if "text" in base[row] and "text" in tuned[row]]
+    if not written or not hasattr(recipe.task, "exchange"):
+        return
+    questions, references = zip(*(recipe.task.exchange(truths[row]) for row in written), strict=True)
+    for strategy in recipe.strategies:
+        before, after = (strategy.worth([of[row]["text"] for row in written], questions, references) for of in (base, tuned))
+        if before is not None and after is not None:
+            yield before, after
 
 
 def judge(task: Task, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Judged:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 import transformers
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from tunesmith.model.contrastive import POOLING, cosent, found_among, info_nce, pooled, sentences, squares
+from tunesmith.model.contrastive import POOLING, by_class, cosent, found_among, info_nce, pooled, sentences, squares
 
 STATES = torch.tensor([[[3.0, 4.0], [1.0, 0.0], [9.0, 9.0]], [[0.0, 2.0], [2.0, 0.0], [0.0, 4.0]]])
 RIGHT = torch.tensor([[1, 1, 0], [1, 1, 1]])  # padded on the right, and on the left
@@ -88,13 +88,21 @@ def test_a_pooler_comes_before_tokens_and_learned_vectors_are_left_out() -> None
     torch.testing.assert_close(sentences(output, inputs, config, "mean")[1], F.normalize(torch.tensor([1.0, 2.0]), dim=0))
 
 
-COSINES = [torch.tensor([0.5, 1.0]), torch.tensor([0.2, 0.0]), torch.tensor([-0.4, 1.0])]
+COSINES = torch.tensor([[0.5, 0.2, -0.4], [1.0, 0.0, 1.0]])
+ALIKE = torch.tensor([[True, False, False], [True, False, True]])
 
 
-def test_the_first_cosine_is_to_be_1_and_the_others_0() -> None:
-    torch.testing.assert_close(squares(COSINES), torch.tensor([(0.25 + (0.04 + 0.16) / 2) / 2, (0.0 + 0.5) / 2]))
+def test_cosines_of_those_alike_are_to_be_1_and_of_the_others_0() -> None:
+    torch.testing.assert_close(squares(COSINES, ALIKE, ~ALIKE), torch.tensor([(0.25 + (0.04 + 0.16) / 2) / 2, 0.0]))
 
 
-def test_the_first_cosine_is_to_be_found_among_all() -> None:
-    shares = [exp(1.0) / (exp(1.0) + exp(0.4) + exp(-0.8)), exp(2.0) / (exp(2.0) + 1 + exp(2.0))]
-    torch.testing.assert_close(found_among(COSINES, 0.5), torch.tensor([-log(share) for share in shares]))
+def test_those_alike_are_to_be_found_among_the_others() -> None:
+    shares = [exp(1.0) / (exp(1.0) + exp(0.4) + exp(-0.8)), exp(2.0) / (exp(2.0) + 1)]
+    torch.testing.assert_close(found_among(COSINES, ALIKE, ~ALIKE, 0.5), torch.tensor([-log(share) for share in shares]))
+
+
+def test_a_row_is_not_compared_with_itself() -> None:
+    vectors = F.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), dim=1)
+    classes, cosines = torch.tensor([0, 1, 0]), vectors @ vectors.T
+    expected = [((cosines[0, 2] - 1) ** 2 + cosines[0, 1] ** 2) / 2, (cosines[1, 0] ** 2 + cosines[1, 2] ** 2) / 4]
+    torch.testing.assert_close(by_class(vectors, vectors, classes, None)[:2], torch.stack(expected))

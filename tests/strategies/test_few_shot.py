@@ -1,11 +1,11 @@
-"""Few shots: both losses by hand, who is paired with whom, micro-batches that agree, and who learns when."""
+"""Few shots: both losses by hand, who is compared with whom, and who learns when."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
+from math import exp, log
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,35 +15,48 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
 from tunesmith.core.loss import Loss
+from tunesmith.core.run import seed_of
 from tunesmith.core.task import Row
+from tunesmith.data.partners import lacking
 from tunesmith.data.unlabelled import batch_of
-from tunesmith.strategies.few_shot import FewShot, partners
+from tunesmith.strategies.few_shot import FewShot
 from tunesmith.tasks.text_classification import TextClassification
 
-MEMBERS = {0: [0, 1, 2], 1: [3, 4, 5, 6, 7], 2: [8]}
 WHOLE = Span(100, "%")
 
 
-def test_partners_are_of_the_class_and_of_others() -> None:
-    found = [partners(MEMBERS, 0, 1, 2, seed) for seed in range(400)]
-    assert {alike for alike, *_ in found} == {0, 2}
-    others = Counter(item for _, *rest in found for item in rest)
-    assert set(others) == {3, 4, 5, 6, 7, 8}
-    assert 330 < others[8] < 470  # a label of one row comes as often as one of five
-    assert partners(MEMBERS, 2, 8, 1, 0)[0] == 8  # no other row is there
-    assert found == [partners(MEMBERS, 0, 1, 2, seed) for seed in range(400)]
+@pytest.mark.parametrize("settings", [{}, {"pair_loss": "info_nce", "temperature": 0.5, "pooling": "head"}], ids=["cosine", "info_nce"])
+def test_each_row_is_compared_with_all_others_of_the_batch(settings: dict[str, Any]) -> None:
+    strategy = FewShot(until=Span(9, "st"), **settings)
+    run = tiny_fit(None, [strategy], steps=1, dropout=0.0).run
+    batch = batch_of(list(run.train[:6]), run)
+    loss = strategy.loss(batch, run, lambda batch: run.task.objective(batch, run.forward))
+    with torch.no_grad():
+        vectors = strategy._embed(list(run.train[:6]), run)
+    labels, cosines = [row["label"] for row in run.train[:6]], (vectors @ vectors.T).tolist()
+    expected = 0.0
+    for i, own in enumerate(labels):
+        alike = [cosines[i][j] for j, other in enumerate(labels) if own == other and i != j]
+        apart = [cosines[i][j] for j, other in enumerate(labels) if own != other]
+        assert alike
+        assert apart
+        if settings:
+            expected += sum(-log(exp(2 * c) / (exp(2 * c) + sum(exp(2 * n) for n in apart))) for c in alike) / len(alike)
+        else:
+            expected += (sum((c - 1) ** 2 for c in alike) / len(alike) + sum(n**2 for n in apart) / len(apart)) / 2
+    assert float(loss.parts["few_shot"].detach()) == pytest.approx(expected, rel=1e-4)
 
 
-def step_of(micro: int, **settings: object) -> dict[str, Tensor]:
-    strategy = FewShot(until=WHOLE, **settings)  # type: ignore[arg-type]
-    return weights(tiny_fit(None, [strategy], steps=2, dropout=0.0, micro_batch=micro, optimizer="sgd", learning_rate=0.1))
-
-
-@pytest.mark.parametrize("settings", [{}, {"pair_loss": "info_nce", "num_other": 2, "pooling": "head"}], ids=["cosine", "info_nce"])
-def test_pairs_are_the_same_however_a_batch_is_cut(settings: dict[str, object]) -> None:
-    whole, parts = step_of(4, **settings), step_of(1, **settings)
-    assert all(np.allclose(whole[name], parts[name], atol=1e-5) for name in whole)
-    assert not np.allclose(whole["classifier.weight"], weights(tiny_fit(None, steps=2, dropout=0.0))["classifier.weight"], atol=1e-5)
+def test_a_row_that_is_alone_of_its_class_meets_one_that_is_drawn() -> None:
+    strategy = FewShot(until=Span(9, "st"))
+    run = tiny_fit(None, [strategy], steps=1, dropout=0.0).run
+    first = run.train[0]
+    loss = strategy.loss(batch_of([first], run), run, lambda batch: run.task.objective(batch, run.forward))
+    [alike, apart] = lacking(strategy._members, [(int(first["label"]), 0)], seed_of(run.seed, "few_shot", run.clock.step))
+    with torch.no_grad():
+        own, same, other = strategy._embed([first, run.train[alike], run.train[apart]], run)
+    assert run.train[alike]["label"] == first["label"] != run.train[apart]["label"]
+    assert float(loss.parts["few_shot"].detach()) == pytest.approx(float((own @ same - 1) ** 2 + (own @ other) ** 2) / 2, rel=1e-4)
 
 
 def test_layers_learn_from_pairs_and_the_head_from_labels() -> None:

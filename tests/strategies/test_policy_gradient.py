@@ -57,7 +57,8 @@ def test_a_step_says_what_was_rewarded() -> None:
     assert watching.shares[-1]["kl"] > 1e-5
     assert "of the first answers, '" in watching.lines[0]
     assert strategy.groups == 6 * 4
-    assert watching.lines[-2].endswith("of the questions all answers got one reward, and taught nothing")
+    assert watching.lines[-1].endswith("of the questions all answers got one reward, and taught nothing")
+    assert strategy.worth(["a b c", ""], ["", ""], ["", ""]) == [1.0, 0.0]
 
 
 def test_rewards_that_never_differ_are_told_loudly() -> None:

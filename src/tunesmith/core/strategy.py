@@ -124,3 +124,8 @@ class Strategy(Memory):
     def finished(self, run: Run) -> Iterator[None]:
         """The model as it is judged and shipped; undo on exit, from a copy."""
         yield
+
+    # for the report
+    def worth(self, answers: Sequence[str], questions: Sequence[str], references: Sequence[str]) -> list[float] | None:
+        """What each answer is worth to a strategy that learns from rewards: base and tuned model are compared by that, too."""
+        return None

@@ -73,6 +73,18 @@ def gain(metric: str, base: Judged, tuned: Judged) -> dict[str, dict[str, Any]]:
     return entries
 
 
+def with_measure(scores: dict[str, Any], name: str, base: Sequence[float], tuned: Sequence[float]) -> dict[str, Any]:
+    """``scores.json`` with one more metric, the mean of a number of each row, and its gain; how many rows have one stands there, too."""
+    delta, *interval = paired_bootstrap(np.asarray(base, float), np.asarray(tuned, float))
+    added: dict[str, Any] = {
+        "base": scores["base"] | {name: np.mean(base)},
+        "tuned": scores["tuned"] | {name: np.mean(tuned)},
+        "gain": scores["gain"] | {name: {"delta": delta, "ci95": interval}},
+        "judged_by": {name: len(tuned)},
+    }
+    return scores | {key: plain(value) for key, value in added.items()}
+
+
 def _resampled(base: Statistic, tuned: Statistic, num_rows: int) -> tuple[float, float, float]:
     """The interval of a difference of metrics that are computed anew on every resample."""
     return bootstrap(lambda rows: tuned(rows) - base(rows), num_rows, RESAMPLES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -75,21 +75,40 @@ def info_nce(anchors: Tensor, candidates: Tensor, own: Tensor, barred: Tensor, t
     return F.cross_entropy(scores, own, reduction="none")
 
 
-def squares(cosines: Sequence[Tensor]) -> Tensor:
-    """How far cosines, (rows,) each, are from 1, the first of them, and from 0, the others: ``(c_0 - 1)^2 / 2 + mean c_i^2 / 2``, (rows,).
+def by_class(vectors: Tensor, others: Tensor, classes: Tensor, temperature: float | None) -> Tensor:
+    """How far ``vectors`` (rows, hidden) are from those of their class among ``others``, which begin with them, and how near to the rest.
+
+    ``classes`` (others,). By ``found_among`` where there is a ``temperature``, else by ``squares``: (rows,).
+    """
+    alike = classes[: len(vectors), None] == classes
+    itself = torch.eye(len(vectors), len(others), dtype=torch.bool, device=vectors.device)
+    cosines, masks = vectors @ others.T, (alike & ~itself, ~alike)
+    return squares(cosines, *masks) if temperature is None else found_among(cosines, *masks, temperature)
+
+
+def squares(cosines: Tensor, alike: Tensor, apart: Tensor) -> Tensor:
+    """How far cosines are from 1 where rows are ``alike``, and from 0 where ``apart``: (rows,), half of the sum of both means.
+
+    All (rows, others); the two masks are boolean, and each row has both kinds.
 
     Source: Tunstall et al. 2022, arXiv:2209.11055, section 3, where both kinds of pairs are equally many.
     """
-    return ((cosines[0] - 1).square() + torch.stack(list(cosines[1:])).square().mean(dim=0)) / 2
+    return (_mean_where((cosines - 1).square(), alike) + _mean_where(cosines.square(), apart)) / 2
 
 
-def found_among(cosines: Sequence[Tensor], temperature: float) -> Tensor:
-    """``-log(exp(c_0 / t) / sum_i exp(c_i / t))`` of cosines (rows,) each, the first to be the largest: (rows,).
+def found_among(cosines: Tensor, alike: Tensor, apart: Tensor, temperature: float) -> Tensor:
+    """The mean over those ``alike`` p of ``-log(exp(c_p / t) / (exp(c_p / t) + sum over those apart of exp(c / t)))``: (rows,).
 
-    Source: as ``info_nce``, with candidates of each row's own.
+    Source: as ``info_nce``, with several that are right.
     """
-    scores = torch.stack(list(cosines), dim=1) / temperature  # (rows, 1 + others)
-    return scores.logsumexp(dim=1) - scores[:, 0]
+    scores = cosines / temperature
+    others = scores.masked_fill(~apart, -torch.inf).logsumexp(dim=1, keepdim=True)
+    return _mean_where(F.softplus(others - scores), alike)
+
+
+def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    """The mean of each row over the places where the mask is true: (rows,)."""
+    return (values * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1)
 
 
 def cosent(cosines: Tensor, scores: Tensor, temperature: float) -> Tensor:

@@ -71,6 +71,7 @@ def every_score(facts: Facts) -> Section | None:
     split = facts.scores.get("split", "")
     about += f"All judged on the same {facts.scores['examples']:,} {split} rows." if "examples" in facts.scores else ""
     about += f" {CAVEATS[split]}" if split in CAVEATS else ""
+    about += "".join(f" {numbers.title(name).capitalize()}: {rows:,} rows." for name, rows in facts.scores.get("judged_by", {}).items())
     return Section(
         "Every score", "table", {"columns": columns, "rows": rows, "strong": contender("tuned")}, about.strip(), SCORES, wide=True
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,9 +17,10 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.data.partners import lacking
 from tunesmith.data.unlabelled import batch_of
 from tunesmith.model.body import body, cut, recorded
-from tunesmith.model.contrastive import READ, found_among, sentences, squares
+from tunesmith.model.contrastive import READ, by_class, sentences
 from tunesmith.model.divergence import weighted
 from tunesmith.model.domains import check_features
 
@@ -29,24 +29,25 @@ from tunesmith.model.domains import check_features
 class FewShot(Strategy):
     """Makes many pairs of few rows: vectors of one class are drawn together and of two apart; then the layers freeze and the head goes on.
 
-    Formula: until a time the body's loss is mean (cos(x, p) - 1)^2 / 2 + mean cos(x, n)^2 / 2, p a row of the class of x, n of another; or
-    -log(exp(cos(x, p) / t) / (exp(cos(x, p) / t) + sum exp(cos(x, n) / t))). The head learns from labels all the time.
+    Formula: until a time the body's loss is mean (cos(x, p) - 1)^2 / 2 + mean cos(x, n)^2 / 2 over p, the rows of the batch of the class
+    of x, and n, those of others; or mean -log(exp(cos(x, p) / t) / (exp(cos(x, p) / t) + sum exp(cos(x, n) / t))). Where a class has one
+    row in the batch, another is drawn. The head learns from labels all the time.
     Use when: a class has 4 to 64 rows; start from a model of sentences (MiniLM, mpnet), and give it epochs: 10 were too few for 8
     rows of each of two classes, 40 brought 12 points more than plain tuning (benchmarks/README.md).
-    Cost: memory and time x(2 + num_other) until the layers freeze; then what they give is computed once for each row.
+    Cost: memory and time x1 to x2, by how many rows need one that is drawn, until the layers freeze; then what they give is computed once.
     Source: Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts" (SetFit), arXiv:2209.11055, section 3; the other loss: van
     den Oord et al. 2018, arXiv:1807.03748, equation 4.
-    Differs: pairs are drawn anew at each step, for each row of the batch; the head is the model's own, learned by gradients rather than by
-    logistic regression, and it learns from the start, from what the layers give, which its gradient does not reach.
+    Differs: all rows of a batch are compared, where the authors' code encodes both rows of each pair anew; the head is the model's own,
+    learned by gradients rather than by logistic regression, from the start, on what the layers give, which its gradient does not reach.
     """
 
     until: Span = setting(Span(70, "%"), "how long the layers learn, from pairs alone: 70%, 2ep, 200st; 0 is plain tuning")
     pair_loss: str = setting("cosine", "cosines are to be 1 and 0, or the likest is to be found", choices=("cosine", "info_nce"))
     temperature: float = setting(0.05, "info_nce: what cosines are divided by", above=0)
     pooling: str = setting("mean", "what is compared: the mean of the last states, or what the head reads", choices=tuple(READ))
-    num_other: int = setting(1, "rows of other classes that each row is compared with", low=1)
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
+    compares: ClassVar[bool] = True
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"temperature": ("pair_loss", ("info_nce",))}
 
     @classmethod
@@ -72,8 +73,8 @@ class FewShot(Strategy):
             raise InputError(Problem("few_shot: all rows have one label, so no two are apart", "Give rows of another label"))
         if alone := sum(len(items) == 1 for items in self._members.values()):
             run.say(f"few_shot: {alone:,} labels have a row each, which is its own pair: nothing but dropout tells the two apart")
-        met = f"{steps / run.clock.steps_per_epoch:.0f} pairs of a class for each row, where SetFit takes 20"
-        run.say(f"few_shot: layers learn from pairs for {steps:,} of {run.clock.total:,} steps: {met}; the head learns all the time")
+        passes = f"{steps / run.clock.steps_per_epoch:.0f} passes"
+        run.say(f"few_shot: layers learn from pairs for {steps:,} of {run.clock.total:,} steps, {passes}; the head learns all the time")
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         part = body(run.model)
@@ -81,15 +82,16 @@ class FewShot(Strategy):
             return inner(batch)
         with cut(part) as outputs:  # labels teach the head alone
             loss = inner(batch)
-        labels, rows = batch.targets["labels"].tolist(), batch.rows.tolist()
+        labels = batch.targets["labels"].tolist()
         known = [place for place, label in enumerate(labels) if label in self._members]
         if not known:
             return loss
-        seeds = [seed_of(run.seed, "few_shot", run.clock.step, row) for row in rows]
-        chosen = [partners(self._members, labels[i], rows[i], self.num_other, seeds[i]) for i in known]
+        rows = batch.rows.tolist()
+        drawn = lacking(self._members, [(labels[i], rows[i]) for i in known], seed_of(run.seed, "few_shot", run.clock.step))
         vectors = self._vectors(outputs[0], batch, run)[known]
-        cosines = [(vectors * self._embed([run.train[item] for item in items], run)).sum(dim=1) for items in zip(*chosen, strict=True)]
-        found = found_among(cosines, self.temperature) if self.pair_loss == "info_nce" else squares(cosines)
+        others = torch.cat([vectors, self._embed([run.train[item] for item in drawn], run)]) if drawn else vectors
+        classes = torch.tensor([labels[i] for i in known] + [int(run.train[item]["label"]) for item in drawn], device=run.device)
+        found = by_class(vectors, others, classes, self.temperature if self.pair_loss == "info_nce" else None)
         terms = vectors.new_zeros(len(batch)).index_copy(0, torch.tensor(known, device=run.device), found)
         return loss.plus("few_shot", weighted(terms, loss))
 
@@ -102,14 +104,3 @@ class FewShot(Strategy):
 
     def _vectors(self, output: Any, batch: Batch, run: Run) -> Tensor:
         return sentences(output, batch.inputs, run.model.config, self.pooling)
-
-
-def partners(members: Mapping[int, Sequence[int]], label: int, row: int, num_other: int, seed: int) -> list[int]:
-    """The items that a row is compared with: one of its label, itself only where there is no other, and ``num_other`` of other labels.
-
-    Each other label is as likely as the next, whatever its size; ``members`` are the items of each label.
-    """
-    draw = np.random.default_rng(seed)
-    alike = [item for item in members[label] if item != row] or members[label]
-    labels = draw.choice(sorted(set(members) - {label}), num_other).tolist()
-    return [int(draw.choice(items)) for items in (alike, *(members[other] for other in labels))]

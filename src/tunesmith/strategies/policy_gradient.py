@@ -75,8 +75,7 @@ class PolicyGradient(Strategy):
             raise InputError(Problem(f"policy_gradient: the pattern cannot be read: {error}", "Correct it")) from None
 
     def begin(self, run: Run) -> None:
-        self.groups, self.flat = 0, 0  # questions so far, and those of which no answer was better than another
-        self.rewards = list[float]()  # the mean of each step so far
+        self.groups, self.flat, self.rewards = 0, 0, list[float]()  # questions, those with equal answers, and means of steps so far
         self._advantages: dict[tuple[int, ...], float] = {}  # of this step, by row and answer
         run.task.unpack()
         self._judge: Judge = self._of_text or RewardModel(self.model, self.label, self.reads != "answer", run, "policy_gradient")
@@ -87,16 +86,18 @@ class PolicyGradient(Strategy):
             asked, learned = zip(*map(question_and_answer, rows), strict=True)
             how = Decoding(self.max_new_tokens, temperature=self.temperature, seed=seed_of(run.seed, "policy_gradient", run.clock.step))
             ids, said = answers(run.forward, run.tokenizer, asked, self.group, how, self.baseline == "greedy")
-            questions, references = (run.tokenizer.batch_decode(of, skip_special_tokens=True) for of in (asked, learned))
-            rewards = judged(self._judge, said, questions, references)
+            rewards = judged(self._judge, said, *(run.tokenizer.batch_decode(of, skip_special_tokens=True) for of in (asked, learned)))
             advantages, flat = compared(rewards, self.group, self.baseline)
-            self._told = {"reward": float(rewards[:, : self.group].mean()), "no_spread": float(flat.float().mean())}
-            self.rewards.append(self._told["reward"])
+            self.rewards.append(float(rewards[:, : self.group].mean()))
+            self._told = {"reward": self.rewards[-1], "no_spread": float(flat.float().mean())}
             self.groups, self.flat = self.groups + len(rows), self.flat + int(flat.sum())
             self._tell(said[0], rewards[0].tolist(), run)
             every = [(row, answer) for row, of_row in zip(rows, ids, strict=True) for answer in of_row]
             self._advantages = dict(zip(((row["row"], *answer) for row, answer in every), advantages.flatten().tolist(), strict=True))
             yield [with_answer(row, answer) for row, answer in every]
+
+    def worth(self, answers: Sequence[str], questions: Sequence[str], references: Sequence[str]) -> list[float]:
+        return self._judge(answers, questions, references)
 
     def _tell(self, said: Sequence[str], rewards: Sequence[float], run: Run) -> None:
         done, last = run.clock.step + 1, run.clock.total
@@ -106,8 +107,8 @@ class PolicyGradient(Strategy):
             same = f"all answers to each of {self.groups:,} questions got the same reward ({self._told['reward']:.2f} now)"
             run.say(f"policy_gradient: NOTHING IS LEARNED: {same}; raise temperature or group, or take a reward that differs")
         elif done == last:
-            run.say(f"policy_gradient: to {self.flat / self.groups:.0%} of the questions all answers got one reward, and taught nothing")
-            run.say(f"policy_gradient: {rise(self.rewards)}; the report judges by {run.task.primary}")
+            flat = f"to {self.flat / self.groups:.0%} of the questions all answers got one reward, and taught nothing"
+            run.say(f"policy_gradient: {rise(self.rewards)}; {flat}")
 
     def objective(self, batch: Batch, forward: Forward) -> Loss:
         keys = [(row, *ids) for row, ids in zip(batch.rows.tolist(), learned_tokens(batch), strict=True)]
@@ -116,5 +117,4 @@ class PolicyGradient(Strategy):
             raise InputError(Problem(message, "Name policy_gradient before it, or take it out"))
         advantages = torch.tensor([self._advantages[key] for key in keys])
         loss = policy_loss(batch, forward, advantages, self._base, self.kl, self.temperature)
-        told = {name: torch.tensor(value * loss.count) for name, value in self._told.items()}
-        return replace(loss, parts={**loss.parts, **told})
+        return replace(loss, parts={**loss.parts, **{name: torch.tensor(value * loss.count) for name, value in self._told.items()}})

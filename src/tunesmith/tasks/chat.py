@@ -135,6 +135,10 @@ class Chat(Task):
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         return [p["right"] / p["tokens"] for p in predictions]
 
+    def exchange(self, row: Row) -> tuple[str, str]:
+        """What a row asks, as a transcript, and the answer that it has."""
+        return transcript(without_answer(row["messages"])), "" if row["asked"] else str(row["messages"][-1].get("content") or "")
+
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         found: Row = {"text": transcript(without_answer(row["messages"]))}
         judged = {"loss": prediction["loss"] / prediction["tokens"], "tokens": prediction["tokens"]} if "tokens" in prediction else {}

@@ -144,6 +144,10 @@ class SequenceToSequence(Task):
         score, most = BY_TEXT[self.primary], 100.0 if self.primary in OF_THE_SET else 1.0
         return [min(1.0, score(p["text"], row["target"])[self.primary] / most) for p, row in zip(predictions, truths, strict=True)]
 
+    def exchange(self, row: Row) -> tuple[str, str]:
+        """What a row asks, and the first of its reference answers."""
+        return row["source"], next(iter(row.get("target", [])), "")
+
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         found = {"text": row["source"], "predicted": prediction["text"]} | {role: row[role] for role in BESIDE if role in row}
         right, text = row.get("target", []), prediction["text"]
