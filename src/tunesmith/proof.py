@@ -106,9 +106,10 @@ def worths(
 ) -> Iterator[tuple[list[float], list[float]]]:
     """What the answers of base and tuned model are worth to strategies that learn from rewards, where answers were written."""
     written = [row for row in range(len(truths)) if "text" in base[row] and "text" in tuned[row]]
-    if not written or not hasattr(recipe.task, "exchange"):
+    exchanges = [exchange for row in written if (exchange := recipe.task.exchange(truths[row]))]
+    if not exchanges:
         return
-    questions, references = zip(*(recipe.task.exchange(truths[row]) for row in written), strict=True)
+    questions, references = zip(*exchanges, strict=True)
     for strategy in recipe.strategies:
         before, after = (strategy.worth([of[row]["text"] for row in written], questions, references) for of in (base, tuned))
         if before is not None and after is not None:

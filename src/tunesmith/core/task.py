@@ -207,6 +207,10 @@ class Task(ABC):
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         """A row that ``read`` returned and its prediction for people: ``text``, ``predicted``, ``truth`` and ``confidence`` where known."""
 
+    def exchange(self, row: Row) -> tuple[str, str] | None:
+        """What a row asks, and the answer that it has, for strategies that reward answers; None where rows ask nothing."""
+        return None
+
     def preview(self, item: Row, tokenizer: Any) -> list[tuple[str, bool]]:
         """The text of one item of ``encode`` in pieces, and whether each is learned; empty where that is not the question."""
         return []

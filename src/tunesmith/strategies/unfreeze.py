@@ -35,8 +35,8 @@ class Unfreeze(Strategy):
     embeddings: bool = setting(True, "whether the embeddings learn at last")
 
     def __post_init__(self) -> None:
-        given = self.every if isinstance(self.every, list) else [self.every]
-        self._spans = None if self.every is None else [Span.parse(text) for text in given]
+        given = self.every if isinstance(self.every, list) or self.every is None else [self.every]
+        self._spans = None if given is None else [Span.parse(text) for text in given]
         if self._spans == []:
             raise InputError(Problem("unfreeze: 'every' is an empty list", "Give a time, like 1ep, or one for each group"))
 

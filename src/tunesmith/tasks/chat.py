@@ -136,7 +136,6 @@ class Chat(Task):
         return [p["right"] / p["tokens"] for p in predictions]
 
     def exchange(self, row: Row) -> tuple[str, str]:
-        """What a row asks, as a transcript, and the answer that it has."""
         return transcript(without_answer(row["messages"])), "" if row["asked"] else str(row["messages"][-1].get("content") or "")
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:

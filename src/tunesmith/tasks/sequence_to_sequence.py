@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.errors import InputError
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
@@ -84,11 +84,8 @@ class SequenceToSequence(Task):
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
         known = list(rows)
-        absent = [f"{{{name}}}" for name in placeholders(self.template) if name not in known[0]]
-        if absent:
-            raise InputError(
-                Problem(f"task.template has {' and '.join(absent)}, and no column is known as that", "Say which: data.columns")
-            )
+        if absent := [f"{{{name}}}" for name in placeholders(self.template) if name not in known[0]]:
+            raise InputError(f"task.template has {' and '.join(absent)}, and no column is known as that", remedy="Say which: data.columns")
         sources = [str(row["source"]) for row in known]
         check_variety(sources)
         kind, why = kind_of(sources, [first_of(row["target"]) for row in known])
@@ -145,7 +142,6 @@ class SequenceToSequence(Task):
         return [min(1.0, score(p["text"], row["target"])[self.primary] / most) for p, row in zip(predictions, truths, strict=True)]
 
     def exchange(self, row: Row) -> tuple[str, str]:
-        """What a row asks, and the first of its reference answers."""
         return row["source"], next(iter(row.get("target", [])), "")
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
