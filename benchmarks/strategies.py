@@ -39,7 +39,7 @@ TOPICS = {"model": "sample:minilm", "data": "topics", "task": {"text_classificat
 SETTINGS: dict[str, dict[str, Any]] = {
     "topics-80": {
         "model": "sample:minilm", "data": "topics", "labels": 4, "task": {"text_classification": {"max_length": 32}},
-        "rows": 80, "judged": 320, "epochs": 6, "batch_size": 8,
+        "rows": 80, "judged": 224, "epochs": 6, "batch_size": 8,
     },
     "topics-64": {**TOPICS, "rows": 64, "judged": 400, "epochs": 12},
     "topics-1000": {**TOPICS, "rows": 1000, "judged": 688, "epochs": 3},

@@ -100,7 +100,7 @@ def test_few_rows() -> None:
 def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
     advice = advise(replace(SMALL, rows=16, shots=8.0))
     assert chosen(advice) == ["clip", "few_shot"]
-    assert advice.training == {"epochs": 40, "warmup": "10%", "learning_rate": 5e-5, "head_rate": 1e-3, "ship": "last"}
+    assert advice.training == {"epochs": 40, "warmup": "10%", "learning_rate": 1e-4, "head_rate": 1e-3, "ship": "last"}
     said = "\n".join(map(str, advice.decisions))
     assert "few rows: few_shot (shots 8 < 100, rows 16 < 1000, tight_time 0 < 1, tight_memory 0 < 2)" in said
     assert "SetFit, section 4" in said
