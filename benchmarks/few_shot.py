@@ -40,8 +40,8 @@ def by_tunesmith(sample: str, shots: int, epochs: int, seed: int, strategies: li
             task={"text_classification": {"max_length": 128}},
             data={"train": train, "validation": None, "test": test},
             strategies=strategies,
-            training={"batch_size": 16, "ship": "last"}
-            | ({"epochs": epochs, "learning_rate": 1e-4, "head_rate": 1e-3} if strategies else {"epochs": epochs}),
+            training={"epochs": epochs, "batch_size": 16, "ship": "last"}
+            | ({"learning_rate": 1e-4, "head_rate": 1e-3} if strategies else {}),
             baselines=False,
             seed=seed,
             runs=scratch,

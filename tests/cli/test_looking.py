@@ -54,6 +54,12 @@ def test_explain(tunesmith: Command, here: Path) -> None:
     assert files(here) == before
 
 
+def test_explain_shows_the_rate_of_a_new_head(tunesmith: Command) -> None:
+    changes = ("training.learning_rate=1e-4", "training.head_rate=1e-3")
+    lines = tunesmith("explain", "recipe.yaml", *changes).out.splitlines()
+    assert [line.split()[:4] for line in lines if line.startswith("  1-14")] == [["1-14", "0.81", "0.9", "10"]]
+
+
 def test_explain_shows_when_layers_begin_to_learn(tunesmith: Command, here: Path) -> None:
     recipe = (here / "recipe.yaml").read_text()
     (here / "recipe.yaml").write_text(recipe.replace("freeze: {layers: 1}", "unfreeze: {every: 25%}\n  - early_stop: {patience: 2}"))

@@ -38,6 +38,14 @@ def test_every_score_has_a_row_and_its_gain(facts: Facts) -> None:
     assert section.data["rows"][2] == ["log loss ↓", "0.610", "0.610", "+0.000", "–", "–"]
 
 
+def test_a_metric_of_some_rows_says_of_how_many(facts: Facts) -> None:
+    scores = {"base": {"loss": 2.0, "reward": 0.25}, "tuned": {"loss": 1.0, "reward": 0.5}}
+    section = outcome.every_score(with_scores(facts, **scores, judged_by={"reward": 3}))
+    assert section is not None
+    assert section.data["rows"][1][:3] == ["reward", "0.250", "0.500"]
+    assert section.about.endswith("Reward: 3 rows.")
+
+
 @pytest.mark.parametrize(("split", "words"), [("validation", "a little less"), ("train", "nothing about new data")])
 def test_rows_that_are_not_held_out_are_confessed(facts: Facts, split: str, words: str) -> None:
     section = outcome.every_score(with_scores(facts, split=split))

@@ -52,7 +52,7 @@ def test_a_row_that_is_alone_of_its_class_meets_one_that_is_drawn() -> None:
     run = tiny_fit(None, [strategy], steps=1, dropout=0.0).run
     first = run.train[0]
     loss = strategy.loss(batch_of([first], run), run, lambda batch: run.task.objective(batch, run.forward))
-    [alike, apart] = lacking(strategy._members, [(int(first["label"]), 0)], seed_of(run.seed, "few_shot", run.clock.step))
+    [alike, apart] = lacking(strategy._members, [(int(first["label"]), 0)], seed_of(run.seed, "few_shot", run.clock.step, run.micro))
     with torch.no_grad():
         own, same, other = strategy._embed([first, run.train[alike], run.train[apart]], run)
     assert run.train[alike]["label"] == first["label"] != run.train[apart]["label"]

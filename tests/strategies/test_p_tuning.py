@@ -19,6 +19,15 @@ def test_the_network_learns_and_the_base_does_not(network: str) -> None:
     assert all("prompt_encoder" in name or "modules_to_save" in name for name in changed)
 
 
+@pytest.mark.parametrize("network", ["mlp", "lstm"])
+def test_the_vectors_start_as_large_as_those_of_words(network: str) -> None:
+    model = tiny.bert()
+    words = model.get_input_embeddings().weight.detach().clone()
+    encoder = PTuning(tokens=5, width=8, network=network).adapt(model).eval().get_submodule("prompt_encoder.default")
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(torch.arange(5)).std(), words.std())
+
+
 def test_the_vectors_are_what_the_network_makes() -> None:
     torch.manual_seed(0)
     adapted = PTuning(tokens=3, width=8).adapt(tiny.bert()).eval()

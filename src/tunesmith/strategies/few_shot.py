@@ -86,8 +86,8 @@ class FewShot(Strategy):
         known = [place for place, label in enumerate(labels) if label in self._members]
         if not known:
             return loss
-        rows = batch.rows.tolist()
-        drawn = lacking(self._members, [(labels[i], rows[i]) for i in known], seed_of(run.seed, "few_shot", run.clock.step))
+        rows, seed = batch.rows.tolist(), seed_of(run.seed, "few_shot", run.clock.step, run.micro)
+        drawn = lacking(self._members, [(labels[i], rows[i]) for i in known], seed)
         vectors = self._vectors(outputs[0], batch, run)[known]
         others = torch.cat([vectors, self._embed([run.train[item] for item in drawn], run)]) if drawn else vectors
         classes = torch.tensor([labels[i] for i in known] + [int(run.train[item]["label"]) for item in drawn], device=run.device)

@@ -26,7 +26,7 @@ class PTuning(Strategy):
     Cost: memory x0.5, time x0.8; texts are longer by n positions.
     Source: Liu et al. 2021, "GPT Understands, Too", section 3.
     Differs: all vectors stand before the text, where the paper also puts them inside a template; they start as large as those of words
-    are, since larger ones drown a text, and small models never recover from that.
+    are, where peft's network makes larger ones.
     """
 
     tokens: int = setting(20, "how many vectors", low=1)

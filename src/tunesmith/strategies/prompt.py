@@ -24,8 +24,8 @@ class Prompt(Strategy):
     Use when: many tasks share one large model, and each may cost only some kilobytes. Small models lose much. It wants rates of 0.01 up.
     Cost: memory x0.5 (no gradients of weights; activations stay), time x0.8; texts are longer by n positions.
     Source: Lester, Al-Rfou and Constant 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", section 2.
-    Differs: a classifier's own head learns too, where the paper has the model write the label; vectors that start at
-    random are normal, not uniform, and far larger than those of words.
+    Differs: a classifier's own head learns too, where the paper has the model write the label; vectors that start at random are
+    normal, not uniform, and far larger than those of words.
     """
 
     tokens: int = setting(20, "how many vectors", low=1)
