@@ -17,6 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from labelled import known_labels, rows, thinned
 from turns import Result, contest
 
 EPOCHS, SHARE, BATCH = 3, 0.55, 16
@@ -29,29 +30,14 @@ def tasks(num_rows: int, num_test: int) -> dict[str, Any]:
     """The three tasks: as many rows of each to learn from, and as many to judge by."""
 
     def data(sample: str) -> dict[str, Any]:
-        train = some(sample, "train", num_rows)
-        known = {label for row in train for label in labels(row)}  # few rows may not have every label, and those without are not judged
-        test = [row for row in some(sample, "test", 4 * num_test) if known >= set(labels(row))][:num_test]
-        return {"train": train, "validation": None, "test": test}
+        train = thinned(rows(sample, "train"), num_rows)
+        return {"train": train, "validation": None, "test": thinned(known_labels(train, rows(sample, "test")), num_test)}
 
     return {
         "topics": {"task": {"text_classification": {"max_length": 96}}, "data": data("topics")},
         "addresses": {"task": "token_classification", "data": data("addresses")},
         "words": {"task": {"masked_language_modelling": {"max_length": 96}}, "data": data("topics")},
     }
-
-
-def labels(row: dict[str, Any]) -> list[str]:
-    """The topic of a row, or its tags."""
-    return list(row["tags"]) if "tags" in row else [row["label"]]
-
-
-def some(sample: str, split: str, most: int) -> list[dict[str, Any]]:
-    """Every nth row of a sample."""
-    from tunesmith.data.source import read
-
-    found = list(read(f"sample:{sample}/{split}")[0])
-    return [dict(row) for row in found[:: max(1, len(found) // most)][:most]]
 
 
 def trained(seed: int, epochs: float, **what: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from assets import ASSETS
-from labelled import rows, thinned
+from labelled import known_labels, rows, thinned
 from turns import forked, half, peak
 
 RESULTS = Path(__file__).parent / "results" / "strategies.json"
@@ -95,16 +95,14 @@ def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
     around = [] if strategy in (None, "clip") else [strategy]
     length = {"epochs": told["epochs"], "batch_size": told["batch_size"]}  # which the rules choose, too
     pace = between_the_steps()
+    train, test = (rows(told["data"], split, told.get("labels")) for split in ("train", "test"))
+    train = thinned(train, told["rows"])
     try:
         with tempfile.TemporaryDirectory() as scratch:
             report = tunesmith.train(
                 model=told["model"] if told["model"].startswith("sample:") else str(ASSETS / "models" / told["model"]),
                 task=told["task"],
-                data={
-                    "train": thinned(rows(told["data"], "train", told.get("labels")), told["rows"]),
-                    "validation": None,
-                    "test": thinned(rows(told["data"], "test", told.get("labels")), told["judged"]),
-                },
+                data={"train": train, "validation": None, "test": thinned(known_labels(train, test), told["judged"])},
                 strategies=AUTO if strategy == AUTO else [*around, "clip"],
                 training={} if strategy == AUTO else {**length, "trunk": "off", "ship": "last"},
                 baselines=False,
