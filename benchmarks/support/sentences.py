@@ -10,8 +10,8 @@ from typing import Any
 DOMAINS = ("tweets", "nyt", "amazon", "movies")
 
 
-def tables(folder: Path, rows: int) -> None:
-    """A file of rows for each domain and split, as many of each label, and the same every time."""
+def tables(folder: Path, rows: int, judged: int | None = None) -> None:
+    """A file of rows for each domain and split, as many of each label, and the same every time; of tests ``judged`` at most."""
     from tunesmith.data.source import read
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -19,7 +19,8 @@ def tables(folder: Path, rows: int) -> None:
         found = list(read(f"sample:sentiment_domains/{split}")[0])
         for domain in DOMAINS:
             own = [row for row in found if row["domain"] == domain and row["label"] != "neutral"]
-            by_label = [[row for row in own if row["label"] == label][: rows // 2] for label in ("negative", "positive")]
+            most = min(rows, judged or rows) if split == "test" else rows
+            by_label = [[row for row in own if row["label"] == label][: most // 2] for label in ("negative", "positive")]
             kept = [{name: row[name] for name in ("text", "label")} for of_label in by_label for row in of_label]
             (folder / f"{domain}-{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
 

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 import tiny
 from tunesmith.core.errors import InputError
-from tunesmith.model.adapters import frozen, head_modules, is_adapted, kind_of, linear_layers, merged, wrap
+from tunesmith.model.adapters import frozen, head_modules, is_adapted, linear_layers, merged, wrap
 from tunesmith.model.backbone import describe
 
 
@@ -115,14 +115,6 @@ def test_what_peft_cannot_attach_is_told() -> None:
 
     with pytest.raises(InputError, match=r"ln_tuning cannot be attached to BertForSequenceClassification .*Use lora"):
         wrap(build(), LNTuningConfig())
-
-
-@pytest.mark.parametrize(("family", "kind"), [("bert", "SEQ_CLS"), ("gpt2", "SEQ_CLS")])
-def test_what_a_model_is_for(family: str, kind: str) -> None:
-    assert kind_of(build(family)) == kind
-    assert kind_of(tiny.base(family)) == "FEATURE_EXTRACTION"
-    assert kind_of(AutoModelForCausalLM.from_config(tiny.configs["gpt2"]())) == "CAUSAL_LM"
-    assert kind_of(nn.Linear(1, 1)) is None
 
 
 @pytest.mark.parametrize("kind", ["ia3", "vera", "loha"])

@@ -17,10 +17,12 @@ from tunesmith.core.errors import InputError
 from tunesmith.data.encode import Encoded
 from tunesmith.engine.loop import fit
 from tunesmith.model.build import build_for
+from tunesmith.model.soft_prompts import encoder_of, words_of
 from tunesmith.strategies.prompt import Prompt
 from tunesmith.tasks.causal_language_modelling import CausalLanguageModelling
 from tunesmith.tasks.chat import Chat
 from tunesmith.tasks.multiple_choice import MultipleChoice
+from tunesmith.tasks.sequence_to_sequence import SequenceToSequence
 
 IDS = torch.tensor([[2, 10, 11, 3]])
 
@@ -37,11 +39,23 @@ def test_the_model_reads_the_vectors_before_the_text() -> None:
         torch.testing.assert_close(ours, adapted.base_model(inputs_embeds=given).logits)
 
 
-def test_it_may_start_as_items_of_the_vocabulary() -> None:
-    model = tiny.bert()
-    table = model.get_input_embeddings().weight.detach().clone()
-    prompt = Prompt(tokens=3, vocabulary=True).adapt(model).prompt_encoder["default"].embedding.weight
-    assert all((table == vector).all(dim=1).any() for vector in prompt)
+@pytest.mark.parametrize("start", ["words", "random"])
+def test_it_starts_as_words_or_at_random(start: str) -> None:
+    run = tiny_fit(None, [Prompt(tokens=3, start=start)], steps=1, learning_rate=1e-30).run
+    prompt, table = encoder_of(run.model).embedding.weight, run.model.get_input_embeddings().weight
+    expected = table[words_of(run, 3)]
+    assert torch.allclose(prompt, expected, atol=1e-6) == (start == "words")
+
+
+def test_both_halves_of_an_encoder_decoder_start_as_words(tmp_path: Path) -> None:
+    task, rows = SequenceToSequence.example()
+    task.learn(rows)
+    model = build_for(task, str(tiny.folder(tmp_path, "t5")))
+    encoded = Encoded([task.encode([task.read(row) for row in rows], model.tokenizer)])
+    run = fit(model, task, encoded, [Prompt(tokens=2)], replace(TRAINING, steps=1, learning_rate=1e-30), None, []).run
+    prompt = encoder_of(run.model).embedding.weight
+    torch.testing.assert_close(prompt[:2], prompt[2:])
+    torch.testing.assert_close(prompt[:2], run.model.get_input_embeddings().weight[words_of(run, 2)])
 
 
 def test_the_vectors_and_the_head_learn_and_the_base_does_not() -> None:

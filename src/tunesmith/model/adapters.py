@@ -7,26 +7,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.param import Param
-from tunesmith.core.run import Run
 from tunesmith.model.backbone import describe
 from tunesmith.model.surgery import matching
 
 ROLES = {"attention": {"attention"}, "mlp": {"mlp"}, "all": {"attention", "mlp"}}
-# How peft calls what a model is for, by the end of the name of its class.
-KINDS = {
-    "ForSequenceClassification": "SEQ_CLS",
-    "ForTokenClassification": "TOKEN_CLS",
-    "ForQuestionAnswering": "QUESTION_ANS",
-    "ForConditionalGeneration": "SEQ_2_SEQ_LM",
-    "ForCausalLM": "CAUSAL_LM",
-    "LMHeadModel": "CAUSAL_LM",
-    "Model": "FEATURE_EXTRACTION",
-}
 
 
 def wrap(model: nn.Module, config: Any) -> nn.Module:
@@ -90,64 +78,6 @@ def merged(adapted: nn.Module) -> nn.Module:
 def frozen(adapted: nn.Module) -> frozenset[str]:
     """The names of the parameters that do not learn under the adapter."""
     return frozenset(name for name, parameter in adapted.named_parameters() if not parameter.requires_grad)
-
-
-def virtual_tokens(model: nn.Module, count: int) -> dict[str, Any]:
-    """What every configuration of peft with learned tokens is told: how many, how wide, and what the model is for."""
-    config: Any = model.config
-    embeddings = getattr(model, "get_input_embeddings", lambda: None)()
-    kind = kind_of(model)
-    if kind is None or embeddings is None:
-        raise InputError(Problem(f"learned tokens cannot be put before the text of {type(model).__name__}", "Use lora"))
-    text = config.get_text_config()
-    return {
-        "task_type": kind,
-        "num_virtual_tokens": count,
-        "token_dim": embeddings.weight.shape[1],
-        "num_transformer_submodules": 2 if kind == "SEQ_2_SEQ_LM" else 1,
-        "num_attention_heads": text.num_attention_heads,
-        "num_layers": text.num_hidden_layers,
-    }
-
-
-def room_for(count: int, run: Run) -> None:
-    """Raise ``InputError`` where a text with ``count`` learned tokens before it is longer than the model's positions."""
-    config: Any = run.model.config
-    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
-    longest = max((item["length"] for item in run.train), default=0)
-    if positions and longest + count > positions:
-        remedy = f"Give task.max_length: {positions - count} or less, or fewer tokens"
-        raise InputError(Problem(f"{count} learned tokens and {longest} of the longest text are more than {positions} positions", remedy))
-
-
-def tried(run: Run, name: str) -> None:
-    """Call the adapted model once. Raises ``InputError`` where its family cannot do what the adapter asks of it.
-
-    Nor can any where texts share a row of a batch: learned tokens before the row would stand before the first of them alone. Where no
-    setting of the task says so, they do not share any from now on.
-    """
-    if not run.train:
-        return
-    by_length = sorted(range(len(run.train)), key=lambda item: run.train[item]["length"])
-    together = run.task.collate([run.train[item] for item in {*by_length[:2], by_length[-1]}], run.tokenizer)
-    mask = together.inputs.get("attention_mask")
-    if mask is not None and mask.dim() > 2 and "pack" not in run.task.settings():
-        run.task.unpack()
-    elif mask is not None and mask.dim() > 2:
-        raise InputError(Problem(f"{name} puts tokens before a row of the batch, and several texts share one", "Set task.pack to false"))
-    try:
-        with torch.no_grad():
-            run.forward(run.task.collate([run.train[0]], run.tokenizer))
-    except (ValueError, RuntimeError, NotImplementedError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        model = getattr(run.model, "base_model", run.model)
-        raise InputError(Problem(f"{name} does not work with {type(model).__name__} ({reason})", "Use lora")) from error
-
-
-def kind_of(model: nn.Module) -> str | None:
-    """What peft calls the work of a model; None where it has no name for it."""
-    name = type(model).__name__
-    return next((kind for ending, kind in KINDS.items() if name.endswith(ending)), None)
 
 
 def linear_layers(model: nn.Module, params: Mapping[str, Param], targets: Sequence[str]) -> list[str]:

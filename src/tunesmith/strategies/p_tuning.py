@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tunesmith.core.clock import Clock
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.model.adapters import frozen, room_for, tried, virtual_tokens, wrap
+from tunesmith.model.adapters import frozen, wrap
+from tunesmith.model.soft_prompts import encoder_of, make, room_for, tried, vectors_of, virtual_tokens
 from tunesmith.model.surgery import amount
 
 
@@ -25,8 +25,8 @@ class PTuning(Strategy):
     Use when: prompt tuning is unstable: the network makes the vectors easier to learn, and is not needed afterwards.
     Cost: memory x0.5, time x0.8; texts are longer by n positions.
     Source: Liu et al. 2021, "GPT Understands, Too", section 3.
-    Differs: all vectors stand before the text, where the paper also puts them inside a template; they start as large as those of words
-    are, where peft's network makes larger ones.
+    Differs: all vectors stand before the text, where the paper also puts them inside a template; they start as words of the training rows
+    after what all rows begin with, which the network's last layer is solved for.
     """
 
     tokens: int = setting(20, "how many vectors", low=1)
@@ -34,7 +34,7 @@ class PTuning(Strategy):
     network: str = setting("mlp", "what makes the vectors", choices=("mlp", "lstm"))
 
     owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})
-    natural_rate: ClassVar[tuple[float, str] | None] = (1e-3, "peft's guide to p-tuning: 1e-3")
+    natural_rate: ClassVar[tuple[float, str] | None] = (1e-2, "measured: benchmarks/README.md, Soft prompts")
 
     @classmethod
     def example(cls) -> PTuning:
@@ -47,9 +47,7 @@ class PTuning(Strategy):
         config = PromptEncoderConfig(
             **virtual_tokens(model, self.tokens), encoder_hidden_size=self.width, encoder_reparameterization_type=kind
         )
-        words: Any = model.get_input_embeddings()  # type: ignore[operator]
         adapted = wrap(model, config)
-        as_large_as(words.weight, adapted.get_submodule("prompt_encoder.default"), self.tokens)
         self._frozen = frozen(adapted)
         return adapted
 
@@ -60,13 +58,6 @@ class PTuning(Strategy):
         room_for(self.tokens, run)
         added = [param for param in run.params.values() if param.added and "prompt_encoder" in param.name]
         tried(run, "p_tuning")
+        if run.train:
+            make(encoder_of(run.model), vectors_of(run, self.tokens))
         run.say(f"p_tuning: {amount(sum(param.size for param in added))} weights added")
-
-
-@torch.no_grad()
-def as_large_as(words: Tensor, encoder: nn.Module, tokens: int) -> None:
-    """Scale the last layer of a prompt encoder until its vectors spread as those of ``words``, (vocabulary, width), do."""
-    last: Any = [part for part in encoder.modules() if isinstance(part, nn.Linear)][-1]
-    ratio = words.std() / encoder(torch.arange(tokens, device=words.device)).std()
-    last.weight *= ratio
-    last.bias *= ratio

@@ -12,7 +12,8 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.model.adapters import frozen, room_for, tried, virtual_tokens, wrap
+from tunesmith.model.adapters import frozen, wrap
+from tunesmith.model.soft_prompts import encoder_of, room_for, tried, vectors_of, virtual_tokens
 from tunesmith.model.surgery import amount
 
 
@@ -24,25 +25,24 @@ class Prompt(Strategy):
     Use when: many tasks share one large model, and each may cost only some kilobytes. Small models lose much. It wants rates of 0.01 up.
     Cost: memory x0.5 (no gradients of weights; activations stay), time x0.8; texts are longer by n positions.
     Source: Lester, Al-Rfou and Constant 2021, "The Power of Scale for Parameter-Efficient Prompt Tuning", section 2.
-    Differs: a classifier's own head learns too, where the paper has the model write the label; vectors that start at random are
-    normal, not uniform, and far larger than those of words.
+    Differs: a classifier's own head learns too, where the paper has the model write the label. The vectors start as words of the training
+    rows after what all rows begin with, since a classifier may read the first position; at random they are normal, not uniform.
     """
 
     tokens: int = setting(20, "how many vectors", low=1)
-    vocabulary: bool = setting(True, "whether the vectors start as the embeddings of random items of the vocabulary, or at random")
+    start: str = setting("words", "what the vectors start as: words of the training rows, or at random", choices=("words", "random"))
 
     owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})
-    natural_rate: ClassVar[tuple[float, str] | None] = (1e-2, "peft's guides to soft prompts: 3e-3 to 3e-2 with AdamW")
+    natural_rate: ClassVar[tuple[float, str] | None] = (3e-2, "peft's guides to soft prompts: 3e-3 to 3e-2 with AdamW")
 
     @classmethod
     def example(cls) -> Prompt:
         return cls(tokens=2)
 
     def adapt(self, model: nn.Module) -> nn.Module:
-        from peft import PromptTuningConfig, PromptTuningInit
+        from peft import PromptTuningConfig
 
-        start = PromptTuningInit.SAMPLE_VOCAB if self.vocabulary else PromptTuningInit.RANDOM
-        adapted = wrap(model, PromptTuningConfig(**virtual_tokens(model, self.tokens), prompt_tuning_init=start))
+        adapted = wrap(model, PromptTuningConfig(**virtual_tokens(model, self.tokens)))
         self._frozen = frozen(adapted)
         return adapted
 
@@ -53,4 +53,6 @@ class Prompt(Strategy):
         room_for(self.tokens, run)
         added = [param for param in run.params.values() if param.added and "prompt_encoder" in param.name]
         tried(run, "prompt")
+        if self.start == "words" and run.train:
+            encoder_of(run.model).embedding.weight.data.copy_(vectors_of(run, self.tokens))
         run.say(f"prompt: {amount(sum(param.size for param in added))} weights added")

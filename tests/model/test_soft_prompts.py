@@ -1,0 +1,75 @@
+"""Learned tokens: what they start as, and that the model reads them so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+import tiny
+from training import tiny_fit
+from tunesmith.model.adapters import wrap
+from tunesmith.model.soft_prompts import encoder_of, keys_and_values, kind_of, make, virtual_tokens, words_of
+from tunesmith.strategies.prompt import Prompt
+
+
+def classifier(family: str = "bert") -> nn.Module:
+    torch.manual_seed(0)
+    return AutoModelForSequenceClassification.from_config(tiny.configs[family](num_labels=3)).eval()
+
+
+@pytest.mark.parametrize(("family", "kind"), [("bert", "SEQ_CLS"), ("gpt2", "SEQ_CLS")])
+def test_what_a_model_is_for(family: str, kind: str) -> None:
+    assert kind_of(classifier(family)) == kind
+    assert kind_of(tiny.base(family)) == "FEATURE_EXTRACTION"
+    assert kind_of(AutoModelForCausalLM.from_config(tiny.configs["gpt2"]())) == "CAUSAL_LM"
+    assert kind_of(nn.Linear(1, 1)) is None
+
+
+def test_tokens_start_as_what_all_rows_begin_with_and_words_of_theirs() -> None:
+    run = tiny_fit(None, [Prompt(tokens=6)], steps=1).run
+    first, *words = words_of(run, 6).tolist()
+    seen = {token for item in run.train for token in item["input_ids"]}
+    assert {first} == {item["input_ids"][0] for item in run.train}
+    assert set(words) <= seen - set(run.tokenizer.all_special_ids)
+    assert len(set(words)) > 1
+    assert words_of(run, 6).tolist() == [first, *words]
+
+
+def test_rows_that_begin_differently_say_nothing_of_the_first() -> None:
+    run = tiny_fit(None, [Prompt(tokens=6)], steps=1).run
+    run.train = [item | {"input_ids": item["input_ids"][1:], "length": item["length"] - 1} for item in run.train]
+    assert len({item["input_ids"][0] for item in run.train}) > 1
+    assert len(words_of(run, 6)) == 6
+    run.train = [item | {"input_ids": run.tokenizer.all_special_ids[:1] * 3, "length": 3} for item in run.train]
+    assert set(words_of(run, 6).tolist()) == {run.tokenizer.all_special_ids[0]}  # there is nothing else
+
+
+@pytest.mark.parametrize("settings", [{}, {"encoder_reparameterization_type": "LSTM", "encoder_dropout": 0.0}])
+def test_a_network_makes_given_vectors(settings: dict[str, Any]) -> None:
+    from peft import PromptEncoderConfig
+
+    model = classifier()
+    encoder = encoder_of(wrap(model, PromptEncoderConfig(**virtual_tokens(model, 5), encoder_hidden_size=16, **settings)).eval())
+    wanted = torch.randn(5, 32)
+    make(encoder, wanted)
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(torch.arange(5)), wanted, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "gptneox"])
+def test_a_decoder_reads_what_it_keeps_of_words_as_it_reads_the_words(family: str) -> None:
+    from peft import PrefixTuningConfig
+
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(tiny.configs[family]()).eval()
+    words, text = torch.tensor([2, 9, 14]), torch.tensor([10, 11, 3])
+    with torch.no_grad():
+        expected = model(input_ids=torch.cat([words, text])[None]).logits[:, len(words) :]
+        kept = keys_and_values(model, words)
+        adapted = wrap(model, PrefixTuningConfig(**virtual_tokens(model, 3))).eval()
+        encoder_of(adapted).embedding.weight.copy_(kept)
+        torch.testing.assert_close(adapted(input_ids=text[None], attention_mask=torch.ones(1, 3)).logits, expected)
