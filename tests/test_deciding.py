@@ -170,9 +170,9 @@ def test_what_is_decided_is_said_and_what_is_given_is_kept(model: str) -> None:
     data = load(recipe.data, recipe.task, 0)
     made = settled(recipe, data, build_for(recipe.task, model), said.append)
     assert made.auto is None
-    assert [type(part).__name__ for part in (*made.strategies, *made.watch)] == ["Clip", "LayerRates", "RDrop"]
+    assert [type(part).__name__ for part in (*made.strategies, *made.watch)] == ["Clip", "RDrop"]
     assert (made.training.epochs, made.training.batch_size, made.training.learning_rate) == (2, 8, 1e-4)
-    assert any(line.startswith("auto: what learns: layer_rates decay 0.9 (model encoder)") for line in said)
+    assert any(line.startswith("auto: few rows: r_drop strength 1.0 (rows ") for line in said)
     assert settled(made, data, build_for(recipe.task, model), said.append) is made
 
 
@@ -206,7 +206,7 @@ def test_a_run_decides_once_and_a_resumed_one_the_same(model: str, tmp_path: Pat
     assert same(through, resumed)
     recipes = [(report.folder / "recipe.resolved.yaml").read_text().partition("\n")[2] for report in (through, resumed)]
     assert recipes[0] == recipes[1]
-    assert "layer_rates" in recipes[0]
+    assert "r_drop" in recipes[0]
     events = [
         [event["text"] for event in read_events(report.folder / "events.jsonl") if event["event"] == "say"] for report in (through, resumed)
     ]
@@ -221,7 +221,7 @@ def test_check_and_explain_show_it(model: str) -> None:
     for look in (check, explain):
         ((_, found),) = look(tunesmith.run.recipe_of(recipe, {}), lambda line: None).items()  # type: ignore[operator]
         assert any(line.startswith("auto: rate: training.learning_rate 0.0001") for line in found.decided)
-    assert explain(recipe, print)[recipe.name].seams["plan"] == ["layer_rates"]
+    assert explain(recipe, print)[recipe.name].seams["loss"] == ["r_drop"]
 
 
 def test_stages_decide_each_for_itself(model: str, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_stages_decide_each_for_itself(model: str, tmp_path: Path) -> None:
     training = {"epochs": 1, "batch_size": 8, "precision": "float32"}
     report = tunesmith.train(auto(model, stages=stages, data={"test": "30%"}, training=training), run="staged", runs=tmp_path)
     found = tunesmith.read_recipe(report.folder / "recipe.resolved.yaml")
-    assert [[type(part).__name__ for part in stage.strategies] for stage in found.stages] == [["Clip", "LayerRates", "RDrop"], ["EMA"]]
+    assert [[type(part).__name__ for part in stage.strategies] for stage in found.stages] == [["Clip", "RDrop"], ["EMA"]]
     assert [stage.auto for stage in found.stages] == [None, None]
 
 

@@ -37,27 +37,36 @@ def test_the_discrepancy_is_gretton_s_sum_over_pairs(sets: tuple[torch.Tensor, t
     def kernel(x: np.ndarray, y: np.ndarray) -> float:
         return float(np.mean([np.exp(-((x - y) ** 2).sum() / (times * bandwidth)) for times in BANDWIDTHS]))
 
-    def mean(one: np.ndarray, other: np.ndarray) -> float:
-        return float(np.mean([kernel(x, y) for x in one for y in other]))
+    def mean(one: list[np.ndarray], other: list[np.ndarray]) -> float:
+        return float(np.mean([kernel(x, y) for x in one for y in other if x is not y]))
 
-    expected = mean(source, source) + mean(target, target) - 2 * mean(source, target)
+    one, other = list(source), list(target)
+    expected = mean(one, one) + mean(other, other) - 2 * mean(one, other)
     assert float(mean_discrepancy(*sets)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_equal_sets_have_no_discrepancy_and_farther_ones_more(sets: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_farther_sets_have_more_discrepancy_and_those_of_one_distribution_none_on_average(sets: tuple[torch.Tensor, torch.Tensor]) -> None:
     source, target = sets
-    assert float(mean_discrepancy(source, source)) == pytest.approx(0, abs=1e-6)
+    drawn = torch.randn(500, 2, 4, 3, generator=torch.Generator().manual_seed(0))
+    found = torch.stack([mean_discrepancy(one, other) for one, other in drawn])
+    assert abs(float(found.mean())) < 3 * float(found.std()) / 500**0.5
     assert 0 < float(mean_discrepancy(source, target)) < float(mean_discrepancy(source, target + 5)) <= 2
     assert torch.isfinite(mean_discrepancy(source[:1], source[:1]))
 
 
-def test_the_distance_of_covariances_is_that_of_numpy(sets: tuple[torch.Tensor, torch.Tensor]) -> None:
-    source, target = sets
-    np.testing.assert_allclose(covariance(source).numpy(), np.cov(source.numpy(), rowvar=False), rtol=1e-5)
-    expected = ((np.cov(source.numpy(), rowvar=False) - np.cov(target.numpy(), rowvar=False)) ** 2).sum() / (4 * 9)
-    assert float(correlation_distance(source, target)) == pytest.approx(expected, rel=1e-5)
-    assert float(correlation_distance(source, source + 7)) == pytest.approx(0, abs=1e-6)  # means do not count
-    assert torch.isfinite(correlation_distance(source[:1], target))
+def test_the_distance_of_covariances_is_the_product_of_what_both_halves_say(sets: tuple[torch.Tensor, torch.Tensor]) -> None:
+    source, target = (features.numpy() for features in sets)
+    np.testing.assert_allclose(covariance(sets[0]).numpy(), np.cov(source, rowvar=False), rtol=1e-5)
+    first, second = (np.cov(source[half::2], rowvar=False) - np.cov(target[half::2], rowvar=False) for half in range(2))
+    assert float(correlation_distance(*sets)) == pytest.approx((first * second).sum() / (4 * 9), rel=1e-5)
+    assert float(correlation_distance(sets[0], sets[0] + 7)) == pytest.approx(0, abs=1e-6)  # means do not count
+    assert torch.isfinite(correlation_distance(sets[0][:1], sets[1]))
+
+
+def test_the_distance_of_covariances_errs_to_neither_side() -> None:
+    drawn = torch.randn(2000, 2, 6, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 2.0])[:, None, None]
+    found = torch.stack([correlation_distance(one, other) for one, other in drawn])
+    assert float(found.mean()) == pytest.approx(3 * 3**2 / (4 * 9), rel=0.15)  # covariances 1 and 4 on the diagonal
 
 
 def test_the_gradient_comes_back_reversed() -> None:

@@ -34,7 +34,7 @@ def test_the_term_is_the_distance_of_the_features() -> None:
     loss = strategy.loss(batch, run, lambda batch: run.task.objective(batch, run.forward))
     other = batch_of(drawn(strategy._target, 5, run, "mmd"), run)
     expected = 2.0 * mean_discrepancy(embed(run.model, batch.inputs), embed(run.model, other.inputs))
-    assert float(expected) > 0
+    assert float(expected) != 0
     torch.testing.assert_close(loss.mean, plain.mean + expected)
 
 

@@ -63,9 +63,8 @@ def rates(run: Run, training: Training, names: Set[str], natural_rate: float | N
     New heads).
     """
     rate = training.learning_rate or natural_rate or default_rate(run, names, training.optimizer)
-    if not run.new_head:
-        return rate, rate
-    return rate, training.head_rate or (rate if training.learning_rate else max(rate, DEFAULT_RATES["head"][0] * run.task.pace))
+    by_itself = max(rate, DEFAULT_RATES["head"][0] * run.task.pace) if run.new_head and not training.learning_rate else rate
+    return rate, training.head_rate or by_itself
 
 
 class Optimizer:

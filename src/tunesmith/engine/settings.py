@@ -27,8 +27,8 @@ class Training:
     learning_rate: float | None = setting(None, "highest learning rate; chosen from what learns when absent", above=0)
     head_rate: float | None = setting(
         None,
-        "highest rate of the head, where some of it is new; when absent 1e-3, as for a head alone, if learning_rate is absent too, "
-        "else learning_rate",
+        "highest rate of the head; when absent 1e-3, as for a head alone, if some of it is new and learning_rate is absent too, else "
+        "learning_rate",
         above=0,
     )
     batch_size: int = setting(16, "rows per optimizer step, over all processes", low=1)

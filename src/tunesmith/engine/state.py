@@ -72,8 +72,6 @@ def assemble(
     root.within(lambda: task.begin(run))
     optimizer = Optimizer(run, training, stack.learning(run), stack.natural_rate)
     optimizer.follow(stack.plan(run))
-    if training.head_rate and not run.new_head:
-        run.say("head_rate: the model has no new head that would learn at it")
     if idle := stack.idle(run):
         run.say(f"nothing learns in {idle:.0%} of the steps: what one strategy lets learn then, another freezes")
     source = Source(train, training.batch_size, training.seed)

@@ -91,21 +91,36 @@ def reversed_gradient(values: Tensor, strength: float) -> Tensor:
 
 
 def mean_discrepancy(one: Tensor, other: Tensor) -> Tensor:
-    """The squared maximum mean discrepancy of two sets of features, (rows, hidden) and (others, hidden): a scalar, 0 where they are equal.
+    """The squared maximum mean discrepancy of two sets of features, (rows, hidden) and (others, hidden): a scalar, 0 or less by chance
+    where they are of one distribution.
 
-    The kernel is the mean of Gaussians exp(-|x - y|^2 / b), b being ``BANDWIDTHS`` times the mean squared distance of all pairs.
+    The kernel is the mean of Gaussians exp(-|x - y|^2 / b), b being ``BANDWIDTHS`` times the mean squared distance of all pairs. A row is
+    not compared with itself: that would reward features that are all the same.
+
+    Source: Gretton et al. 2012, "A Kernel Two-Sample Test", equation 3, without bias.
     """
     joined = torch.cat([one, other])
     distances = (joined[:, None] - joined[None]).square().sum(dim=2)
     bandwidth = distances.detach().sum() / max(1, len(joined) * (len(joined) - 1))
     kernel = torch.stack([(-distances / (times * bandwidth).clamp_min(1e-12)).exp() for times in BANDWIDTHS]).mean(dim=0)
     n = len(one)
-    return kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
+    return _between(kernel[:n, :n]) + _between(kernel[n:, n:]) - 2 * kernel[:n, n:].mean()
+
+
+def _between(kernel: Tensor) -> Tensor:
+    """The mean of a square table without its diagonal; of one row alone that of the diagonal."""
+    n = len(kernel)
+    return (kernel.sum() - kernel.diagonal().sum()) / (n * (n - 1)) if n > 1 else kernel.mean()
 
 
 def correlation_distance(one: Tensor, other: Tensor) -> Tensor:
-    """|C - C'|^2 / (4 d^2) of the covariances of two sets of features, (rows, d) and (others, d): a scalar."""
-    return (covariance(one) - covariance(other)).square().sum() / (4 * one.shape[1] ** 2)
+    """|C - C'|^2 / (4 d^2) of the covariances of two sets of features, (rows, d) and (others, d): a scalar.
+
+    It is the product of what each half of the rows says of C - C', which errs by chance to both sides: the square of a few rows' would be
+    far above 0 where both are of one distribution, and least where all features are the same.
+    """
+    first, second = (covariance(one[half::2]) - covariance(other[half::2]) for half in range(2))
+    return (first * second).sum() / (4 * one.shape[1] ** 2)
 
 
 def covariance(features: Tensor) -> Tensor:

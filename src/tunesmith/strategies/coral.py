@@ -24,11 +24,12 @@ class CORAL(Strategy):
     Use when: labels are of one domain, the model is for another, of which there are rows without labels; it has no kernel to choose.
     Cost: memory x2, time x2: as many rows of the target go through the model.
     Source: Sun and Saenko 2016, "Deep CORAL: Correlation Alignment for Deep Domain Adaptation", equations 1 to 3 and 7.
-    Differs: features are what the body gives rather than the logits; since the term is divided by 4 d^2, its usual strength is large.
+    Differs: features are what the body gives rather than the logits; since the term is divided by 4 d^2, its usual strength is large. The
+    square is the product of what either half of the rows says, which small batches do not bias.
     """
 
     target: Any = setting("", "rows of the other domain, labels unread: a file (from the working folder), a sample, a hub id or texts")
-    strength: float = setting(1000.0, "lambda, the weight of the distance; so that it ends near the loss of the task, 0 is none", low=0)
+    strength: float = setting(100.0, "lambda, the weight of the distance; so that it ends near the loss of the task, 0 is none", low=0)
 
     compares: ClassVar[bool] = True
     all_tokens: ClassVar[bool] = True

@@ -21,11 +21,12 @@ class MMD(Strategy):
     """Adds how far the features of the training rows and of rows of another domain are apart: their maximum mean discrepancy.
 
     Formula: L + strength * (mean k(s, s') + mean k(t, t') - 2 mean k(s, t)), k the mean of five Gaussian kernels, s and t the mean hidden
-    states of rows of the source and of the target.
+    states of rows of the source and of the target, s' and t' those of other rows.
     Use when: labels are of one domain, the model is for another, of which there are rows without labels. Batches of 16 rows or more.
     Cost: memory x2, time x2: as many rows of the target go through the model.
     Source: Long et al. 2015, "Learning Transferable Features with Deep Adaptation Networks", equations 2 to 4; Gretton et al. 2012.
-    Differs: all pairs of a micro-batch are compared, not every other one; kernels weigh alike, and are of the last layer alone.
+    Differs: all pairs of different rows of a micro-batch are compared, not every other one; kernels weigh alike, and are of the last layer
+    alone.
     """
 
     target: Any = setting("", "rows of the other domain, labels unread: a file (from the working folder), a sample, a hub id or texts")
