@@ -43,3 +43,18 @@ def test_other_labels_need_their_union(train: Train) -> None:
     report = train("union", sequence=sequence, task=task)
     assert tunesmith.load(report.folder).task.labels == ["bad", "good", "city", "song"]
     assert len(report.scores["sequence"]["matrix"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("second", "rates", "expected"),
+    [(PLACES + SOUNDS, {}, 1e-3), (rows(24), {}, None), (PLACES + SOUNDS, {"learning_rate": 1e-4}, None)],
+)
+def test_labels_that_no_stage_before_had_are_learned_at_the_rate_of_a_new_head(
+    train: Train, second: list[dict[str, Any]], rates: dict[str, float], expected: float | None
+) -> None:
+    sequence = [{"name": "films", "data": {"train": rows(24)}}, {"name": "other", "data": {"train": second}}]
+    task = {"text_classification": {"labels": ["bad", "good", "city", "song"]}}
+    training = {"epochs": 1, "batch_size": 8, "precision": "float32", **rates}
+    report = train("anew", sequence=sequence, task=task, training=training)
+    stages = [tunesmith.read_recipe(folder / "recipe.resolved.yaml") for folder in sorted(report.folder.glob("[12]-*"))]
+    assert [stage.training.head_rate for stage in stages] == [None, expected]

@@ -52,6 +52,17 @@ class Matrix:
         return {**about, **lifelong(table, untrained, task.higher_is_better)}
 
 
+def labels_come_anew(stage: Recipe, data: Sequence[Data]) -> bool:
+    """Whether the last of ``data``, that of a stage whose recipe names no rate, has labels that no stage before had.
+
+    The head has learned never to give them, so it needs the rate of a new one.
+    """
+    if len(data) < 2 or stage.training.learning_rate or stage.training.head_rate or getattr(stage.task, "kind", "") != "single":
+        return False
+    *before, now = ({row["label"] for row in part.train} for part in data)
+    return not now <= set().union(*before)
+
+
 def check_one_head(stages: Sequence[Recipe]) -> None:
     """Raise ``InputError`` where the stages of a sequence do not share one head: their labels differ, for example."""
     heads = [stage.task.head() for stage in stages]

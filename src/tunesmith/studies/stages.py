@@ -15,6 +15,7 @@ from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Past
 from tunesmith.data.load import Data, load
 from tunesmith.engine import distributed
+from tunesmith.engine.optimizer import DEFAULT_RATES
 from tunesmith.engine.stack import Stack
 from tunesmith.engine.tree import load_tree
 from tunesmith.evidence import command
@@ -31,7 +32,7 @@ from tunesmith.report.card import card
 from tunesmith.report.facts import Facts
 from tunesmith.report.page import page
 from tunesmith.run import RESOLVED, Report, carry_out, describe
-from tunesmith.studies.sequence import Matrix, across, check_one_head, section
+from tunesmith.studies.sequence import Matrix, across, check_one_head, labels_come_anew, section
 
 COPIED = ("model", "predictions")  # folders of the last stage that the whole run has too
 BEGINS = {  # what a stage begins with
@@ -54,6 +55,8 @@ def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
     model, stages = recipe.model, list[Recipe]()
     for number, place in enumerate(places):
         stage = replace(recipe.stages[number], model=model)
+        if recipe.sequence and labels_come_anew(stage, data[: number + 1]):
+            stage = replace(stage, training=replace(stage.training, head_rate=DEFAULT_RATES["head"][0] * stage.task.pace))
         stages.append(stage)
         if place == places[-1] or not (place / "scores.json").exists():
             say(f"stage {number + 1} of {len(places)}: {stage.name}")
