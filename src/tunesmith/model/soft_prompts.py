@@ -96,13 +96,13 @@ def words_of(run: Run, count: int) -> Tensor:
     ids, mask = batch["input_ids"], batch.get("attention_mask")
     there = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
     own = [row[kept] for row, kept in zip(ids, there, strict=True)]
-    firsts = torch.stack([row[0] for row in own]).unique()
+    firsts = {int(row[0]) for row in own}
     marks = torch.tensor(run.tokenizer.all_special_ids)
     words = torch.cat(own)
     words = words if torch.isin(words, marks).all() else words[~torch.isin(words, marks)]
     chance = torch.Generator().manual_seed(seed_of(run.seed, "soft prompts"))
     drawn = words[torch.randint(len(words), (count,), generator=chance)]
-    return torch.cat([firsts, drawn[1:]]) if len(firsts) == 1 else drawn
+    return torch.tensor([*firsts, *drawn[1:].tolist()]) if len(firsts) == 1 else drawn
 
 
 @torch.no_grad()
