@@ -30,7 +30,7 @@ def remedies(memory: int) -> dict[str, list[dict[str, Any]]]:
     """By name, with a memory of so many rows."""
     return {
         "plain": [],
-        "replay": [{"replay": {"share": 0.5, "num_rows": memory}}],
+        "replay": [{"replay": {"share": 2.0, "num_rows": memory}}],
         "ewc": [{"ewc": {}}],
         "si": [{"si": {}}],
         "lwf": [{"lwf": {}}],
