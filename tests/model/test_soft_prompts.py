@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
 
 import tiny
-from training import tiny_fit
+from training import TRAINING, learned, tiny_fit
+from tunesmith.core.errors import InputError
+from tunesmith.core.run import Run
+from tunesmith.core.strategy import Strategy
+from tunesmith.core.task import Row, Task
+from tunesmith.data.encode import Encoded
+from tunesmith.engine.loop import fit
 from tunesmith.model.adapters import wrap
+from tunesmith.model.build import build_for
 from tunesmith.model.soft_prompts import encoder_of, keys_and_values, kind_of, make, virtual_tokens, words_of
+from tunesmith.strategies.p_tuning import PTuning
+from tunesmith.strategies.prefix import Prefix
 from tunesmith.strategies.prompt import Prompt
+from tunesmith.tasks.extractive_qa import ExtractiveQa
+from tunesmith.tasks.sequence_to_sequence import SequenceToSequence
+from tunesmith.tasks.text_classification import TextClassification
+from tunesmith.tasks.token_classification import TokenClassification
 
 
 def classifier(family: str = "bert") -> nn.Module:
@@ -73,3 +88,43 @@ def test_a_decoder_reads_what_it_keeps_of_words_as_it_reads_the_words(family: st
         adapted = wrap(model, PrefixTuningConfig(**virtual_tokens(model, 3))).eval()
         encoder_of(adapted).embedding.weight.copy_(kept)
         torch.testing.assert_close(adapted(input_ids=text[None], attention_mask=torch.ones(1, 3)).logits, expected)
+
+
+def begun(task: Task, rows: list[Row], source: str, strategy: Strategy) -> tuple[Run, Encoded]:
+    """A run of one step."""
+    learned_rows = learned(task, rows)
+    model = build_for(task, source)
+    data = Encoded([task.encode(learned_rows, model.tokenizer)])
+    return fit(model, task, data, [strategy], replace(TRAINING, steps=1), None, []).run, data
+
+
+@pytest.mark.parametrize("kind", [TokenClassification, ExtractiveQa])
+@pytest.mark.parametrize("strategy", [Prompt(tokens=2), PTuning(tokens=2, width=8), Prefix(tokens=2)])
+def test_answers_for_each_position_are_those_of_the_text(kind: type[Task], strategy: Strategy, tmp_path: Path) -> None:
+    task, rows = kind.example()
+    run, data = begun(task, rows, str(tiny.folder(tmp_path / "base", "bert")), strategy)
+    batch = task.collate([data[0]], run.tokenizer)
+    length = batch.inputs["input_ids"].shape[1]
+    with torch.no_grad():
+        output = run.forward(batch)
+        values = {name: output[name] for name in output if name.endswith("logits")}
+        assert values
+        assert {value.shape[1] for value in values.values()} == {length}
+        run.model.eval().save_pretrained(tmp_path / "tuned")
+        again = build_for(task, str(tmp_path / "tuned")).module.eval()(**batch.inputs)
+        expected = run.forward(batch)
+    for name in values:
+        torch.testing.assert_close(again[name], expected[name])
+
+
+def test_a_prefix_has_the_layers_and_heads_of_the_decoder(tmp_path: Path) -> None:
+    config = tiny.configs["t5"](num_layers=1, num_decoder_layers=3, num_heads=3, d_kv=8)  # 3 heads of 8 are not the width of 32
+    AutoModelForSeq2SeqLM.from_config(config).save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    run, _ = begun(*SequenceToSequence.example(), str(tmp_path), Prefix(tokens=2))
+    assert encoder_of(run.model).embedding.weight.shape == (2, 3 * 2 * 3 * 8)
+
+
+def test_what_peft_cannot_do_with_a_family_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"prefix does not work with BartForSequenceClassification .*Use lora"):
+        begun(*TextClassification.example(), str(tiny.folder(tmp_path, "bart")), Prefix(tokens=2))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run, seed_of
+from tunesmith.model.domains import judging
 
 # How peft calls what a model is for, by the end of the name of its class.
 KINDS = {
@@ -41,6 +42,36 @@ def virtual_tokens(model: nn.Module, count: int) -> dict[str, Any]:
     }
 
 
+def laid_out(model: nn.Module) -> dict[str, int]:
+    """What peft is told of a prefix: how many layers have one, its heads, and how wide these are together; a decoder's, if there is one."""
+    config: Any = model.config.get_text_config()  # type: ignore[union-attr, operator]
+
+    def of(*names: str) -> Any:
+        return next((found for name in names if (found := getattr(config, name, None))), None)
+
+    heads = of("decoder_attention_heads", "num_attention_heads")
+    return {
+        "num_layers": of("num_decoder_layers", "decoder_layers", "num_hidden_layers"),
+        "num_attention_heads": heads,
+        "token_dim": heads * (of("d_kv", "head_dim") or config.hidden_size // heads),
+    }
+
+
+def read_after(adapted: nn.Module) -> nn.Module:
+    """Let a model that answers for each position leave out those of the learned tokens before the text."""
+    if kind_of(adapted.get_base_model()) in ("TOKEN_CLS", "QUESTION_ANS"):  # type: ignore[operator]
+        adapted.register_forward_hook(_of_the_text, with_kwargs=True)
+    return adapted
+
+
+def _of_the_text(adapted: nn.Module, given: Any, inputs: dict[str, Any], output: Any) -> Any:
+    length = inputs["input_ids"].shape[1]
+    for name in ("logits", "start_logits", "end_logits"):
+        if name in output:
+            output[name] = output[name][:, -length:]
+    return output
+
+
 def room_for(count: int, run: Run) -> None:
     """Raise ``InputError`` where a text with ``count`` learned tokens before it is longer than the model's positions."""
     config: Any = run.model.config
@@ -69,7 +100,7 @@ def tried(run: Run, name: str) -> None:
     try:
         with torch.no_grad():
             run.forward(run.task.collate([run.train[0]], run.tokenizer))
-    except (ValueError, RuntimeError, NotImplementedError, TypeError) as error:
+    except (ValueError, RuntimeError, NotImplementedError, TypeError, LookupError, AttributeError) as error:
         reason = str(error).strip().partition("\n")[0]
         model = getattr(run.model, "base_model", run.model)
         raise InputError(Problem(f"{name} does not work with {type(model).__name__} ({reason})", "Use lora")) from error
@@ -132,8 +163,7 @@ def keys_and_values(model: nn.Module, ids: Tensor) -> Tensor:
     from transformers import DynamicCache
 
     cache, device = DynamicCache(), next(model.parameters()).device
-    was = model.training
-    model.eval()(input_ids=ids[None].to(device), attention_mask=torch.ones_like(ids)[None].to(device), past_key_values=cache)
-    model.train(was)
+    with judging(model):
+        model(input_ids=ids[None].to(device), attention_mask=torch.ones_like(ids)[None].to(device), past_key_values=cache)
     kept = torch.stack([tensor[0] for layer in cache.layers for tensor in (layer.keys, layer.values)])  # (layers * 2, heads, tokens, size)
     return kept.permute(2, 0, 1, 3).reshape(len(ids), -1)

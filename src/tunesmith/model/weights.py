@@ -18,6 +18,7 @@ from tunesmith.model.backbone import describe
 from tunesmith.model.files import CONFIG, read_json
 from tunesmith.model.gguf import trainable
 from tunesmith.model.labels import follow
+from tunesmith.model.soft_prompts import read_after
 from tunesmith.model.sources import ModelSource
 from tunesmith.model.tokenizer import pad_alike, token_embedding
 
@@ -124,6 +125,7 @@ def _adapted(loaded: Loaded, folder: Path) -> Loaded:
         warnings.simplefilter("always")
         prompts = PeftConfig.from_pretrained(str(folder)).is_prompt_learning  # these peft loads only to be used
         module = PeftModel.from_pretrained(loaded.module, str(folder), is_trainable=not prompts)
+        module = read_after(module) if prompts else module
     for name, weight in module.named_parameters() if prompts else ():
         weight.requires_grad_("prompt_encoder." in name or ".modules_to_save." in name)
     if any("missing adapter keys" in str(warning.message) for warning in said):

@@ -13,7 +13,7 @@ from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.adapters import frozen, wrap
-from tunesmith.model.soft_prompts import encoder_of, make, room_for, tried, vectors_of, virtual_tokens
+from tunesmith.model.soft_prompts import encoder_of, make, read_after, room_for, tried, vectors_of, virtual_tokens
 from tunesmith.model.surgery import amount
 
 
@@ -47,7 +47,7 @@ class PTuning(Strategy):
         config = PromptEncoderConfig(
             **virtual_tokens(model, self.tokens), encoder_hidden_size=self.width, encoder_reparameterization_type=kind
         )
-        adapted = wrap(model, config)
+        adapted = read_after(wrap(model, config))
         self._frozen = frozen(adapted)
         return adapted
 

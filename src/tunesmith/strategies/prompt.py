@@ -13,7 +13,7 @@ from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.adapters import frozen, wrap
-from tunesmith.model.soft_prompts import encoder_of, room_for, tried, vectors_of, virtual_tokens
+from tunesmith.model.soft_prompts import encoder_of, read_after, room_for, tried, vectors_of, virtual_tokens
 from tunesmith.model.surgery import amount
 
 
@@ -42,7 +42,7 @@ class Prompt(Strategy):
     def adapt(self, model: nn.Module) -> nn.Module:
         from peft import PromptTuningConfig
 
-        adapted = wrap(model, PromptTuningConfig(**virtual_tokens(model, self.tokens)))
+        adapted = read_after(wrap(model, PromptTuningConfig(**virtual_tokens(model, self.tokens))))
         self._frozen = frozen(adapted)
         return adapted
 
