@@ -34,7 +34,7 @@ class Mood(Task):
         return (
             Column("text", ("sentence", "review")),
             Column("note", ("remark",), required=False),
-            Column("label", ("class", "stars"), truth=True),
+            Column("label", ("class", "stars"), truth=True, label=True),
         )
 
     def learn(self, rows: Iterable[Row]) -> list[str]:

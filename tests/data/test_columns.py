@@ -31,6 +31,12 @@ def test_a_mapped_column_is_taken_by_no_other() -> None:
     assert find(COLUMNS, ["text", "body", "stars"], {"label": "text"}) == {"text": "body", "label": "text"}
 
 
+def test_a_role_may_have_its_place_among_the_names() -> None:
+    source = Column("source", ("question", "source"))
+    assert find([source], ["source", "question"]) == {"source": "question"}
+    assert find([source], ["source", "answer"]) == {"source": "source"}
+
+
 def test_truth_is_not_needed_to_predict() -> None:
     assert find(COLUMNS, ["text"], truth=False) == {"text": "text"}
     assert find(COLUMNS, ["text"], {"label": "stars"}, truth=False) == {"text": "text"}

@@ -7,6 +7,9 @@ import pytest
 from tunesmith.data.lint import lint
 from tunesmith.data.load import load
 from tunesmith.data.settings import DataSettings
+from tunesmith.tasks.extractive_qa import ExtractiveQa
+from tunesmith.tasks.sequence_to_sequence import SequenceToSequence
+from tunesmith.tasks.token_classification import TokenClassification
 
 
 def findings(task, train: list[dict[str, str]], test: object = None, **settings: object) -> dict[tuple[str, str], tuple[int, str]]:
@@ -42,6 +45,19 @@ def test_repeated_texts(task, rows) -> None:
 )
 def test_labels(task, labels: list[str], kind: str) -> None:
     assert set(findings(task, [{"text": f"text {i}", "label": label} for i, label in enumerate(labels)])) == {("train", kind)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        (SequenceToSequence, {"instruction": "what is {}", "output": "x"}),
+        (ExtractiveQa, {"question": "who is {}", "context": "Bob is {}", "answers": {"text": ["Bob"], "answer_start": [0]}}),
+        (TokenClassification, {"text": "Bob is {}", "tags": [[0, 3, "PER"]]}),
+    ],
+)
+def test_texts_and_places_in_them_are_no_labels(kind, columns: dict[str, object]) -> None:
+    given = [{name: value.format(i) if isinstance(value, str) else value for name, value in columns.items()} for i in range(30)]
+    assert findings(kind(), given) == {}
 
 
 def test_a_label_that_is_not_judged(task, rows) -> None:

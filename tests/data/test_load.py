@@ -9,6 +9,7 @@ import pytest
 from tunesmith.core.errors import InputError
 from tunesmith.data.load import Data, load
 from tunesmith.data.settings import DataSettings
+from tunesmith.tasks.sequence_to_sequence import SequenceToSequence
 
 
 def texts(data: Data) -> dict[str, set[str]]:
@@ -129,7 +130,15 @@ def test_the_fingerprint_is_of_what_is_used(task, rows, write, tmp_path: Path) -
         ({"validation": "0%"}, "data.validation: '0%' is not a share of the training rows"),
         ({"validation": 500}, "data.validation: '500' is not a share"),
         ({"validation": "60%", "test": "60%"}, "validation and test take all rows"),
-        ({"train": [{"text": "a", "label": "x"}]}, "<rows>: 10% of 1 training rows leaves nothing for validation"),
+        ({"train": [{"text": "a", "label": "x"}]}, "<rows>: 10% of 1 training rows leaves nothing for validation. Give more rows"),
+        (
+            {"train": [{"review": "a", "label": "xy"[i % 2]} for i in range(40)]},
+            "40 training rows leaves nothing for validation: all have the same text in column 'review'. Name another column",
+        ),
+        (
+            {"train": [{"text": "ab"[i % 2], "remark": "x", "label": "xyz"[i % 3]} for i in range(40)]},
+            "nothing for validation: they have only 2 different texts in columns 'text' and 'remark'. Name another",
+        ),
     ],
 )
 def test_shares_that_cannot_be(task, rows, settings: dict[str, object], message: str) -> None:
@@ -151,6 +160,14 @@ def test_labels_with_fewer_rows_than_shots_are_told(task) -> None:
     data = load(DataSettings(given, None, shots=5), task, 0)
     assert len(data.train) == 8
     assert "shots: fewer rows have good (3)" in data.notes
+
+
+def test_only_labels_of_whole_rows_are_held_out_in_proportion_and_drawn(rows) -> None:
+    given = [{"source": row["text"], "target": row["label"]} for row in rows(100)]
+    data = load(DataSettings(given), SequenceToSequence(), 0)
+    assert data.notes[1] == "validation: 10 rows (10% of the training rows), held out by a hash of the text"
+    with pytest.raises(InputError, match="the rows have none"):
+        load(DataSettings(given, shots=2), SequenceToSequence(), 0)
 
 
 @pytest.mark.parametrize(("how", "left"), [("exact", {"a good film of the year", "a dull film"}), ("near", {"a dull film"})])

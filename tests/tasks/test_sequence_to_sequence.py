@@ -15,6 +15,7 @@ from training import TRAINING
 from tunesmith.core.errors import InputError
 from tunesmith.core.forward import Forward
 from tunesmith.core.task import RowError
+from tunesmith.data.columns import find
 from tunesmith.data.encode import Encoded
 from tunesmith.engine.loop import fit
 from tunesmith.evaluate.score import predict
@@ -133,3 +134,9 @@ def test_the_number_of_tokens_cut_is_known(tmp_path: Path) -> None:
     task.kind = "summary"
     [item] = task.encode([task.read({"source": "good " * 90, "target": "yes"})], model.tokenizer)
     assert item["truncated"] == 92 - 64
+
+
+def test_a_source_beside_questions_says_where_they_come_from() -> None:
+    columns = SequenceToSequence().columns()
+    assert find(columns, ["id", "question", "answers", "source"]) == {"source": "question", "target": "answers"}
+    assert find(columns, ["source", "target"]) == {"source": "source", "target": "target"}

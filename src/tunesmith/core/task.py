@@ -23,10 +23,12 @@ class Column:
     """A column that a task reads.
 
     ``role``      what the task calls it
-    ``names``     header names that mean it, best first; compared without case, blanks and punctuation
+    ``names``     header names that mean it, best first, before them the role where it is none of them; compared without case, blanks and
+                  punctuation
     ``required``  whether rows without it can be used
     ``truth``     whether it holds the answer, and so may be absent when predicting
     ``separator`` what parts several values in one cell, empty where a cell holds one
+    ``label``     whether it holds labels of whole rows, which are counted and held out in proportion, rather than texts, tags or places
     ``file``      whether a text in it is the path of a file, from the folder of the data file
     ``blank``     whether an empty cell says something: that a question has no answer, for example
     ``unit``      what of a text file is a row, where rows are read from one: a line, a paragraph (between blank lines), or the file
@@ -39,6 +41,7 @@ class Column:
     truth: bool = False
     separator: str = ""
     file: bool = False
+    label: bool = False
     blank: bool = False
     group: bool = False
     unit: str = "line"

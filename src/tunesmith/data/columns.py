@@ -70,7 +70,8 @@ def listed(headers: Sequence[str]) -> str:
 
 def _by_name(column: Column, headers: Sequence[str]) -> str | None:
     plain = {_plain(header): header for header in reversed(headers)}
-    return next((plain[name] for name in map(_plain, (column.role, *column.names)) if name in plain), None)
+    names = column.names if column.role in column.names else (column.role, *column.names)
+    return next((plain[name] for name in map(_plain, names) if name in plain), None)
 
 
 def _plain(name: str) -> str:

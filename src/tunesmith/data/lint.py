@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tunesmith.data.examples import Examples, duplicate_keys, truths
+from tunesmith.data.examples import Examples, duplicate_keys, labelled
 from tunesmith.data.load import Data
 from tunesmith.data.split import digests, labels_of
 
@@ -46,8 +46,8 @@ class _Look:
         self.digests = digests(texts)
         self.lengths = np.array([len(text) for text in texts])
         self.wordless = np.array([not any(map(str.isalnum, text)) for text in texts])
-        truth = truths(self.rows, examples.task)
-        self.labels = labels_of(self.rows.column(truth[0])) if truth else None
+        role = labelled(self.rows, examples.task)
+        self.labels = labels_of(self.rows.column(role)) if role else None
 
     def finding(self, kind: str, rows: np.ndarray, message: str, remedy: str) -> Iterator[Finding]:
         """A finding about ``rows`` (indices), where there are any; ``message`` goes on after their number."""

@@ -16,7 +16,7 @@ from tunesmith.core.task import Task
 from tunesmith.data.collect import collecting
 from tunesmith.data.columns import GROUP, describe, meant
 from tunesmith.data.duplicates import repeated
-from tunesmith.data.examples import Examples, checked, duplicate_keys, in_order, read_roles, relabelled, truths
+from tunesmith.data.examples import Examples, checked, duplicate_keys, in_order, inputs, labelled, read_roles, relabelled, truths
 from tunesmith.data.labels import names_of
 from tunesmith.data.rows import Rows
 from tunesmith.data.settings import AUTO, HELD_OUT, DataSettings, share
@@ -138,20 +138,31 @@ class _Loading:
         if split not in self.shares:
             return
         train, part = self.rows["train"], self.shares[split]
-        roles = truths(train, self.task)
-        strata = strata_of(train.column(roles[0])) if roles else None
+        role = labelled(train, self.task)
+        strata = strata_of(train.column(role)) if role else None
         fraction = part * self.total / len(train)
         groups = [column.role for column in self.task.columns() if column.group and column.role in train.columns]
         held, of = hold_out(keys_of(train, groups), None, fraction, self.seed), " and ".join(groups)
         if not groups or held.sum() < fraction * len(train) / 2:  # groups that are too few or too large are parted
             held, of = hold_out(duplicate_keys(train, self.task), strata, fraction, self.seed), self._asked()
         if not held.any():
-            message = f"{100 * part:g}% of {self.total:,} training rows leaves nothing for {split}"
-            raise InputError(Problem(message, f"Give more rows, or a {split} file", *train.place(0)[:1]))
+            message, (why, remedy) = f"{100 * part:g}% of {self.total:,} training rows leaves nothing for {split}", self._alike()
+            raise InputError(Problem(message + why, f"{remedy}Give more rows, or a {split} file", *train.place(0)[:1]))
         self.rows["train"], self.rows[split] = train.select(np.flatnonzero(~held)), train.select(np.flatnonzero(held))
         self.headers[split] = self.headers["train"]
-        by = f", stratified by {self.headers['train'][roles[0]]}" if strata and of == self._asked() else ""
+        by = f", stratified by {self.headers['train'][role]}" if role and strata and of == self._asked() else ""
         self.notes.append(f"{split}: {held.sum():,} rows ({100 * part:g}% of the training rows), held out by a hash of the {of}{by}")
+
+    def _alike(self) -> tuple[str, str]:
+        """Why nothing of the training rows can be held out where they have the same texts, which stay together, and what to do."""
+        train = self.rows["train"]
+        different = len(set(digests(duplicate_keys(train, self.task)).tolist()))
+        if different == len(train):
+            return "", ""
+        headers = [f"'{self.headers['train'][role]}'" for role in inputs(train, self.task)]
+        where = f"in column{'s' if len(headers) > 1 else ''} {' and '.join(headers)}"
+        same = "all have the same text" if different == 1 else f"they have only {different:,} different texts"
+        return f": {same} {where}", "Name another column under data.columns. "
 
     def _asked(self) -> str:
         return next((column.role for column in self.task.columns() if column.file), "text")
@@ -177,8 +188,8 @@ class _Loading:
         train, shots = self.rows["train"], self.settings.shots
         if shots is None:
             return
-        roles = truths(train, self.task)
-        labels = labels_of(train.column(roles[0])) if roles else None
+        role = labelled(train, self.task)
+        labels = labels_of(train.column(role)) if role else None
         if labels is None:
             raise InputError(Problem("shots are rows of a label, and the rows have none", "Write max_rows", column="data.shots"))
         order = np.argsort(digests(duplicate_keys(train, self.task), self.seed), kind="stable")

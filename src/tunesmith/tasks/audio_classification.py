@@ -57,7 +57,7 @@ class AudioClassification(LabelTask):
         audio = ("sound", "speech", "recording", "clip", "wav", "audio_path", "file", "file_name", "path")
         label = ("label", "labels", "class", "category", "target", "command", "keyword", "emotion", "speaker", "language", "tags")
         separator = self.separator if self.kind in ("auto", "multi") else ""
-        return Column("audio", audio, file=True), Column("label", label, truth=True, separator=separator)
+        return Column("audio", audio, file=True), Column("label", label, truth=True, label=True, separator=separator)
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
         values = [row["label"] for row in rows if row["label"] not in (None, "")]

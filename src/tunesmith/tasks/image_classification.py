@@ -55,7 +55,7 @@ class ImageClassification(LabelTask):
         image = ("img", "picture", "photo", "pixels", "image_path", "file", "file_name", "path")
         label = ("label", "labels", "class", "category", "target", "fine_label", "coarse_label", "digit", "tags", "score")
         separator = self.separator if self.kind in ("auto", "multi") else ""
-        return Column("image", image, file=True), Column("label", label, truth=True, separator=separator)
+        return Column("image", image, file=True), Column("label", label, truth=True, label=True, separator=separator)
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
         values = [row["label"] for row in rows if row["label"] not in (None, "")]

@@ -64,7 +64,7 @@ class ImageText(Task):
     def columns(self) -> tuple[Column, ...]:
         image = ("img", "picture", "photo", "image_path", "file", "file_name", "path")
         text = ("caption", "captions", "description", "sentence", "title", "alt")
-        label = Column("label", ("class", "category", "group"), required=False, truth=True)
+        label = Column("label", ("class", "category", "group"), required=False, truth=True, label=True)
         return Column("image", image, file=True), Column("text", text, required=False), label
 
     def learn(self, rows: Iterable[Row]) -> list[str]:

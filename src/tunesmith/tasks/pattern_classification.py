@@ -73,7 +73,7 @@ class PatternClassification(LabelTask):
     def columns(self) -> tuple[Column, ...]:
         text = ("text", "sentence", "review", "content", "question", "query", "body", "comment", "message", "title")
         label = ("label", "labels", "class", "category", "target", "sentiment", "stars", "rating", "intent", "topic")
-        return Column("text", text), Column("label", label, truth=True)
+        return Column("text", text), Column("label", label, truth=True, label=True)
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
         values = [row["label"] for row in rows if row["label"] not in (None, "")]

@@ -76,7 +76,7 @@ class SequenceToSequence(Task):
         source = ("document", "article", "dialogue", "text", "question", "input", "src", "prompt", "instruction", "english", "en")
         target = ("summary", "highlights", "synopsis", "abstract", "headline", "translation", "answers", "answer", "references", "output")
         return (
-            Column("source", source),
+            Column("source", (*source, "source")),  # last: beside another of these it says where rows come from
             Column("context", ("passage", "paragraph"), required=False),
             Column("target_language", ("tgt_lang", "target_lang", "to_language"), required=False),
             Column("target", (*target, "tgt", "response", "completion", "fr", "de", "es", "it", "pt", "ru", "ja", "zh"), truth=True),

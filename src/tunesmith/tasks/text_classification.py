@@ -64,7 +64,7 @@ class TextClassification(LabelTask):
         return (
             Column("text", (*first, "comment", "message", "title")),
             *([] if self.pairs is False else [Column("text_pair", second, required=bool(self.pairs))]),
-            Column("label", label, truth=True, separator=self.separator if self.kind in ("auto", "multi") else ""),
+            Column("label", label, truth=True, label=True, separator=self.separator if self.kind in ("auto", "multi") else ""),
         )
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
