@@ -41,6 +41,8 @@ def test_chinese() -> None:
     [
         ({"text": ["a", "b"], "tags": ["O"]}, "there are 2 tokens, and 1 tags"),
         ({"text": "a b", "tags": "O"}, "there are 2 tokens, and 1 tags"),
+        ({"text": ["a", "b"], "tags": ["o", "b-x"]}, "'o' is no BIO tag"),
+        ({"text": ["a", "b"], "tags": [0, 1]}, "'0' is no BIO tag"),
         ({"text": ["a"], "tags": ["B-Y"]}, "'B-Y' is not a tag of the training rows"),
         ({"text": ["a"], "tags": ["I-X"]}, "'I-X' at token 1 ('a') comes first, which bio does not allow"),
         ({"text": ["a", "b"], "tags": ["O", " "]}, "a tag is empty"),
@@ -68,6 +70,19 @@ def test_what_training_rows_show() -> None:
     assert plain.tagged == Tagged("none", ["9", "10"], "blanks")
     with pytest.raises(InputError, match="nothing to learn"):
         learn([{"text": ["a", "b"], "tags": ["O", "O"]}], "auto", [], "auto")
+
+
+def test_a_row_without_the_scheme_of_the_others_is_refused() -> None:
+    rows = [{"text": ["an", "ox"], "tags": ["O", "B-PER"]}] * 20 + [{"text": ["an", "ox"], "tags": ["O", "b-per"]}]
+    found = learn(rows, "auto", [], "auto")
+    assert found.tagged == Tagged("bio", ["O", "B-PER", "I-PER"], "words")
+    assert found.lines == ["task: 1 types of entities (bio): PER (20)"]
+    with pytest.raises(RowError) as error:
+        found.tagged.read(rows[-1])
+    assert (error.value.message, error.value.remedy) == (
+        "'b-per' is no BIO tag",
+        "Write B-PER, or set task.scheme: none where tags write no entities",
+    )
 
 
 def test_the_most_frequent_tag() -> None:

@@ -31,6 +31,13 @@ def test_the_scheme_is_seen(tags: list[str], scheme: str) -> None:
     assert scheme_of([one.split() for one in tags]) == scheme
 
 
+@pytest.mark.parametrize("odd", [["o", "b-per"], ["0", "1"], ["", "O"]])
+def test_a_few_sentences_that_are_written_otherwise_do_not_decide(odd: list[str]) -> None:
+    assert scheme_of([["O", "B-PER"]] * 2 + [["O", "O"]] * 9 + [odd]) == "bio"
+    assert scheme_of([["O", "B-PER"], ["O", "O"], odd, [*odd, "NOUN"]]) == "none"
+    assert labels_of(["O", "B-PER", *odd], "bio") == ["O", "B-PER", "I-PER"]
+
+
 def test_labels_are_completed() -> None:
     assert labels_of(["B-Y", "O", "I-X"], "bio") == ["O", "B-X", "I-X", "B-Y", "I-Y"]
     assert labels_of(["S-X"], "bioes") == ["O", "B-X", "I-X", "E-X", "S-X"]

@@ -11,7 +11,7 @@ from typing import Any
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row, RowError
 from tunesmith.data.labels import SHOWN, count, names_of, nearest
-from tunesmith.data.tagging import OUTSIDE, check, entities_of, entity_tags, labels_of, parts_of, same_names, scheme_of
+from tunesmith.data.tagging import OUTSIDE, check, check_written, entities_of, entity_tags, labels_of, parts_of, same_names, scheme_of
 from tunesmith.data.tokens import Tokens, listed, parted, parting_of, tokens_of
 
 
@@ -54,6 +54,8 @@ class Tagged:
             if not all(names) or None in truth:
                 raise RowError("a tag is empty", "Give it, O for a token that is no part of an entity", "tags")
             names = [same_names(name) for name in names] if self.scheme != "none" else names
+        for name in names:
+            check_written(name, self.labels, self.scheme)
         if unknown := [name for name in names if name not in self.labels]:
             raise RowError(f"'{unknown[0]}' is not a tag of the training rows", nearest(unknown[0], self.labels), "tags")
         check(names, tokens.words(), self.scheme)
@@ -142,7 +144,8 @@ def _lines(sequences: Sequence[Sequence[str]], entities: Sequence[Any], scheme: 
 
 def _counts(marks: Sequence[tuple[str, str]], place: int, mark: str, scheme: str) -> bool:
     """Whether a tag counts: each of them without a scheme, else those that begin an entity."""
-    return scheme == "none" or mark in ("B", "S") or (scheme == "io" and (not place or marks[place - 1][1] != marks[place][1]))
+    begins = not place or marks[place - 1][1] != marks[place][1]
+    return scheme == "none" or mark in ("B", "S") or (scheme == "io" and mark == "I" and begins)
 
 
 def _inside(text: str, entities: Sequence[Any], parting: str) -> int:

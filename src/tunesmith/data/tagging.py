@@ -41,28 +41,26 @@ def same_names(tag: str) -> str:
 
 
 def scheme_of(sequences: Iterable[Sequence[str]]) -> str:
-    """The scheme in which the tags of some sentences are written; ``none`` where they are no parts of entities.
+    """The scheme in which the tags of most sentences are written; ``none`` where they are no parts of entities.
 
     ``io`` are the schemes in which an entity may begin with I: B is there for the second of two neighbours of one type, or not at all.
     """
-    tags: set[str] = set()
-    opened = False
-    for sequence in sequences:
-        tags.update(sequence)
-        marks = [parts_of(tag) for tag in (OUTSIDE, *sequence)]
-        opened = opened or any(after[0] == "B" and before[1] != after[1] for before, after in pairwise(marks))
-    prefixes = {parts_of(tag)[0] for tag in tags - {OUTSIDE}}
-    if not prefixes or "" in prefixes:
+    telling = [[parts_of(tag) for tag in sequence] for sequence in sequences if any(tag != OUTSIDE for tag in sequence)]
+    whole = [marks for marks in telling if all(prefix or kind == OUTSIDE for prefix, kind in marks)]
+    if 2 * len(whole) <= len(telling):
         return "none"
-    return "bioes" if prefixes - {"B", "I"} else "bio" if opened else "io"
+    steps = [step for marks in whole for step in pairwise([("", OUTSIDE), *marks])]
+    if {after[0] for _, after in steps} - {"B", "I", ""}:
+        return "bioes"
+    return "bio" if any(after[0] == "B" and before[1] != after[1] for before, after in steps) else "io"
 
 
 def labels_of(tags: Iterable[str], scheme: str) -> list[str]:
-    """All tags that a scheme has for the types in ``tags``, O first; without a scheme the tags themselves, in order."""
+    """All tags that a scheme has for the types in ``tags`` that follow it, O first; without a scheme the tags themselves, in order."""
     found = {tag.strip() for tag in tags} - {""}
     if scheme == "none":
         return sorted(found)
-    kinds = sorted({parts_of(tag)[1] for tag in found - {OUTSIDE}})
+    kinds = sorted({kind for prefix, kind in map(parts_of, found) if prefix})
     extra = {tag for tag in found if scheme == "io" and parts_of(tag)[0] == "B"}
     names = [
         f"{prefix}-{kind}" for kind in kinds for prefix in ("B", *PREFIXES[scheme]) if prefix in PREFIXES[scheme] or f"B-{kind}" in extra
@@ -86,6 +84,15 @@ def follows(before: str, after: str, scheme: str) -> bool:
     if scheme == "bioes":
         return goes_on if next_prefix in ("I", "E") else prefix not in ("B", "I")
     return True
+
+
+def check_written(tag: str, labels: Sequence[str], scheme: str) -> None:
+    """Raise ``RowError`` for a tag that is not written as a scheme writes tags."""
+    if scheme != "none" and tag != OUTSIDE and not parts_of(tag)[0]:
+        like = next((label for label in labels if label != OUTSIDE), OUTSIDE)
+        meant = next((label for label in labels if label.upper() == tag.upper()), f"{OUTSIDE}, or prefix and type as in {like}")
+        remedy = f"Write {meant}, or set task.scheme: none where tags write no entities"
+        raise RowError(f"'{tag}' is no {scheme.upper()} tag", remedy, "tags")
 
 
 def check(tags: Sequence[str], tokens: Sequence[str], scheme: str) -> None:
