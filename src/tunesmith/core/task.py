@@ -27,8 +27,8 @@ class Column:
                   punctuation
     ``required``  whether rows without it can be used
     ``truth``     whether it holds the answer, and so may be absent when predicting
-    ``separator`` what parts several values in one cell, empty where a cell holds one
     ``label``     whether it holds labels of whole rows, which are counted and held out in proportion, rather than texts, tags or places
+    ``separator`` what parts several values in one cell, empty where a cell holds one
     ``file``      whether a text in it is the path of a file, from the folder of the data file
     ``blank``     whether an empty cell says something: that a question has no answer, for example
     ``unit``      what of a text file is a row, where rows are read from one: a line, a paragraph (between blank lines), or the file
@@ -39,9 +39,9 @@ class Column:
     names: tuple[str, ...]
     required: bool = True
     truth: bool = False
+    label: bool = False
     separator: str = ""
     file: bool = False
-    label: bool = False
     blank: bool = False
     group: bool = False
     unit: str = "line"

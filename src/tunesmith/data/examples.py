@@ -156,12 +156,12 @@ def truths(rows: Rows, task: Task) -> list[str]:
     return [column.role for column in task.columns() if column.truth and column.role in rows.columns]
 
 
-def inputs(rows: Rows, task: Task) -> list[str]:
 def labelled(rows: Rows, task: Task) -> str | None:
     """The role among the columns of ``rows`` that holds labels of whole rows, where the task has one."""
     return next((column.role for column in task.columns() if column.label and column.role in rows.columns), None)
 
 
+def inputs(rows: Rows, task: Task) -> list[str]:
     """The roles among the columns of ``rows`` that hold what is asked: they tell duplicates."""
     return [role for role in rows.columns if role not in (*truths(rows, task), GROUP)]
 
