@@ -79,6 +79,10 @@ def test_find_says_what_there_is(tmp_path: Path) -> None:
         folder.find(tmp_path, "review")
     with pytest.raises(InputError, match="There is reviews"):
         folder.find(tmp_path, "zzz")
+    for number in range(9):
+        run(tmp_path, f"other-{number}", began=10.0 + number)
+    with pytest.raises(InputError, match="There are other-8, .*, other-1 and 2 more"):
+        folder.find(tmp_path, "zzz")
     with pytest.raises(InputError, match="not a run"):
         folder.find(tmp_path, str(tmp_path / "notes"))
     for which in ("last", "reviews", ""):

@@ -18,6 +18,7 @@ from typing import Any
 from tunesmith.core.errors import InputError, Problem, ResourceError
 
 RECIPES = ("recipe.yaml", "recipe.resolved.yaml")  # a folder that holds one of them is a run
+NAMED = 8  # runs that are named where one is not there
 PACKAGES = ("tunesmith", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "pyarrow", "scikit-learn")
 
 
@@ -58,7 +59,8 @@ def find(runs: Path, which: str) -> Path:
     remedy = "Train one first: `tunesmith train recipe.yaml`"
     if known:
         names = sorted(known, key=lambda name: _started(known[name]), reverse=True)
-        remedy = f"Did you mean '{near[0]}'?" if near else f"There {'is' if len(names) == 1 else 'are'} {', '.join(names[:8])}"
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        remedy = f"Did you mean '{near[0]}'?" if near else f"There {'is' if len(names) == 1 else 'are'} {', '.join(names[:NAMED])}{more}"
     raise InputError(Problem(f"There is no run '{which}' in {runs}", remedy))
 
 
