@@ -93,7 +93,7 @@ def test_texts_that_were_cut_are_told_with_the_true_limit(model: str, tmp_path: 
     facts, folder = trained(model, tmp_path, task={"text_classification": {"max_length": 8}})
     assert facts.max_length == max(facts.lengths) == 8
     assert facts.truncated > 0
-    assert "longer than 8 tokens are cut" in (folder / "README.md").read_text(encoding="utf-8")
+    assert "Long rows are cut, by task.max_length 8" in (folder / "README.md").read_text(encoding="utf-8")
 
 
 PAGES = {

@@ -71,6 +71,7 @@ class Checked:
     rows: int
     lengths: tuple[int, int, int]
     truncated: int
+    bounds: str
     phases: list[Phase]
     said: list[str]
     cost: Cost
@@ -138,6 +139,7 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
         rows=len(rows),
         lengths=(median, most, longest),
         truncated=rows.truncated,
+        bounds=recipe.task.bounds,
         phases=[phase(done.run.params, stretch) for stretch in done.stretches],
         said=done.watch.said,
         cost=estimate(recipe.training, done, int(rows.lengths.sum()), judged),

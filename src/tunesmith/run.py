@@ -199,7 +199,7 @@ def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | 
     training = recipe.training
     rows = encode(data.train, task, model.tokenizer)
     if rows.truncated:
-        say(f"cut: {rows.truncated:,} of {len(rows):,} training rows have more than {rows.lengths.max():,} tokens")
+        say(f"cut: {rows.truncated:,} of {len(rows):,} training rows, by {task.bounds}")
     score = None
     if data.validation is not None:
         score = scorer(task, data.validation, encode(data.validation, task, model.tokenizer), model.tokenizer)

@@ -30,7 +30,7 @@ def test_check_tells_what_is_odd(tunesmith: Command, here: Path) -> None:
     done = tunesmith("check", "recipe.yaml", "data.validation=null", "data.test=reviews.csv")
     assert done.code == 0
     assert "WARNING  test: 64 rows also in train" in done.out
-    assert "3 of 64 rows are cut: raise task.max_length" in done.out
+    assert "3 of 64 rows are cut by task.max_length" in done.out
 
 
 def test_check_as_json(tunesmith: Command) -> None:

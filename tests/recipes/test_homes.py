@@ -18,6 +18,7 @@ TOP = {"model", "task", "data", "seed"}
         ("under training", "seed_", "Did you mean seed?"),
         ("under training", "warm_up", "Did you mean warmup?"),
         ("under data", "max_lenght", "Did you mean max_length? It belongs under task"),
+        ("under data", "max_length", "It belongs under task"),
     ],
 )
 def test_the_remedy(here: str, word: str, remedy: str) -> None:

@@ -173,7 +173,7 @@ baselines: maybe
             ["'learning_rat' in the recipe. Did you mean learning_rate? It belongs under training."],
         ),
         (GOOD.replace("seed: 3", "stages: []"), ["stages must be a list of at least one stage."]),
-        (GOOD.replace("layers: 4", "layers: 4, max_length: 3"), ["'max_length' in strategies.0.freeze. It belongs under training."]),
+        (GOOD.replace("layers: 4", "layers: 4, max_length: 3"), ["'max_length' in strategies.0.freeze. It belongs under task."]),
         (GOOD.replace("epochs: 2", "epochs: 2, momentum: 0.9"), ["training.momentum is not read where optimizer is adamw."]),
         (GOOD.replace("epochs: 2", "epochs: 2, steps: 9"), ["training.epochs is not read where steps is 9. Take one of the two out."]),
         (GOOD.replace("epochs: 2", "num_train_epochs: 0"), ["training.num_train_epochs must be above 0, not 0"]),

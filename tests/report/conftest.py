@@ -78,6 +78,7 @@ def facts(scores: dict[str, Any]) -> Facts:
         lengths=[5 + i % 150 for i in range(400)],
         max_length=128,
         truncated=52,
+        bounds="task.max_length 128 or what the model takes",
         rows={"train": 400, "validation": 50, "test": 100, "skipped": 2},
         notes=["2 rows were skipped"],
         warnings=["the classes differ much in size"],

@@ -34,7 +34,7 @@ def test_what_learns_is_drawn_head_first(facts: Facts) -> None:
 def test_cut_rows_are_counted_and_none_is_said(facts: Facts) -> None:
     section = making.lengths(facts)
     assert section is not None
-    assert section.about == "52 of 400 rows were cut."
+    assert section.about == "52 of 400 rows were cut, by task.max_length 128 or what the model takes."
     section = making.lengths(replace(facts, truncated=0, max_length=None))
     assert section is not None
     assert (section.about, section.data["line"]) == ("No row was cut.", None)

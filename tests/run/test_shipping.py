@@ -104,7 +104,7 @@ def test_long_texts_are_cut_and_it_is_said(train: Train) -> None:
     report = train("cut", task={"text_classification": {"max_length": 8}}, training={"epochs": 1}, watch=[said])
     cut = [line for line in said.lines if line.startswith("cut: ")]
     assert len(cut) == 1
-    assert cut[0].endswith("training rows have more than 8 tokens")
+    assert cut[0].endswith("training rows, by task.max_length 8 or what the model takes")
     assert report.facts.truncated == int(cut[0].split()[1])
     assert any(line.startswith("task: one of 2 labels: ") for line in said.lines)
 

@@ -87,12 +87,12 @@ def _find_rate(recipe: str, overrides: tuple[str, ...], asked: bool, out: str | 
 def _found(checked: Checked) -> dict[str, list[str]]:
     """What was found: titles, and the lines under each."""
     cost, (median, most, longest) = checked.cost, checked.lengths
-    cut = f"{checked.truncated:,} of {checked.rows:,} rows are cut: raise task.max_length to keep all of them" if checked.truncated else ""
+    cut = f"{checked.truncated:,} of {checked.rows:,} rows are cut by {checked.bounds}" if checked.truncated else "no row is cut"
     return {
         "model": [checked.model],
         "data": checked.notes,
         "auto": [line.removeprefix("auto: ") for line in checked.decided],
-        "tokens": [f"median {median:,}, 95% of rows at most {most:,}, longest {longest:,}; {cut or 'no row is cut'}"],
+        "tokens": [f"median {median:,}, 95% of rows at most {most:,}, longest {longest:,}; {cut}"],
         "learns": [*(_when(phase, len(checked.phases)) for phase in checked.phases), *checked.said],
         "cost": [
             f"{cost.steps:,} steps, about {show.duration(cost.seconds)} at {cost.tokens_per_second:,.0f} tokens/s",

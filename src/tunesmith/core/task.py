@@ -14,6 +14,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 
 Row = dict[str, Any]
+BOUNDS = ("max_length", "max_source_length", "max_target_length", "max_seconds")  # settings of tasks by which long rows are cut
 UNITS = ("line", "paragraph", "file")  # what of a text file is a row
 Prediction = dict[str, Any]
 
@@ -33,6 +34,7 @@ class Column:
     ``blank``     whether an empty cell says something: that a question has no answer, for example
     ``unit``      what of a text file is a row, where rows are read from one: a line, a paragraph (between blank lines), or the file
     ``group``     whether rows with the same value belong together, so that a part that is held out gets all of them or none
+    ``usual``     where other columns can stand for it: what it holds in a row to predict as a rule, ``"..."`` or a list of texts
     """
 
     role: str
@@ -45,6 +47,7 @@ class Column:
     blank: bool = False
     group: bool = False
     unit: str = "line"
+    usual: Any = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,12 @@ class Task(ABC):
     def higher_is_better(self) -> bool:
         return True
 
+    @property
+    def bounds(self) -> str:
+        """What cuts long rows, in words: the settings of that purpose, and the model."""
+        own = [f"task.{name} {value:,g}" for name, value in self.settings().items() if name in BOUNDS]
+        return f"{', '.join(own)} or what the model takes" if own else "what the model takes"
+
     @classmethod
     @abstractmethod
     def example(cls) -> tuple[Self, list[Row]]:
@@ -121,6 +130,10 @@ class Task(ABC):
 
     def teaches(self, row: Row) -> None:
         """Raise ``RowError`` for a row that ``read`` returned without the truth in it, where no column says so: a chat without answer."""
+
+    def asks(self) -> list[Column]:
+        """The columns that a row to predict has as a rule: where there is one, a text or a file alone is a row."""
+        return [column for column in self.columns() if not column.truth and (column.required or column.usual)]
 
     def asked(self, row: Row) -> Row:
         """A row that ``read`` returned, without its truth where that stands among what is asked: the last answer of a conversation."""

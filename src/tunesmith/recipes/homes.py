@@ -9,7 +9,7 @@ from typing import Any
 
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
-from tunesmith.recipes.aliases import spellings
+from tunesmith.recipes.aliases import RENAMED, spellings
 from tunesmith.recipes.find import did_you_mean, find, names
 from tunesmith.recipes.validate import Remedy
 
@@ -19,7 +19,7 @@ def levels(task: Any, top: Set[str]) -> dict[str, set[str]]:
     known = isinstance(task, dict) and len(task) == 1 and next(iter(task)) in names("tasks")
     return {
         "at the top": set(top),
-        "under training": {f.name for f in fields(Training)} | spellings(),
+        "under training": {f.name for f in fields(Training)} | {key for key in spellings() if RENAMED.get(key) != f"task.{key}"},
         "under data": {f.name for f in fields(DataSettings)},
         "under task": {f.name for f in fields(find("tasks", next(iter(task))))} if known else set(),
         "under strategies": set(names("strategies")),
@@ -37,7 +37,7 @@ def home(here: str, levels: Mapping[str, set[str]]) -> Remedy:
             return f"It belongs {home}"
         if difflib.get_close_matches(word, known, cutoff=0.65):
             return did_you_mean(word, known)
-        near = {match: level for level, keys in elsewhere.items() for match in difflib.get_close_matches(word, keys, n=1, cutoff=0.75)}
+        near = {match: level for level, keys in elsewhere.items() for match in difflib.get_close_matches(word, keys, n=1, cutoff=0.85)}
         return next((f"Did you mean {match}? It belongs {level}" for match, level in near.items()), did_you_mean(word, known))
 
     return remedy

@@ -181,10 +181,8 @@ def _limits(facts: Facts) -> list[str]:
     """What a reader should know before using the model, drawn from the facts."""
     scores = facts.scores
     found = [caveat] if (caveat := CAVEATS.get(scores.get("split", ""))) else []
-    if facts.truncated and facts.max_length:
-        found.append(
-            f"Texts longer than {facts.max_length} tokens are cut: {facts.truncated:,} of {len(facts.lengths):,} training rows were."
-        )
+    if facts.truncated:
+        found.append(f"Long rows are cut, by {facts.bounds}: {facts.truncated:,} of {len(facts.lengths):,} training rows were.")
     classes = scores.get("tuned", {}).get("per_class", {})
     if len(classes) > 1:
         weakest = min(classes, key=lambda label: classes[label]["f1"])

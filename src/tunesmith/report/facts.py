@@ -42,7 +42,7 @@ class Facts:
     ``adapter``     whether the model folder holds a PEFT adapter and not whole weights
     ``events``      the lines of ``events.jsonl``: ``step`` (step, epoch, loss, rate), ``evaluation`` (step, scores), ``say`` (text)
     ``errors``      wrong predictions, worst first: text, truth, predicted, confidence
-    ``lengths``     tokens of each training row; ``truncated`` rows were cut to ``max_length``
+    ``lengths``     tokens of each training row; ``truncated`` rows were cut by one of ``bounds``, of which ``max_length`` may be one
     ``rows``        row counts by use: train, validation, test, skipped
     ``notes``       remarks on the data; ``warnings`` what the user must not overlook
     ``strategies``  name, settings, summary
@@ -70,6 +70,7 @@ class Facts:
     lengths: Sequence[int] = ()
     max_length: int | None = None
     truncated: int = 0
+    bounds: str = ""
     rows: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()

@@ -30,7 +30,7 @@ def rows(facts: Facts) -> Section | None:
 def lengths(facts: Facts) -> Section | None:
     if not facts.lengths:
         return None
-    about = f"{facts.truncated:,} of {len(facts.lengths):,} rows were cut." if facts.truncated else "No row was cut."
+    about = f"{facts.truncated:,} of {len(facts.lengths):,} rows were cut, by {facts.bounds}." if facts.truncated else "No row was cut."
     line = {"at": facts.max_length, "label": f"max_length {facts.max_length}"} if facts.max_length else None
     return Section("Length in tokens", "histogram", {"values": facts.lengths, "x": "tokens", "line": line}, about, DATA)
 
