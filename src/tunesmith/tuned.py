@@ -25,7 +25,7 @@ from tunesmith.model.files import digest, read_json
 from tunesmith.model.routing import ABOUT as ROUTER
 from tunesmith.model.routing import Router
 from tunesmith.model.shared import lean
-from tunesmith.model.sources import ModelSource, resolve
+from tunesmith.model.sources import ModelSource, Say, resolve
 from tunesmith.recipes.find import did_you_mean, name_of
 from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from
 from tunesmith.recipes.validate import as_plain
@@ -62,9 +62,15 @@ class Tuned:
         """
         return list(self.stream(rows))
 
-    def stream(self, rows: Any) -> Iterator[Prediction]:
-        """The predictions of ``predict``, as they are made: all rows are checked before the first."""
+    def stream(self, rows: Any, say: Say | None = None) -> Iterator[Prediction]:
+        """The predictions of ``predict``, as they are made: all rows are checked before the first.
+
+        ``say`` gets a line where there is a truth that the task cannot read: no prediction needs one.
+        """
         examples, forward = self.examples(rows, truth=False), self.forward()
+        if say and (unread := examples.unread):
+            names = " and ".join(f"'{header}'" for header in unread)
+            say(f"column {names} is not read: it holds what the model does not know, and predictions need no truth")
         for start in range(0, len(examples), CHUNK):
             yield from self.predictions([self.task.asked(row) for row in examples[start : start + CHUNK]], forward)
 

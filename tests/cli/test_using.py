@@ -52,6 +52,14 @@ def test_predict_a_file(tunesmith: Command, here: Path, done: Path) -> None:
     assert as_json.json == {"predictions": 60, "file": "more.jsonl"}
 
 
+def test_predict_a_file_whose_truth_the_model_does_not_know(tunesmith: Command, here: Path, done: Path) -> None:
+    (here / "others.csv").write_text("review,stars\na good film,superb\na bad film,\n", encoding="utf-8")
+    predicted = tunesmith("predict", "done", "others.csv")
+    assert (predicted.code, len(predicted.out.splitlines())) == (0, 2)
+    assert predicted.err == "column 'stars' is not read: it holds what the model does not know, and predictions need no truth\n"
+    assert "'superb' is not a label" in tunesmith("eval", "done", "--data", "others.csv").err
+
+
 def test_predict_texts(tunesmith: Command, done: Path) -> None:
     options = [word for text in TEXTS for word in ("--text", text)]
     shown = tunesmith("predict", "done", *options)

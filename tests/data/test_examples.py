@@ -19,6 +19,17 @@ def test_labels_may_be_absent_or_empty_when_predicting(task) -> None:
         read_examples(["fine", "dull"], task)
 
 
+def test_truths_that_the_task_cannot_read_are_left_out_when_predicting(task) -> None:
+    task.labels = ["good", "bad"]
+    found, bad = read_examples(ROWS, task, truth=False)
+    assert (list(found), list(found.unread), bad) == ([{"text": "fine"}, {"text": "dull"}], ["stars"], [])
+    task.labels = ["1", "5"]
+    found, _ = read_examples(ROWS, task, truth=False)
+    assert (found[0], list(found.unread)) == ({"text": "fine", "label": 1}, [])
+    with pytest.raises(InputError, match="<rows>:1 review"):
+        read_examples([{"review": " ", "stars": "x"}], task, truth=False)
+
+
 def test_examples_are_read_one_by_one_or_in_order(task) -> None:
     task.labels = ["1", "5"]
     examples, bad = read_examples(ROWS, task)

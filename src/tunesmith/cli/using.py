@@ -65,7 +65,7 @@ def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | Non
     if out is not None:
         check_free(out)
     tuned = loaded(model, runs)
-    predictions = _of_lines(tuned) if file == "-" else tuned.stream(list(texts) or file)
+    predictions = _of_lines(tuned) if file == "-" else tuned.stream(list(texts) or file, show.say)
     if out is not None:
         number = write(predictions, Path(out))
         show.document({"predictions": number, "file": out}) if as_json else show.say(f"{number:,} predictions in {out}")

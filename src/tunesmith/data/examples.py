@@ -18,10 +18,13 @@ from tunesmith.data.split import keys_of
 
 
 class Examples(Sequence[Row]):
-    """Rows that a task reads one at a time, when they are asked for; going through them in order is fastest."""
+    """Rows that a task reads one at a time, when they are asked for; going through them in order is fastest.
 
-    def __init__(self, rows: Rows, task: Task) -> None:
-        self.rows, self.task = rows, task
+    ``unread`` are the headers of truths that were left out of rows to predict, since the task cannot read them.
+    """
+
+    def __init__(self, rows: Rows, task: Task, unread: Sequence[str] = ()) -> None:
+        self.rows, self.task, self.unread = rows, task, unread
 
     def raw(self, index: int) -> Row:
         """The values of a row as they stand in the file, by role."""
@@ -60,10 +63,15 @@ def read_examples(
 ) -> tuple[Examples, list[Problem]]:
     """Rows for a task that has learned what it must know, to predict (``truth`` false: labels need not be there) or to judge.
 
-    Returns the examples and what is wrong with the rows that were left out. Raises ``InputError`` like ``read`` and ``find``.
+    A truth that need not be there, and that the task cannot read in every row, is left out. Returns the examples and what is wrong with
+    the rows that were left out. Raises ``InputError`` like ``read`` and ``find``.
     """
     rows, headers, bad = read_roles(spec, task, columns, truth, base)
     examples, unreadable = checked(relabelled(rows, task, labels or {}), task, headers, truth)
+    if unreadable and not truth and (unread := [headers[role] for role in truths(rows, task)]):
+        asked = rows.renamed({role: role for role in rows.columns if role not in truths(rows, task)})
+        examples, unreadable = checked(asked, task, headers, truth)
+        examples = Examples(examples.rows, task, unread)
     bad = in_order(bad + unreadable)
     if bad and not (skip_bad and examples):
         raise InputError(*bad)
