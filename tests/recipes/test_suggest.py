@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tunesmith.core.errors import InputError
+from tunesmith.data.audio import tone
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe, read_recipe
 from tunesmith.recipes.suggest import OFFERED, suggest
@@ -91,6 +92,22 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("task", ROWS)
 def test_the_task_is_told_by_the_columns(tmp_path: Path, task: str) -> None:
     assert name_of(suggested(tmp_path, ROWS[task])[1].task) == task
+
+
+@pytest.mark.parametrize(("long", "task"), [(True, "causal_language_modelling"), (False, "text_classification")])
+def test_what_says_where_documents_come_from_is_no_label(tmp_path: Path, long: bool, task: str) -> None:
+    rows = [{"text": f"the text {i} goes on " * (80 if long else 1), "source": ("c4", "wiki")[i % 2]} for i in range(40)]
+    assert name_of(suggested(tmp_path, rows)[1].task) == task
+
+
+@pytest.mark.parametrize(
+    ("columns", "task"),
+    [(("text", "label"), "speech_recognition"), (("text",), "speech_recognition"), (("label",), "audio_classification")],
+)
+def test_recordings_are_heard(tmp_path: Path, columns: tuple[str, ...], task: str) -> None:
+    rows = [{"text": f"so is it {i}", "label": "en" if i % 2 else "es", "audio": tone(300 + 20 * i, 0.05)} for i in range(40)]
+    given = [{name: value for name, value in row.items() if name in (*columns, "audio")} for row in rows]
+    assert name_of(suggested(tmp_path, given)[1].task) == task
 
 
 def test_large_data_hold_out_a_test(tmp_path: Path) -> None:

@@ -32,7 +32,9 @@ MODELS = {
     "AutoModelForAudioClassification": "openai/whisper-tiny",
 }
 MODEL = "sample:minilm"  # where the table names none
-USUAL = "text_classification"  # what columns whose names say nothing are for
+USUAL = ("text_classification", "speech_recognition")  # what columns are for that fit other tasks as well
+PROVENANCE = ("source", "origin", "dataset", "subset", "corpus", "domain", "website", "publisher")  # columns beside long texts
+LONG = 1000  # characters from which texts, on average, are documents: what says where they come from is no label of theirs
 TRIED = 50  # rows that a task must be able to read
 LOOKED_AT = 2000  # rows, spread over the file
 TEST_FROM = 1000  # rows from which a tenth is worth holding out as a test
@@ -98,13 +100,14 @@ def suggest(spec: str, model: str | None = None, base: Path | None = None) -> st
 def _guess(rows: Rows, spec: str, base: Path | None, known: Sequence[str]) -> Guess:
     """The task that can read the rows and finds the most of its columns, by their names above all; and the header of each of its roles."""
     looked_at = rows.select(_spread(len(rows)))
-    fitting: list[tuple[tuple[int, bool, bool, int], Guess]] = []
+    fitting: list[tuple[tuple[int, bool, bool, bool, int], Guess]] = []
     for name in known:
         task: Task = find("tasks", name)()
         columns = _columns(task.columns(), looked_at)
         if columns and _reads(task, columns, looked_at, base):
-            named, answers = len(_named(task.columns(), looked_at)), any(c.truth and c.role in columns for c in task.columns())
-            fitting.append(((named, name == USUAL, answers, len(columns)), (find("tasks", name)(), columns)))
+            named, found = len(_named(task.columns(), looked_at)), [c for c in task.columns() if c.role in columns]
+            files, answers = any(column.file for column in found), any(column.truth for column in found)
+            fitting.append(((named, files, name in USUAL, answers, len(columns)), (find("tasks", name)(), columns)))
     if not fitting:
         remedy = f"A task needs texts and an answer for each; the columns are {', '.join(rows.columns)}"
         message = f"Task {known[0]} does not fit these columns" if len(known) == 1 else "No task fits these columns"
@@ -136,7 +139,10 @@ def _columns(columns: Sequence[Column], rows: Rows) -> dict[str, str] | None:
             continue
         if column.file:
             return None
-        marks = {header: _MARKS[column.truth](rows.column(header)) for header in rows.columns if header not in found.values()}
+        free = [header for header in rows.columns if header not in found.values()]
+        if column.truth and any(_textual(rows.column(header)) >= LONG for header in found.values()):
+            free = [header for header in free if header.lower() not in PROVENANCE]
+        marks = {header: _MARKS[column.truth](rows.column(header)) for header in free}
         best = max(marks, key=lambda header: marks[header], default=None)
         if best is None or marks[best] <= 0:
             return None
