@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 import tiny
-from tunesmith.data.captions import collate_captions, encode_captions, tokenized
+from tunesmith.core.errors import InputError
+from tunesmith.data.captions import collate_captions, different, encode_captions, tokenized
 from tunesmith.data.encode import Encoded
 from tunesmith.data.images import drawn
 from tunesmith.model.processor import Processor
@@ -13,6 +15,12 @@ from tunesmith.model.processor import Processor
 PROCESSOR = Processor(tiny.tokenizer(), ViTImageProcessorPil(size={"height": 16, "width": 16}))
 DARK, LIGHT = drawn([[0, 0]]), drawn([[255, 255]])
 ROWS = [{"image": DARK, "text": "A dull Film"}, {"image": LIGHT, "text": "the day"}, {"image": DARK, "text": "the day"}]
+
+
+def test_captions_tell_pictures_apart() -> None:
+    assert different(row["text"] for row in ROWS) == 2
+    with pytest.raises(InputError, match="every row has the same text"):
+        different(["the day", "the day"])
 
 
 def test_what_is_the_same_has_the_same_key() -> None:

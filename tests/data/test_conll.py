@@ -48,6 +48,16 @@ def test_every_line_that_is_wrong_is_told_and_its_sentence_left_out(write) -> No
     assert list(rows) == [{"tokens": ["h"], "tags": ["B-X"]}]
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_long_file_needs_empty_lines(write, end: str) -> None:
+    path = write("a.conll", "# words\n" + "Bob B-PER\nlives O\n" * 40 + end)
+    if end:  # after the one sentence there is
+        assert len(read(path)[0]) == 1
+        return
+    with pytest.raises(InputError, match=r"a.conll:2: no empty line parts sentences, so that all 80 tokens are one. Write an empty line"):
+        read(path)
+
+
 def test_conllu(write) -> None:
     filler = "\t".join("_" * 4)
     lines = [f"{place}\t{word}\t{word.lower()}\t{tag}\t_\t{filler}\t_" for place, word, tag in (("1-2", "Du", "_"), ("1", "De", "ADP"))]

@@ -52,6 +52,15 @@ def test_the_problems_of_all_files_come_at_once(write, tmp_path: Path) -> None:
     ]
 
 
+def test_places_have_no_steps_up(write, tmp_path: Path) -> None:
+    (tmp_path / "recipes").mkdir()
+    write("set/train.csv", "text,label\none,a\n")
+    for spec in ("../set/train.csv", "../set", "../set/*.csv", "../set/."):
+        assert read(spec, base=tmp_path / "recipes")[0].place(0) == (str(tmp_path / "set" / "train.csv"), 2)
+    with pytest.raises(InputError, match=f"^{tmp_path}/set/tarin.csv: there is no such file. Did you mean 'train.csv'"):
+        read("../set/tarin.csv", base=tmp_path / "recipes")
+
+
 def test_bad_rows_may_be_left_out_but_not_all(write) -> None:
     rows, problems = read(write("a.jsonl", '{"text": 1}\n{"text"\n'), skip_bad=True)
     assert len(rows) == len(problems) == 1

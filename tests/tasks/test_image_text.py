@@ -57,6 +57,8 @@ def test_rows_to_learn_from_have_texts() -> None:
     _, raw = ImageText.example()
     with pytest.raises(InputError, match="no column is known as the text"):
         ImageText().learn([{"image": row["image"]} for row in raw])
+    with pytest.raises(InputError, match="every row has the same text, so nothing can be told apart"):
+        ImageText().learn([{**row, "text": "a film"} for row in raw])
     with pytest.raises(RowError, match="the text is empty"):
         ImageText().read({"image": raw[0]["image"], "text": " "})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,19 @@ import torch
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row
 from tunesmith.data.images import pixels
 from tunesmith.data.media import as_feature, digest
 from tunesmith.data.text import encode_texts, pad_texts
+
+
+def different(texts: Iterable[Any]) -> int:
+    """How many different captions there are. Raises ``InputError`` where there is one: it tells no picture from another."""
+    found = len(set(map(str, texts)))
+    if found == 1:
+        raise InputError(Problem("every row has the same text, so nothing can be told apart", "Name another column under data.columns"))
+    return found
 
 
 def encode_captions(rows: Sequence[Row], tokenizer: Any, max_length: int, patches: int) -> list[Row]:

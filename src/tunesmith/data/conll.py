@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 from io import BufferedReader
 
+from tunesmith.core.errors import InputError
 from tunesmith.data.collect import Collector
 from tunesmith.data.lines import lines
 
 BLANK = re.compile("[ \t]+")
 DOCUMENT = "-DOCSTART-"  # the token that begins a document in CoNLL 2003
+LONG = 80  # tokens from which a file without an empty line is more than one sentence
 UNIVERSAL = ("id", "tokens", "lemmas", "upos", "xpos", "features", "heads", "relations", "dependencies", "notes")  # columns of CoNLL-U
 
 Line = tuple[int, list[str]]  # number and cells
@@ -20,7 +22,7 @@ def read_conll(stream: BufferedReader, collector: Collector) -> None:
     """Each sentence is a row, at its first line: ``tokens``, the first column, and ``tags``, the last; ``column_2`` and so on are between.
 
     Columns are parted by a tab or by blanks. Lines before a sentence that begin with ``#`` and have not as many columns are comments. A
-    sentence with a line of more or fewer columns is left out.
+    sentence with a line of more or fewer columns is left out. Raises ``InputError`` for a long file without an empty line.
     """
     _sentences(stream, collector, lambda width: ["tokens", *(f"column_{place}" for place in range(2, width)), "tags"][:width])
 
@@ -31,7 +33,7 @@ def read_conllu(stream: BufferedReader, collector: Collector) -> None:
 
 
 def _sentences(stream: BufferedReader, collector: Collector, names: Callable[[int], list[str]]) -> None:
-    width, before, whole = 0, 0, True
+    width, before, whole, parted = 0, 0, True, False
     sentence: list[Line] = []
     for number, line in lines(stream, collector):
         whole, before = whole and number == before + 1, number  # a line that is no text was told already
@@ -39,7 +41,7 @@ def _sentences(stream: BufferedReader, collector: Collector, names: Callable[[in
         cells = [cell.strip() for cell in text.split("\t")] if "\t" in text else BLANK.split(text)
         if not text:
             _add(sentence if whole else [], names(width), collector)
-            sentence, whole = [], True
+            sentence, whole, parted = [], True, True
         elif cells[0] == DOCUMENT or (text.startswith("#") and not sentence and len(cells) != width):
             continue
         elif len(cells) != (width := width or len(cells)):
@@ -50,6 +52,9 @@ def _sentences(stream: BufferedReader, collector: Collector, names: Callable[[in
             sentence.append((number, []))
         else:
             sentence.append((number, cells))
+    if not parted and len(sentence) >= LONG:
+        message = f"no empty line parts sentences, so that all {len(sentence):,} tokens are one"
+        raise InputError(collector.problem(message, "Write an empty line after each sentence", sentence[0][0]))
     _add(sentence if whole else [], names(width), collector)
 
 

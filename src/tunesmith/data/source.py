@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -98,7 +99,7 @@ def _named(name: str, base: Path, reader: Callable[[Path], Parsed]) -> list[Call
     if name.startswith(SAMPLE):
         sample, _, split = name.partition("/")
         return [partial(reader, path) for path in _split_of(_sample(sample), split or "train", name)]
-    path = base / Path(name).expanduser()
+    path = without_steps_up(base / Path(name).expanduser())
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except (OSError, ValueError) as error:
@@ -120,6 +121,11 @@ def _named(name: str, base: Path, reader: Callable[[Path], Parsed]) -> list[Call
     if unknown := [file for file in files if not format_of(file)]:
         raise InputError(*(Problem(f"the format '{file.suffix}' is not known", _KNOWN, str(file)) for file in unknown))
     return [partial(reader, file) for file in files]
+
+
+def without_steps_up(path: Path) -> Path:
+    """The path as people read it: without ``..``, whose folder may be a link to another place."""
+    return Path(os.path.normpath(path.parent.resolve() / path.name)) if ".." in path.parts else path
 
 
 def _sample(spec: str) -> Path:

@@ -16,7 +16,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row, Task
-from tunesmith.data.captions import collate_captions, encode_captions, tokenized
+from tunesmith.data.captions import collate_captions, different, encode_captions, tokenized
 from tunesmith.data.images import patches, read_image
 from tunesmith.data.labels import count, label_id, summary
 from tunesmith.data.media import called
@@ -73,7 +73,7 @@ class ImageText(Task):
             raise InputError(Problem("no column is known as the text", "Say which it is, for example data.columns: {text: caption}"))
         values = [row["label"] for row in known if row.get("label") not in (None, "")]
         self.labels = self.labels or list(count(values))
-        told = f"task: {len(known):,} pictures with {len({str(row['text']) for row in known}):,} different texts"
+        told = f"task: {len(known):,} pictures with {different(row['text'] for row in known):,} different texts"
         return [told, *([summary(values, "single", self.labels)] if self.labels else [])]
 
     def read(self, row: Row) -> Row:
