@@ -72,3 +72,10 @@ def test_a_real_one_finds_a_rate_that_learns(tmp_path: Path) -> None:
     assert 1e-6 < found.rate < 0.1
     assert all(math.isfinite(loss) for loss in found.losses)
     assert len(found.losses) <= STEPS
+
+
+def test_a_rate_of_the_head_changes_nothing(tmp_path: Path) -> None:
+    told = {"model": str(tiny.folder(tmp_path)), "task": "text_classification", "data": {"train": rows(16)}}
+    training = {"batch_size": 8, "precision": "float32"}
+    found = [find_rate(recipe_from({**told, "training": {**training, **own}}), print) for own in ({}, {"head_rate": 1e-3})]
+    assert found[0] == found[1]

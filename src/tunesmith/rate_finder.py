@@ -1,7 +1,7 @@
 """The learning-rate range test: a short run on a copy, whose rate rises from almost nothing until the loss does.
 
 Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3. The run has the recipe's strategies and batches, so that
-the rate is the one that suits what learns.
+the rate is the one that suits what learns. The head rises with all else, whatever rate of its own the recipe gives it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tunesmith.data.load import load
 from tunesmith.deciding import settled
 from tunesmith.engine.loop import fit
 from tunesmith.model.build import build_for
+from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe
 
 LOWEST, HIGHEST = 1e-7, 1.0
@@ -70,6 +71,7 @@ class _Watching(Observer):
         return "the loss rises" if len(seen) > STEPS // 6 and seen[-1] > TOO_HIGH * min(seen) else None
 
 
+@placed
 def find_rate(recipe: Recipe, say: Callable[[str], None]) -> Found:
     """Test rates on a copy of the recipe's model. Raises as training would, and ``InputError`` where no rate makes the loss fall."""
     if recipe.tasks:
@@ -80,9 +82,8 @@ def find_rate(recipe: Recipe, say: Callable[[str], None]) -> Found:
     recipe = settled(recipe, data, model, say)
     rows = encode(data.train, recipe.task, model.tokenizer)
     watching = _Watching()
-    training = replace(
-        recipe.training, steps=STEPS, learning_rate=LOWEST, schedule="constant", warmup=Span(0, "st"), trunk="off", final_rate=0.0
-    )
+    rising = {"steps": STEPS, "learning_rate": LOWEST, "head_rate": None, "schedule": "constant", "warmup": Span(0, "st")}
+    training = replace(recipe.training, **rising, trunk="off", final_rate=0.0)
     with suppress(DivergedError):  # that the highest rates lead there is what is looked for
         fit(model, recipe.task, rows, [_Rising(), *recipe.strategies], training, None, [watching])
     return chosen([rate_at(step, STEPS) for step in range(len(watching.losses))], watching.losses)
