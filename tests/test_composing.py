@@ -25,6 +25,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "two": {"strategies": [{"lora": {"rank": 2, "targets": "attention"}}], "seed": 1},
     "wide": {"strategies": [{"lora": {"rank": 3, "rank_stabilised": True}}], "seed": 2},
     "dora": {"strategies": [{"lora": {"rank": 2, "dora": True}}]},
+    "pissa": {"strategies": [{"lora": {"rank": 2, "initialisation": "pissa"}}]},
     "ia3": {"strategies": [{"peft": {"kind": "ia3"}}]},
     "ia3_too": {"strategies": [{"peft": {"kind": "ia3"}}], "seed": 1},
     "labels": {"strategies": [{"lora": {"rank": 2}}], "data": {"train": [{**row, "label": row["label"].upper()} for row in rows(16)]}},
@@ -66,6 +67,7 @@ def composed(runs: Path, folder: Path) -> Tensor:
     [
         (Composition("add"), (1, 1)),
         (Composition("add", (0.5, -0.25)), (0.5, -0.25)),
+        (Composition("stack"), (1, 1)),
         (Composition(), (0.5, 0.5)),
         (Composition("average", (3, 1)), (0.75, 0.25)),
     ],
@@ -152,16 +154,25 @@ def test_adapters_are_switched_on_one_base(runs: Path) -> None:
         together.use("three")
 
 
+def test_an_adapter_that_changed_the_base_is_not_loaded_with_others(runs: Path) -> None:
+    with pytest.raises(InputError, match=r"pissa changes the base .* Load or export it alone"):
+        load_together(["one", "pissa"], runs)
+    alone = load_together(["pissa"], runs).use("pissa").predict(TEXTS)
+    found = torch.tensor([list(p["probabilities"].values()) for p in alone])
+    torch.testing.assert_close(found, probabilities(runs / "pissa"), atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("first", "other", "how", "message"),
     [
-        ("one", "base", "add", "base model differs from one"),
+        ("one", "base", "add", r"not the base model of the run one \("),
         ("one", "wide", "linear", "its rank is 3, and that of one is 2"),
-        ("one", "ia3", "add", "kind of adapter differs from one: ia3, not lora"),
-        ("one", "labels", "add", "labels differs from one: BAD, GOOD, not bad, good"),
+        ("one", "ia3", "add", r"not the kind of adapter of the run one \(lora\), but ia3"),
+        ("one", "labels", "add", r"not the labels of the run one \(bad, good\), but BAD, GOOD"),
         ("one", "whole", "add", "no adapter of peft"),
         ("whole", "one", "add", "no adapter: its weights are whole"),
         ("one", "dora", "add", "dora learns norms"),
+        ("one", "pissa", "add", "pissa changes the base"),
         ("one", "nothing", "add", "There is no run 'nothing'"),
     ],
 )

@@ -105,12 +105,14 @@ def test_what_cannot_be_merged_is_refused(runs: Path, tmp_path: Path, name: str,
     assert not list(tmp_path.iterdir())
 
 
-def test_nothing_is_overwritten_and_no_folder_is_made(runs: Path, tmp_path: Path) -> None:
+def test_nothing_is_overwritten_and_folders_above_are_made(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    for place, message in (("out", "is not overwritten"), ("no/such", "there is no such folder")):
+    (tmp_path / "file").touch()
+    for place, message in (("out", "is not overwritten"), ("file/such", "no folder can be made there")):
         with pytest.raises(InputError, match=message):
             export("lora", tmp_path / place, runs=runs)
     assert not list((tmp_path / "out").iterdir())
+    assert export("lora", tmp_path / "new" / "er" / "out", form="adapter", runs=runs).folder.is_dir()
 
 
 def test_other_outputs_are_refused_and_nothing_is_left(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +125,7 @@ def test_other_outputs_are_refused_and_nothing_is_left(runs: Path, tmp_path: Pat
 
     monkeypatch.setattr("peft.tuners.lora.LoraModel.merge_and_unload", careless)
     with pytest.raises(IntegrityError, match="puts out something else"):
-        export("lora", tmp_path / "out", runs=runs)
+        export("lora", tmp_path / "new" / "out", runs=runs)
     assert not list(tmp_path.iterdir())
 
 

@@ -38,10 +38,12 @@ class Way:
     density: float | None = None
 
 
-# add: Ilharco et al. 2023, "Editing Models with Task Arithmetic"; ties: Yadav et al. 2023, "TIES-Merging", section 3, which keeps the
+# add: Ilharco et al. 2023, "Editing Models with Task Arithmetic", the sum of the updates, which peft makes by stacking the ranks: another
+# name of it; ties: Yadav et al. 2023, "TIES-Merging", section 3, which keeps the
 # largest 20%; dare: Yu et al. 2024, "Language Models are Super Mario", section 3.2, which drops at random and scales what is left.
 WAYS = {
     "add": Way("cat"),
+    "stack": Way("cat"),
     "average": Way("cat", mean=True),
     "linear": Way("linear", mean=True),
     "ties": Way("ties_svd", density=0.2),
@@ -200,15 +202,19 @@ def write(model: Model, folder: Path, like: Path) -> None:
 
 
 def check_alike(folders: Sequence[Path]) -> None:
-    """Raise ``InputError`` with every run that has no adapter, or not the base, the kind of adapter or the head of the first."""
+    """Raise ``InputError`` with every run that has no adapter, shares no base, or has not the kind of adapter or the head of the first."""
     if alone := [folder for folder in folders if not (folder / "model" / ADAPTER_CONFIG).exists()]:
         raise InputError(*(Problem("the run has no adapter of peft", "Name runs with lora", str(folder)) for folder in alone))
     first, *others = map(_about, folders)
     problems = []
     for folder, other in zip(folders[1:], others, strict=True):
         if part := next((part for part in first if other[part] != first[part]), None):
-            message = f"its {part} differs from {folders[0].name}: {other[part]}, not {first[part]}"
+            message = f"it has not the {part} of the run {folders[0].name} ({first[part]}), but {other[part]}"
             problems.append(Problem(message, f"Name runs with the same {part}", str(folder)))
+    for folder in folders if len(folders) > 1 else ():
+        if str(_configuration(folder).get("init_lora_weights")).startswith("pissa"):
+            message = "pissa changes the base below the adapter, which others do not share"
+            problems.append(Problem(message, "Load or export it alone", str(folder)))
     if problems:
         raise InputError(*problems)
 
@@ -225,8 +231,6 @@ def check_way(folders: Sequence[Path], how: str) -> None:
         config = _configuration(folder)
         if config.get("use_dora"):
             problems.append(Problem("dora learns norms, which are no updates that add up", "Export it alone", str(folder)))
-        if str(config.get("init_lora_weights")).startswith("pissa"):
-            problems.append(Problem("pissa changes the base below the adapter, which others do not share", "Export it alone", str(folder)))
         if WAYS[how].peft == "linear" and config.get("r") != first.get("r"):
             message = f"its rank is {config['r']}, and that of {folders[0].name} is {first['r']}: linear adds A and B apart"
             problems.append(Problem(message, "Take --how add or average", str(folder)))

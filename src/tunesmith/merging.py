@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,11 +189,17 @@ def new_folder(folder: Path) -> Iterator[tuple[Path, Path]]:
     """A folder that does not exist yet, and one beside it that takes its name in the end. Of what fails nothing is left."""
     if folder.exists():
         raise InputError(Problem("this exists and is not overwritten", "Name another folder with --out DIR", str(folder)))
-    if not folder.parent.is_dir():
-        raise InputError(Problem("there is no such folder", "Make it, or name another with --out DIR", str(folder.parent)))
+    above = [place for place in folder.parents if not place.exists()]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(Problem(f"no folder can be made there ({error.strerror})", "Name another with --out DIR", str(folder))) from error
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         yield folder, aside
         aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        for place in above:
+            with suppress(OSError):
+                place.rmdir()  # where something was written, it stays

@@ -19,8 +19,8 @@ from tunesmith.core.errors import InputError, Problem
 @click.option("--with", "others", multiple=True, metavar="RUN", help="A run whose adapter is composed with it; may be given again.")
 @click.option(
     "--how",
-    type=click.Choice(["add", "average", "linear", "ties", "dare", "dare_ties"]),
-    help="How adapters become one; average when absent. linear adds their factors apart and keeps the rank.",
+    type=click.Choice(["add", "stack", "average", "linear", "ties", "dare", "dare_ties"]),
+    help="How adapters become one, average when absent: docs/adapters.md.",
 )
 @click.option("--weights", metavar="NUMBERS", help="What each adapter weighs, RUN's first: 0.5,0.3,0.2; all alike when absent.")
 @click.option("--density", type=click.FloatRange(0, 1, min_open=True), help="Share of each adapter that is kept: ties 0.2, dare 0.5.")
