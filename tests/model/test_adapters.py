@@ -14,8 +14,9 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 import tiny
 from tunesmith.core.errors import InputError
-from tunesmith.model.adapters import frozen, head_modules, is_adapted, linear_layers, merged, wrap
+from tunesmith.model.adapters import frozen, head_modules, is_adapted, linear_layers, low_rank, merged, wrap
 from tunesmith.model.backbone import describe
+from tunesmith.strategies.adapter import Adapter
 
 
 def build(family: str = "bert") -> nn.Module:
@@ -108,6 +109,20 @@ def test_nothing_is_wrapped_before_peft_was_imported(monkeypatch: pytest.MonkeyP
     monkeypatch.delitem(sys.modules, "peft")
     assert not is_adapted(build())
     assert "peft" not in sys.modules
+
+
+def test_no_second_adapter_is_put_on_the_first() -> None:
+    from peft import PromptTuningConfig
+
+    adapted = low_rank(build(), "attention", 2)
+    tries: list[Callable[[], object]] = [
+        lambda: low_rank(adapted, "all", 8),
+        lambda: wrap(adapted, PromptTuningConfig(num_virtual_tokens=2)),
+        lambda: Adapter().adapt(adapted),
+    ]
+    for attempt in tries:
+        with pytest.raises(InputError, match=r"an adapter already \(lora\).*Merge it first"):
+            attempt()
 
 
 def test_what_peft_cannot_attach_is_told() -> None:

@@ -21,6 +21,7 @@ def wrap(model: nn.Module, config: Any) -> nn.Module:
     """The model inside an adapter of peft, freshly made. Raises ``InputError`` where peft cannot attach it to this model."""
     from peft import get_peft_model
 
+    refuse_adapted(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for a property by its old name
         try:
@@ -62,6 +63,14 @@ def is_adapted(model: nn.Module) -> bool:
     return peft is not None and isinstance(model, peft.PeftModel)
 
 
+def refuse_adapted(model: nn.Module) -> None:
+    """Raise ``InputError`` for a model with an adapter of peft: the folder of a run holds one adapter on a whole model."""
+    if is_adapted(model):
+        kind = str(model.active_peft_config.peft_type.value).lower()  # type: ignore[union-attr]
+        remedy = "Merge it first (tunesmith export RUN --to merged) and name the new folder as the model, or go on tuning it without another"
+        raise InputError(Problem(f"the model is an adapter already ({kind}), and a second one needs a whole model below it", remedy))
+
+
 def merged(adapted: nn.Module) -> nn.Module:
     """The model with its adapter folded into its weights, and its head; the adapted one is used up. Raises what peft raises."""
     from peft.utils.other import ModulesToSaveWrapper
@@ -88,6 +97,7 @@ def linear_layers(model: nn.Module, params: Mapping[str, Param], targets: Sequen
     """
     from transformers.pytorch_utils import Conv1D
 
+    refuse_adapted(model)
     linear = {f"{name}.weight": name for name, module in model.named_modules() if isinstance(module, (nn.Linear, Conv1D))}
     inside = {weight: params[weight] for weight in linear if weight in params and not params[weight].head}
 

@@ -12,7 +12,7 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.model.adapters import head_modules
+from tunesmith.model.adapters import head_modules, refuse_adapted
 from tunesmith.model.backbone import describe
 from tunesmith.model.bottleneck import ACTIVATIONS, NAME, Placement, put_on
 from tunesmith.model.surgery import amount
@@ -36,7 +36,8 @@ class Adapter(Strategy):
     section 3.1 and figure 5; parallel, s = 4: He et al. 2022, "Towards a Unified View of Parameter-Efficient Transfer Learning", 4.5;
     skip: Rücklé et al. 2021, "AdapterDrop", section 3.
     Differs: U starts at 0 (He et al.), where Houlsby starts near it; it acts before the dropout of its sublayer. The shipped folder holds
-    the untouched base with the head, and the adapters in files of their own: tunesmith joins them, other libraries load the base alone.
+    the untouched layers with the head (a pooler is part of it), and the adapters in files of their own: tunesmith joins them, other
+    libraries load the rest alone.
     """
 
     kind: str = setting("pfeiffer", "where the networks stand", choices=tuple(KINDS))
@@ -53,6 +54,7 @@ class Adapter(Strategy):
         return cls(size=4)
 
     def adapt(self, model: nn.Module) -> nn.Module:
+        refuse_adapted(model)
         heads = tuple(f"{name}." for name in head_modules(model, describe(model)))
         parts, parallel, scale = KINDS[self.kind]
         put_on(model, Placement(parts, parallel, self.size, self.activation, scale if self.scale is None else self.scale, self.skip))
