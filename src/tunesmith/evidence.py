@@ -20,6 +20,7 @@ from tunesmith.data.hub import HUB_ID
 from tunesmith.data.lint import lint
 from tunesmith.data.load import Data
 from tunesmith.data.readers import format_of
+from tunesmith.data.settings import IN_MEMORY
 from tunesmith.data.source import SAMPLE
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
@@ -27,7 +28,7 @@ from tunesmith.model.bottleneck import bottlenecks
 from tunesmith.proof import Proof
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe, shortened
-from tunesmith.recipes.validate import IN_MEMORY, as_plain
+from tunesmith.recipes.validate import as_plain
 from tunesmith.report.facts import Facts
 from tunesmith.report.folder import RECIPES, environment
 from tunesmith.report.groups import warnings

@@ -27,6 +27,7 @@ from tunesmith.evidence import gather
 from tunesmith.model.build import build_for
 from tunesmith.model.save import save
 from tunesmith.proof import Proof, prove
+from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from, recipe_hash, resolved, shortened
 from tunesmith.report import folder as folders
 from tunesmith.report.card import card
@@ -80,7 +81,7 @@ def begun(recipe: Recipe, place: tuple[Path, str], watch: Sequence[Observer], ca
 def describe(recipe: Recipe, folder: Path) -> None:
     """Write what a run begins with, where that is not there yet."""
     if distributed.first() and not (folder / RECIPE).exists():
-        folders.write_json(folder / "environment.json", folders.environment())
+        folders.write_json(folder / folders.ENVIRONMENT, folders.environment())
         folders.write_text(folder / RECIPE, shortened(recipe))
     distributed.barrier()
 
@@ -97,26 +98,18 @@ def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapp
     return read_recipe(recipe) if isinstance(recipe, str | Path) else recipe_from(keys if recipe is None else recipe)
 
 
-def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | Mapping[str, Any] | None = None) -> Report:
-    """Go on with an interrupted run from its newest checkpoint, to the same result. Raises ``InputError`` for a finished run.
-
-    ``recipe`` is wanted again where its file cannot hold all of it: rows in memory, or a strategy of your own.
-    """
-    return resumed(recipe_of(recipe or unfinished(folder) / RECIPE, {}), Path(folder), watch, carry_out)
-
-
 def resumed(recipe: Recipe, folder: Path, watch: Sequence[Observer], carry: Carry) -> Report:
     """Carry the recipe out in the folder of a run that has begun."""
     with distributed.group(), leaving(unfinished(folder), new=False):
         return carry(recipe, folder, watch)
 
 
-def unfinished(folder: Path | str) -> Path:
+def unfinished(folder: Path) -> Path:
     """The folder of a run. Raises ``InputError`` where it is finished."""
-    if (Path(folder) / "scores.json").exists():
+    if (folder / "scores.json").exists():
         remedy = "Train it under another name, with more epochs, or look at its report.html"
         raise InputError(Problem("this run is finished", remedy, str(folder)))
-    return Path(folder)
+    return folder
 
 
 def reserved(runs: Path, name: str) -> Path:
@@ -182,6 +175,7 @@ class Learned:
     fitted: Fitted
 
 
+@placed
 def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | None, say: Callable[[str], None]) -> Learned:
     """recipe -> data -> model -> strategies -> fit, from wherever the run in ``folder`` stands. ``say`` is told of data and model.
 

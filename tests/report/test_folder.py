@@ -81,13 +81,28 @@ def test_find_says_what_there_is(tmp_path: Path) -> None:
         folder.find(tmp_path, "zzz")
     for number in range(9):
         run(tmp_path, f"other-{number}", began=10.0 + number)
-    with pytest.raises(InputError, match="There are other-8, .*, other-1 and 2 more"):
+    with pytest.raises(InputError, match=r"There are other-8, .*, other-1 and 2 more"):
         folder.find(tmp_path, "zzz")
     with pytest.raises(InputError, match="not a run"):
         folder.find(tmp_path, str(tmp_path / "notes"))
     for which in ("last", "reviews", ""):
         with pytest.raises(InputError, match="Train one first"):
             folder.find(tmp_path / "none", which)
+
+
+def test_a_part_of_a_run_is_told_by_what_the_run_around_it_wrote(tmp_path: Path) -> None:
+    part = run(tmp_path, "part")
+    (tmp_path / "recipe.yaml").write_text("task: x\n")
+    assert folder.whole_of(part) is None
+    folder.write_json(tmp_path / folder.ENVIRONMENT, {})
+    assert folder.whole_of(part) == tmp_path
+
+
+def test_rows_in_memory_are_asked_for_again(tmp_path: Path) -> None:
+    made = run(tmp_path, "first")
+    assert folder.resuming(made) == f"Go on with `tunesmith resume {made}`"
+    (made / "recipe.yaml").write_text("data: {train: (list in memory)}\n")
+    assert folder.resuming(made).endswith(f"`tunesmith.resume('{made}', recipe={{...}})`")
 
 
 def test_write_replaces_whole_files_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 import transformers
 
 import tunesmith
-from runs import Train, predictions, rows, same, timeless
+from runs import TRAINING, Train, predictions, rows, same, timeless
 from tunesmith.core.errors import InputError, InterruptedRunError
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
@@ -107,11 +108,24 @@ class Interruption(Observer):
         return None
 
 
+@dataclass
+class Told(Observer):
+    """Keeps the lines for the user."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def say(self, message: str) -> None:
+        self.lines.append(message)
+
+
 def interrupted(train: Train, name: str, **keys: Any) -> Path:
-    with pytest.raises(InterruptedRunError, match=f"(?s)after step 5.*tunesmith resume .*{name}") as caught:
+    with pytest.raises(InterruptedRunError, match="after step 5") as caught:
         train(name, watch=[Interruption()], **keys)
     assert caught.value.exit_code == 130
-    return Path(str(caught.value.problems[0].remedy).rpartition(" ")[2].strip("`"))
+    found = re.search(r"tunesmith[ .]resume[ (]'?([^`',]*)", caught.value.problems[0].remedy)
+    assert found
+    assert Path(found[1]).name == name
+    return Path(found[1])
 
 
 def comparable(folder: Path) -> dict[str, Any]:
@@ -157,9 +171,33 @@ def test_rows_in_memory_are_given_again_to_resume(train: Train) -> None:
     through = train("through", data=data)
     folder = interrupted(train, "stopped", data=data)
     recipe = tunesmith.read_recipe(folder / "recipe.yaml")
-    with pytest.raises(InputError, match="list in memory"):
+    with pytest.raises(InputError, match=r"rows were in memory.*tunesmith\.resume\('.*stopped', recipe="):
         tunesmith.resume(folder)
     assert same(tunesmith.resume(folder, recipe=replace(recipe, data=replace(recipe.data, train=rows()))), through)
+
+
+def test_the_keys_of_train_are_the_recipe_of_resume(model: str, tmp_path: Path) -> None:
+    keys = {"model": model, "task": "text_classification", "data": {"train": rows()}, "training": TRAINING, "baselines": False}
+    with pytest.raises(InterruptedRunError):
+        tunesmith.train(**keys, run="stopped", runs=tmp_path, watch=[Interruption()])
+    assert tunesmith.resume("stopped", recipe=keys, runs=tmp_path).folder == tmp_path / "stopped"
+
+
+def test_a_run_is_resumed_by_its_name_whatever_lies_beside_it(train: Train, tmp_path: Path) -> None:
+    interrupted(train, "stopped")
+    (tmp_path / "runs" / "recipe.yaml").write_text("model: a\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"There is no run 'stoped' in .*Did you mean 'stopped'"):
+        tunesmith.resume("stoped", runs=tmp_path / "runs")
+    assert tunesmith.resume("stopped", runs=tmp_path / "runs").scores
+
+
+def test_a_run_without_a_whole_checkpoint_says_that_it_begins_again(train: Train) -> None:
+    folder = interrupted(train, "stopped")
+    for checkpoint in (folder / "checkpoints").iterdir():
+        (checkpoint / "manifest.json").write_text("{", encoding="utf-8")
+    told = Told()
+    tunesmith.resume(folder, watch=[told])
+    assert "no checkpoint is whole: starting from the beginning" in told.lines
 
 
 def test_a_run_is_never_overwritten(train: Train) -> None:

@@ -136,10 +136,9 @@ def resume(run: str, runs: str, as_json: bool) -> None:
     """
     show.passing("Getting ready ...")
     from tunesmith.cli.progress import observers
-    from tunesmith.report.folder import find
     from tunesmith.studies import whole
 
-    _finish(whole.resume(find(Path(runs), run), observers()), as_json)
+    _finish(whole.resume(run, observers(), runs=runs), as_json)
 
 
 def free_name(runs: Path, name: str) -> str:

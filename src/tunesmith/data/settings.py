@@ -11,6 +11,7 @@ from tunesmith.core.setting import setting
 
 AUTO = "auto"
 HELD_OUT = 0.1  # the share of the training rows that validates where nothing else is said
+IN_MEMORY = " in memory)"  # ends what a written recipe says of data that no file holds
 
 
 @dataclass

@@ -49,6 +49,7 @@ class Checkpoints(Observer):
         self._signal: int | None = None
         self._asked = 0.0
         self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        begun = self.folder.exists()
         if distributed.first():
             self.folder.mkdir(parents=True, exist_ok=True)
             tidy(self.folder)
@@ -59,6 +60,8 @@ class Checkpoints(Observer):
             where = "cpu" if run.forward.sharded else run.device
             run.restore({part: load_tree(newest / part, where) for part in PARTS})
             run.say(f"resumed at step {run.clock.step:,} of {run.clock.total:,}")
+        elif begun:
+            run.say("no checkpoint is whole: starting from the beginning")
 
     def step(self, run: Run, record: Record) -> str | None:
         asked = distributed.any_rank(self._signal is not None)

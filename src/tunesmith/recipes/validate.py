@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
+from tunesmith.data.settings import IN_MEMORY
 from tunesmith.recipes.document import Document, Keys
 from tunesmith.recipes.find import did_you_mean
 
 LONGEST = 100  # files in a list; a longer list is data
-IN_MEMORY = " in memory)"  # ends what a recipe says of data that no file holds
 
 T = TypeVar("T")
 Remedy = Callable[[str, Iterable[str]], str]

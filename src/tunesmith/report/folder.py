@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from tunesmith.core.errors import InputError, Problem, ResourceError
+from tunesmith.data.settings import IN_MEMORY
 
 RECIPES = ("recipe.yaml", "recipe.resolved.yaml")  # a folder that holds one of them is a run
+ENVIRONMENT = "environment.json"  # stands beside the recipe of a run, and beside no other
 NAMED = 8  # runs that are named where one is not there
 PACKAGES = ("tunesmith", "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "pyarrow", "scikit-learn")
 
@@ -66,7 +68,21 @@ def find(runs: Path, which: str) -> Path:
 
 def resuming(run: Path) -> str:
     """The remedy for a run that is not finished."""
+    if in_memory(run):
+        return f"Its rows were in memory, so give them again: go on from Python with `tunesmith.resume({str(run)!r}, recipe={{...}})`"
     return f"Go on with `tunesmith resume {shlex.quote(str(run))}`"
+
+
+def in_memory(run: Path) -> bool:
+    """Whether a run learns from rows that no file holds."""
+    recipe = run / RECIPES[0]
+    return recipe.is_file() and IN_MEMORY in recipe.read_text(encoding="utf-8")
+
+
+def whole_of(part: Path) -> Path | None:
+    """The run that a stage, a trial or one of several seeds is a part of; None for a run by itself."""
+    around = part.resolve().parent
+    return around if all((around / name).is_file() for name in (RECIPES[0], ENVIRONMENT)) else None
 
 
 def _is_run(folder: Path) -> bool:

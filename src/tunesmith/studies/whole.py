@@ -38,16 +38,22 @@ def train(
     return one.begun(made, (Path(runs), run), watch, carry_of(made))
 
 
-def resume(folder: Path | str, watch: Sequence[Observer] = (), recipe: Recipe | Mapping[str, Any] | None = None) -> Report:
+def resume(
+    run: Path | str,
+    watch: Sequence[Observer] = (),
+    recipe: Recipe | Mapping[str, Any] | None = None,
+    runs: Path | str = "runs",
+) -> Report:
     """Go on with an interrupted run from its newest checkpoint, to the same result. Raises ``InputError`` for a finished run.
 
-    Stages that are finished are not trained again. ``recipe`` is wanted again where its file cannot hold all of it: rows in memory, or
-    a strategy of your own.
+    ``run`` is its folder, its name in ``runs``, or ``last``. Stages that are finished are not trained again. ``recipe`` is wanted again,
+    as it was given to ``train``, where its file cannot hold all of it: rows in memory, or a strategy of your own.
     """
-    folder = one.unfinished(folder)
-    around = folder.resolve().parent
-    if (around / one.RECIPE).is_file():
+    folder = one.unfinished(folders.find(Path(runs), str(run)))
+    if around := folders.whole_of(folder):
         raise InputError(Problem("this is a part of a run", folders.resuming(around), str(folder)))
+    if recipe is None and folders.in_memory(folder):
+        raise InputError(Problem("the run is not finished", folders.resuming(folder), str(folder)))
     made = one.recipe_of(recipe or folder / one.RECIPE, {})
     return one.resumed(made, folder, watch, carry_of(made))
 
