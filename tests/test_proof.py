@@ -21,6 +21,7 @@ from tunesmith.model.build import build, build_for
 from tunesmith.model.save import save
 from tunesmith.proof import Proof, Untuned, chance, prove, statistic
 from tunesmith.recipes.recipe import Recipe, recipe_from
+from tunesmith.tasks.chat import Chat
 from tunesmith.tasks.text_classification import TextClassification
 
 LABELS: dict[str, list[Any]] = {"single": ["good", "bad"], "multi": [["a"], ["a", "b"], ["c", "b"]], "regression": [0.5, 2.0, 3.5]}
@@ -100,18 +101,35 @@ def test_where_names_say_nothing_the_base_is_chance(model: Path, train: list[Row
     assert scores["base_is"] == "chance"
     assert scores["base"][scores["primary"]] is not None
     assert np.isfinite(scores["gain"][scores["primary"]]["delta"])
-    assert scores["baselines"].keys() == {"majority", "tfidf", "linear_probe"}
+    assert scores["baselines"].keys() == {"mean" if train[0]["label"] == 0.5 else "majority", "tfidf", "linear_probe"}
 
 
 def test_chance_is_drawn_and_always_the_same() -> None:
     single = TextClassification(kind="single", labels=["a", "b", "c", "d"])
-    table = chance(single, 4000)
-    assert torch.equal(table, chance(single, 4000))
+    known = torch.tensor([0] * 200 + [1] * 100 + [2, 3] * 50)
+    table = chance(single, known, 4000)
+    assert torch.equal(table, chance(single, known, 4000))
     assert torch.allclose(table.sum(dim=1), torch.ones(4000))
-    assert np.bincount(table.argmax(dim=1), minlength=4) == pytest.approx([1000] * 4, rel=0.1)
+    assert np.bincount(table.argmax(dim=1), minlength=4) == pytest.approx([2000, 1000, 500, 500], rel=0.1)
+
+
+def test_chance_has_the_frequencies_and_the_scale_of_what_is_known() -> None:
     several = TextClassification(kind="multi", labels=["a", "b"])
-    assert sum(len(p["labels"]) for p in several.predictions(chance(several, 1000))) == pytest.approx(1000, rel=0.1)
-    assert chance(TextClassification(kind="regression", labels=["value"]), 1000).std() == pytest.approx(1, rel=0.1)
+    given = several.predictions(chance(several, torch.tensor([[1.0, 0.0]] * 30 + [[0.0, 0.0]] * 70), 2000))
+    assert [sum(label in p["labels"] for p in given) for label in "ab"] == pytest.approx([600, 20], rel=0.5)
+    values = chance(TextClassification(kind="regression", labels=["value"]), torch.tensor([40_000.0, 60_000.0]), 1000)
+    assert values.mean() == pytest.approx(50_000, rel=0.05)
+    assert set(values[:, 0].tolist()) == {40_000.0, 60_000.0}
+
+
+def test_texts_are_compared_by_the_likelihood_that_decides() -> None:
+    task = Chat()
+    sums = [{"loss": 2.0 * i, "right": i, "tokens": 2 * i} for i in (1, 2, 3)]
+    over = statistic(task, [], sums)
+    assert over is not None
+    assert over(np.array([0, 1, 2])) == pytest.approx(task.metrics(sums, [])["perplexity"])
+    assert over(np.array([2, 2])) == pytest.approx(task.metrics([sums[2]] * 2, [])["perplexity"])
+    assert statistic(task, [], [{"text": "a"}]) is None
 
 
 def test_the_same_rows_are_judged(model: Path) -> None:
@@ -163,6 +181,7 @@ def test_the_quick_statistic_is_the_metric(kind: str, model: Path) -> None:
     for metric in task.score_names():
         task.metric = metric
         over = statistic(task, found.truths, found.predictions)
+        assert over is not None
         for chosen in (np.arange(9), np.array([8, 0, 1, 1, 2, 5])):
             expected = task.metrics([found.predictions[row] for row in chosen], [found.truths[row] for row in chosen])
             assert over(chosen) == pytest.approx(expected.get(metric, np.nan), nan_ok=True)
@@ -186,6 +205,21 @@ def test_errors_are_shown_the_most_confident_first() -> None:
     assert [example["text"] for example in found.examples()] == ["row 0", "row 1", "row 2"]
     assert len(proved([False] * 3, [0.9] * 3).errors(9)) == 3, "a model that is never right has errors as well"
     assert proved([True], [0.9]).errors(9) == []
+
+
+def test_examples_stand_beside_what_the_base_answered() -> None:
+    found = proved([True, False], [0.9, 0.6])
+    base = TextClassification(kind="single", labels=["bad", "good"]).predictions(torch.tensor([[0.9, 0.1], [0.2, 0.8]]))
+    shown = replace(found, base_predictions=base).examples()
+    assert [(row["base"], row["predicted"]) for row in shown] == [("bad", "good"), ("good", "good")]
+
+
+def test_errors_of_texts_are_those_with_the_largest_loss() -> None:
+    task = Chat()
+    rows = [task.read({"prompt": "a?", "completion": letter}) for letter in "abc"]
+    predictions = [{"loss": loss, "right": right, "tokens": 4, "text": ""} for loss, right in ((4.0, 0), (40.0, 2), (8.0, 1))]
+    found = Proof(task, "test", rows, predictions, task.correct(predictions, rows), [0.0] * 3, {})
+    assert [error["loss"] for error in found.errors(9)] == [10.0, 2.0, 1.0]
 
 
 def test_errors_of_numbers_are_the_largest() -> None:

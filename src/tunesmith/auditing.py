@@ -78,7 +78,7 @@ def by_group(which: str | Path, runs: str | Path, tuned: Tuned, examples: Exampl
     found: dict[str, Any] = {"primary": task.primary, "examples": len(truths)}
     if not is_model(str(which), Path(runs)):
         recipe = replace(recipe_of(finished_run(which, runs)), task=task)
-        found["base_is"], base = Untuned(recipe, truths, encode(truths, task, tuned.model.tokenizer)).answers()
+        found["base_is"], base = Untuned(recipe, truths, encode(truths, task, tuned.model.tokenizer)).answers(truths)
         models = {"base": base, **models}
     found["groups"] = audit(task, examples.rows.column(GROUP), truths, models)
     if not found["groups"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,20 +26,24 @@ from tunesmith.evaluate.compare import Judged, Statistic, compare, with_measure
 from tunesmith.evaluate.groups import audit
 from tunesmith.evaluate.score import predict
 from tunesmith.evaluate.vectors import vectors
+from tunesmith.metrics.likelihood import likelihood_over
 from tunesmith.model.build import build_for
 from tunesmith.model.four_bit import restore
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report.folder import write_text
+from tunesmith.report.verdict import AS_IT_IS, CHANCE
 
 SHOWN = 3  # predictions shown as they come
+SUMS = ("loss", "right", "tokens")  # what predictions hold that are judged by the likelihood of texts
 
 
 @dataclass(frozen=True)
 class Proof:
     """What was judged, on which rows, and the content of ``scores.json``.
 
-    ``correct`` says how right each prediction is, as the task's ``correct`` does, and ``base_correct`` how right the base model was.
+    ``correct`` says how right each prediction is, as the task's ``correct`` does, and ``base_correct`` how right the base model was;
+    ``base_predictions`` is what that answered, where it is to be shown beside.
     """
 
     task: Task
@@ -49,20 +53,23 @@ class Proof:
     correct: list[float] = field(repr=False)
     base_correct: list[float] = field(repr=False)
     scores: dict[str, Any] = field(repr=False)
+    base_predictions: list[Prediction] = field(repr=False, default_factory=list)
 
     def shown(self, row: int) -> dict[str, Any]:
         """A judged row and its prediction, for people."""
         return self.task.shown(self.truths[row], self.predictions[row])
 
     def examples(self) -> list[dict[str, Any]]:
-        """The first predictions, right or wrong."""
-        return [self.shown(row) for row in range(min(SHOWN, len(self.truths)))]
+        """The first predictions, right or wrong, and under ``base`` those of the base model."""
+        pairs = zip(self.truths[:SHOWN], self.base_predictions, strict=False)
+        before = [{"base": self.task.shown(row, prediction)["predicted"]} for row, prediction in pairs] or [{}] * SHOWN
+        return [self.shown(row) | beside for row, beside in zip(range(len(self.truths)), before, strict=False)]
 
     def errors(self, most: int) -> list[dict[str, Any]]:
-        """Wrong predictions: the least right first, and among those equally wrong the most confident."""
+        """Wrong predictions: those with the largest loss first, or the least right, and among those equally wrong the most confident."""
         imperfect = (row for row, correct in enumerate(self.correct) if correct < 1)
         shown = {row: found for row in imperfect if (found := self.shown(row)).get("predicted") != found.get("truth")}
-        worst = sorted(shown, key=lambda row: (self.correct[row], -shown[row].get("confidence", 0.0)))
+        worst = sorted(shown, key=lambda row: (-shown[row].get("loss", -self.correct[row]), -shown[row].get("confidence", 0.0)))
         return [shown[row] for row in worst[:most]]
 
     def write(self, folder: Path) -> None:
@@ -79,14 +86,24 @@ def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float])
     Without these either, the training rows are judged. ``time`` is the seconds of training and the tokens per second, which
     ``scores.json`` holds too. Every rank gets the whole proof.
     """
-    task, tokenizer = recipe.task, fitted.model.tokenizer
-    split, examples = next((name, rows) for name, rows in reversed(data.splits().items()))
-    truths, encoded = list(examples), encode(examples, task, tokenizer)
+    truths, tokenizer = judged_rows(data), fitted.model.tokenizer
+    encoded = encode(truths, recipe.task, tokenizer)
     untuned = Untuned(recipe, truths, encoded)
     restore(fitted.model.module, untuned.model.module)  # an adapter is shipped without its base, so it is judged on the base as it is
     fitted.run.model.eval()
-    predictions = predict(fitted.run.forward, encoded, task, tokenizer)
-    base_is, found = untuned.answers()
+    return proven(recipe, untuned, data, predict(fitted.run.forward, encoded, recipe.task, tokenizer), time)
+
+
+def judged_rows(data: Data) -> list[Row]:
+    """The rows by which a run is judged: of its test data, or of the validation data, or of those it learns from."""
+    return list(list(data.splits().values())[-1])
+
+
+def proven(recipe: Recipe, untuned: Untuned, data: Data, predictions: Sequence[Prediction], time: tuple[float, float]) -> Proof:
+    """The proof for the predictions of a tuned model on the judged rows, beside ``untuned`` and simple baselines."""
+    task, truths = recipe.task, untuned.truths
+    split, examples = list(data.splits().items())[-1]
+    base_is, found = untuned.answers(data.train)
     predictions, found = task.beside(predictions, found), task.beside(found, found)
     simple = simple_answers(untuned, list(data.train)) if recipe.baselines else ()
     base, tuned = judge(task, truths, found), judge(task, truths, predictions)
@@ -98,7 +115,7 @@ def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float])
     ):
         scores["groups"] = groups
     scores |= {"base_is": base_is, "seconds": {"train": time[0]}, "tokens_per_second": time[1]}
-    return Proof(task, split, truths, predictions, list(tuned.correct), list(base.correct), scores)
+    return Proof(task, split, truths, predictions, list(tuned.correct), list(base.correct), scores, found)
 
 
 def worths(
@@ -118,12 +135,14 @@ def worths(
 
 def judge(task: Task, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Judged:
     """Predictions and what they are worth."""
-    over = statistic(task, truths, predictions) if isinstance(task, LabelTask) else None
-    return Judged(task.metrics(predictions, truths), task.correct(predictions, truths), over)
+    return Judged(task.metrics(predictions, truths), task.correct(predictions, truths), statistic(task, truths, predictions))
 
 
-def statistic(task: LabelTask, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Statistic:
-    """The primary metric as a function of row numbers, quick enough to be asked a thousand times."""
+def statistic(task: Task, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Statistic | None:
+    """The primary metric as a function of row numbers, where that is quick enough to be asked a thousand times."""
+    if not isinstance(task, LabelTask):
+        known = all(prediction.keys() >= set(SUMS) for prediction in predictions)
+        return likelihood_over(task.primary, *([p[name] for p in predictions] for name in SUMS)) if known and predictions else None
     table, truth = task.table(predictions), task.targets(truths, torch.float64)
     ranked = task.primary not in task.score(table, truth, ranked=False)
     return lambda rows: float(task.score(table[rows], truth[rows], ranked).get(task.primary, np.nan))
@@ -132,23 +151,27 @@ def statistic(task: LabelTask, truths: Sequence[Row], predictions: Sequence[Pred
 class Untuned:
     """The base model as it can be used without tuning, on the rows that are judged."""
 
-    def __init__(self, recipe: Recipe, truths: list[Row], encoded: Encoded) -> None:
-        self.task, self.truths, self.encoded = recipe.task, truths, encoded
+    def __init__(self, recipe: Recipe, truths: list[Row], encoded: Encoded | None = None) -> None:
+        self.task, self.truths = recipe.task, truths
         torch.manual_seed(seed_of(recipe.seed, "head"))
         self.model = build_for(recipe.task, recipe.model_spec)
+        self.encoded = encode(truths, recipe.task, self.model.tokenizer) if encoded is None else encoded
         where = device()
         self.forward = Forward(self.model.module.to(where).eval(), where, choose(recipe.training.precision, where))
         self._own: np.ndarray | None = None
 
-    def answers(self) -> tuple[str, list[Prediction]]:
-        """How the base was used, and its predictions: as it is where it has the head; by the names of the labels; else by chance."""
+    def answers(self, train: Iterable[Row]) -> tuple[str, list[Prediction]]:
+        """How the base was used, and its predictions: as it is where it has the head; by the names of the labels; else by chance.
+
+        Chance answers as often as the rows of ``train`` have each answer.
+        """
         task = self.task
         if not isinstance(task, LabelTask) or not self.model.fresh:
-            return "as it is", predict(self.forward, self.encoded, task, self.model.tokenizer)
+            return AS_IT_IS, predict(self.forward, self.encoded, task, self.model.tokenizer)
         if labels := task.label_rows():
             table = torch.from_numpy(baselines.nearest_label(self.own_vectors(), self.vectors(labels)))
             return "zero-shot by label names", task.predictions(table)
-        return "chance", task.predictions(chance(task, len(self.truths)))
+        return CHANCE, task.predictions(chance(task, task.targets(list(train)), len(self.truths)))
 
     def own_vectors(self) -> np.ndarray:
         """The vectors of the judged rows, (rows, hidden)."""
@@ -163,13 +186,20 @@ class Untuned:
         return vectors(self.forward, encoded, self.task, self.model.tokenizer)
 
 
-def chance(task: LabelTask, num_rows: int) -> Tensor:
-    """The answers of a model that knows nothing, drawn at random: probabilities (rows, labels), or values around 0 (rows, 1)."""
+def chance(task: LabelTask, known: Tensor, num_rows: int) -> Tensor:
+    """The answers of a model that knows no row, and of the truths what is ``known`` (``targets`` of training rows): drawn at random.
+
+    Probabilities (rows, labels), by which each label is given as often as it is known; or values of known ones (rows, 1).
+    """
     generator = torch.Generator().manual_seed(0)
     if task.kind == "regression":
-        return torch.randn(num_rows, 1, generator=generator)
-    chances = torch.rand(num_rows, len(task.labels), generator=generator)
-    return chances / chances.sum(dim=1, keepdim=True) if task.kind == "single" else chances
+        return known[torch.randint(len(known), (num_rows, 1), generator=generator)]
+    noise = torch.rand(num_rows, len(task.labels), generator=generator).clamp(1e-6, 1 - 1e-6)
+    if task.kind == "single":
+        counts = torch.bincount(known, minlength=len(task.labels)) + 1.0
+        return (counts.log() - (-noise.log()).log()).softmax(dim=1)  # the largest of logits and Gumbel noise is a draw
+    shares = (known.sum(dim=0) + 1) / (len(known) + 2)
+    return (shares.logit() + noise.logit()).sigmoid()
 
 
 def simple_answers(untuned: Untuned, train: list[Row]) -> Iterator[tuple[str, Sequence[Prediction]]]:
@@ -180,7 +210,7 @@ def simple_answers(untuned: Untuned, train: list[Row]) -> Iterator[tuple[str, Se
         return
     plain = baselines.Plain(task.texts(train), task.targets(train).numpy(), task.labels)
     texts = task.texts(untuned.truths)
-    yield "majority", task.predictions(torch.from_numpy(baselines.majority(plain, len(texts))))
+    yield "mean" if task.kind == "regression" else "majority", task.predictions(torch.from_numpy(baselines.majority(plain, len(texts))))
     if "text" in task.offers:  # the name of a file says nothing, or the answer
         yield "tfidf", task.predictions(torch.from_numpy(baselines.tfidf(plain, texts)))
     if not task.one_input:

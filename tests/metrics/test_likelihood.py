@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from tunesmith.metrics.likelihood import likelihood
+from tunesmith.metrics.likelihood import likelihood, likelihood_over
 
 
 def test_tokens_count_alike_in_long_and_short_texts() -> None:
@@ -17,3 +18,11 @@ def test_tokens_count_alike_in_long_and_short_texts() -> None:
 def test_it_stays_a_number() -> None:
     assert math.isfinite(likelihood([1e6], [0], [1])["perplexity"])
     assert likelihood([], [], [])["loss"] == 0
+
+
+def test_a_metric_is_known_of_any_texts() -> None:
+    losses, rights, tokens = [1.0, 6.0, 2.0], [1, 0, 2], [1, 3, 4]
+    over = likelihood_over("perplexity", losses, rights, tokens)
+    assert over is not None
+    assert over(np.array([0, 2, 2])) == pytest.approx(likelihood([1.0, 2.0, 2.0], [1, 2, 2], [1, 4, 4])["perplexity"])
+    assert likelihood_over("bits_per_byte", losses, rights, tokens) is None

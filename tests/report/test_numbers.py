@@ -32,6 +32,7 @@ def test_changes_have_a_sign_and_shares_differ_by_points() -> None:
     assert numbers.change("f1_macro", 0.5) == "+50.0"
     assert numbers.change("log_loss", -0.2, unit=True) == "−0.200"
     assert numbers.change("log_loss", None) == "–"
+    assert [numbers.change("perplexity", delta) for delta in (-1336.558, 12.3456)] == ["−1,337", "+12.35"]
 
 
 def test_the_direction_follows_the_name() -> None:
@@ -41,6 +42,9 @@ def test_the_direction_follows_the_name() -> None:
 
 def test_names_as_people_write_them() -> None:
     assert [numbers.title(metric) for metric in ("f1_macro", "auc", "log_loss")] == ["F1 macro", "AUC", "log loss"]
+    odd = {"rouge_l": "ROUGE-L", "chrf": "chrF", "ndcg@10": "NDCG@10", "mrr": "MRR", "summaries_rouge_1": "summaries ROUGE-1"}
+    assert {metric: numbers.title(metric) for metric in odd} == odd
+    assert [numbers.baseline(name) for name in ("bm25", "lsa", "mean")] == ["BM25", "LSA", "mean of the training rows"]
     assert numbers.baseline("linear_probe") == "linear probe on the frozen base"
     assert numbers.baseline("own_rule") == "own rule"
 

@@ -49,6 +49,13 @@ def test_a_terminal_gets_colour_and_80_columns_are_enough(scores: dict[str, Any]
     ]
 
 
+def test_several_tasks_have_a_row_each(scores: dict[str, Any]) -> None:
+    sides = {side: {"mean_of_tasks": 0.5, **{f"{name}_accuracy": 0.5 for name in "abcd"}} for side in ("base", "tuned")}
+    head, *rows = table.cells({**scores, **sides, "primary": "mean_of_tasks", "baselines": {}, "tasks": {}, "base_is": "chance"})
+    assert head == ["", "base model, by chance", "tuned model"]
+    assert [row[0] for row in rows] == ["mean of tasks", *(f"{name} accuracy" for name in "abcd")]
+
+
 def test_bad_news_is_red(scores: dict[str, Any]) -> None:
     scores["gain"]["accuracy"] = {"delta": -0.1, "ci95": [-0.2, -0.05]}
     assert "\x1b[1;31mTuning made it worse." in shown(scores, force_terminal=True, width=200, color_system="standard")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tunesmith.report.verdict import judge
+import pytest
+
+from tunesmith.report.verdict import base_name, judge
 
 
 def scores(
@@ -64,6 +66,42 @@ def test_a_model_that_knows_one_label_alone_is_no_good() -> None:
     assert judge(found).headline == "No clear difference"
     found["tuned"]["confusion"] = [[0, 0], [0, 28]]
     assert judge(found).headline == "No clear difference", "there are no other rows"
+
+
+def test_a_model_that_gives_no_label_at_all_is_no_good() -> None:
+    found = scores(0.2, 0.0, primary="f1_micro")
+    found["tuned"]["per_class"] = {"a": {"support": 3, "predicted": 0}, "b": {"support": 0, "predicted": 0}}
+    told = judge(found)
+    assert (told.tone, told.headline) == ("bad", "No row gets a label")
+    assert "as by a model that has learned nothing" in told.advice
+    found["tuned"]["per_class"]["b"]["predicted"] = 1
+    assert judge(found).headline != "No row gets a label"
+
+
+def test_nobody_is_told_to_use_chance() -> None:
+    found = judge({**scores(0.83, 0.70, (-0.15, -0.11)), "base_is": "chance"})
+    assert (found.tone, found.headline, found.advice) == ("bad", "Worse than chance", "Do not use this model.")
+
+
+@pytest.mark.parametrize(
+    ("how", "name"),
+    [
+        (None, "base model"),
+        ("as it is", "base model"),
+        ("chance", "base model, by chance"),
+        ("zero-shot by label names", "base model, zero-shot by label names"),
+    ],
+)
+def test_what_the_base_is_has_a_name(how: str | None, name: str) -> None:
+    assert base_name({"base_is": how} if how else {}) == name
+
+
+def test_the_interval_that_decides_is_shown() -> None:
+    found = scores(0.5, 0.531, primary="f1")
+    found["gain"]["correct"] = {"delta": 0.02, "ci95": [-0.01, 0.05]}
+    told = judge(found)
+    assert told.headline == "No clear difference"
+    assert told.sentence.endswith("+3.1 points. Row by row, how right they are changed by +0.020, 95% interval −0.010 to +0.050.")
 
 
 def test_without_an_interval_the_gain_decides() -> None:

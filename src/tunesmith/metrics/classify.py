@@ -40,7 +40,7 @@ def classification(
     - ``auc``: area under the ROC curve; with more than two classes the mean of one against the rest, over the classes with both
     - ``log_loss``: mean ``-ln p(truth)``, p kept off 0 by the smallest float64 step
     - ``calibration``: see ``reliability``; ``ece``: its mean distance of confidence and accuracy, the expected calibration error
-    - ``per_class``: precision, recall, f1 and support (rows that are truly so) by label
+    - ``per_class``: precision, recall, f1, support (rows that are truly so) and predicted (rows that are called so) by label
     - ``confusion``: counts, a list for each true class with a number for each predicted class
     """
     truth, predicted = np.asarray(truth, np.int64), np.asarray(predicted, np.int64)
@@ -67,7 +67,7 @@ def multi_label(
     - ``auc``: mean area under the ROC curve over the labels that are true for some rows and false for others
     - ``mean_average_precision``: over the labels that are true for some row
     - ``lrap``: label ranking average precision, see ``label_ranking``
-    - ``per_class``: precision, recall, f1 and support by label
+    - ``per_class``: precision, recall, f1, support and predicted by label
     """
     truth, predicted = np.asarray(truth, bool), np.asarray(predicted, bool)
     if truth.size == 0:
@@ -204,8 +204,8 @@ def _ratio(part: Numbers, whole: Numbers) -> Floats:
 
 
 def _table(labels: Sequence[str], hits: Integers, claimed: Integers, support: Integers) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and support by label."""
-    columns = {**_precision_recall_f1(hits, claimed, support), "support": support}
+    """Precision, recall, F1, support and predicted rows by label."""
+    columns = {**_precision_recall_f1(hits, claimed, support), "support": support, "predicted": claimed}
     return {label: {name: values[i].item() for name, values in columns.items()} for i, label in enumerate(labels)}
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 _MOST = 700.0  # above it, a perplexity is no number any more
 
@@ -17,3 +20,13 @@ def likelihood(losses: Sequence[float], rights: Sequence[int], tokens: Sequence[
     count = max(1, sum(tokens))
     loss = math.fsum(losses) / count
     return {"loss": loss, "perplexity": math.exp(min(loss, _MOST)), "token_accuracy": sum(rights) / count}
+
+
+def likelihood_over(
+    metric: str, losses: Sequence[float], rights: Sequence[int], tokens: Sequence[int]
+) -> Callable[[npt.NDArray[np.int64]], float] | None:
+    """A metric of ``likelihood`` as a function of the numbers of texts, with repetition; None for another metric."""
+    sums = np.array([losses, rights, tokens], float)
+    if metric not in likelihood(losses, rights, tokens):
+        return None
+    return lambda rows: likelihood(*sums[:, rows].sum(axis=1, keepdims=True).tolist())[metric]

@@ -14,8 +14,9 @@ from tunesmith.report import numbers
 from tunesmith.report.facts import Facts
 from tunesmith.report.making import flat
 from tunesmith.report.outcome import contender, contenders
-from tunesmith.report.verdict import CAVEATS, judge
+from tunesmith.report.verdict import CAVEATS, base_name, judge
 
+NAME = re.compile(r"^[\w-][\w.-]*$", re.ASCII)  # of a data set that the Hub need not have
 HUB_ID = re.compile(r"^[\w-][\w.-]*/[\w-][\w.-]*$", re.ASCII)  # owner/name: what the Hub accepts as a link
 # https://huggingface.co/docs/hub/repositories-licenses: those that our models and data sets have, and their near relatives
 HUB_LICENCES = {
@@ -74,7 +75,7 @@ def front_matter(facts: Facts) -> dict[str, Any]:
     metrics = sorted({metric.split("_")[0] if numbers.is_share(metric) else metric for metric in [facts.scores.get("primary")] if metric})
     found = {
         "base_model": facts.base_model if HUB_ID.match(facts.base_model) else None,
-        "datasets": [name for name in facts.datasets if HUB_ID.match(name)],
+        "datasets": [name for name in facts.datasets if HUB_ID.match(name) or (name in facts.licences and NAME.match(name))],
         "language": list(facts.languages),
         **licences,
         "library_name": "peft" if facts.adapter else "transformers",
@@ -123,7 +124,7 @@ def _scores(facts: Facts) -> str:
     split, count = facts.scores.get("split", ""), facts.scores.get("examples")
     where = f"Measured on {count:,} {split} rows.\n\n" if count else ""
     where += _interval(facts)
-    return f"## Scores\n\n{where}{_table(['metric', *map(contender, found)], rows)}"
+    return f"## Scores\n\n{where}{_table(['metric', *(contender(name, facts.scores) for name in found)], rows)}"
 
 
 def _interval(facts: Facts) -> str:
@@ -132,7 +133,8 @@ def _interval(facts: Facts) -> str:
         return ""
     metric = facts.scores["primary"]
     low, high = (numbers.change(metric, end) for end in verdict.interval)
-    return f"Gain in {numbers.title(metric)} over the base model: {verdict.gain} (95% interval {low} to {high}, paired bootstrap).\n\n"
+    gain = f"{verdict.gain} (95% interval {low} to {high}, paired bootstrap)"
+    return f"Gain in {numbers.title(metric)} over the {base_name(facts.scores)}: {gain}.\n\n"
 
 
 def _use(facts: Facts) -> str:

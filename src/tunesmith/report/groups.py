@@ -10,6 +10,7 @@ from tunesmith.metrics.fairness import FAIRER_WHEN_HIGH, Interval, surely, widen
 from tunesmith.report import numbers
 from tunesmith.report.facts import Facts, Section
 from tunesmith.report.outcome import SCORES
+from tunesmith.report.verdict import by_chance
 
 NOTABLE = 0.01  # a gap that grew by less is not worth a word
 MEASURES = {
@@ -48,7 +49,7 @@ def warnings(scores: Mapping[str, Any]) -> list[str]:
         *sure,
         *([f"Tuning may have widened gaps between groups, but these intervals include zero: {'; '.join(unsure)}"] if unsure else []),
     ]
-    if lines and scores.get("base_is") == "chance":
+    if lines and by_chance(scores):
         lines.append("The base answers by chance, alike for every group: judge the gaps of the tuned model by themselves")
     if small := found.get("too_small"):
         lines.append("Groups with too few rows to be compared: " + ", ".join(f"{name} ({rows})" for name, rows in small.items()))

@@ -76,7 +76,7 @@ def command(facts: Facts) -> Section | None:
 
 
 def environment(facts: Facts) -> Section | None:
-    items = [*flat(facts.environment), *(("licence of " + name, licence) for name, licence in facts.licences.items())]
+    items = [*flat(facts.environment), *(("licence of " + name, licence) for name, licence in facts.licences.items() if licence)]
     return Section("Environment and licences", "pairs", {"items": items}, "", MAKING) if items else None
 
 

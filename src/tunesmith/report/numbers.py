@@ -8,13 +8,24 @@ from typing import Any
 
 _SHARES = {"accuracy", "precision", "recall", "f1", "match"}  # a metric with one of these words is a share of 1, shown in percent
 _ERRORS = {"loss", "bits", "ece", "mse", "rmse", "mae", "error", "perplexity", "wer", "cer", "ter"}  # with one of these, lower is better
-_CAPITALS = {"auc", "bleu", "cer", "ece", "f1", "mae", "mcc", "mse", "r2", "rmse", "rouge", "ter", "wer"}
-_BASELINES = {"majority": "majority class", "tfidf": "TF-IDF + logistic regression", "linear_probe": "linear probe on the frozen base"}
+_CAPITALS = {"auc", "bleu", "cer", "ece", "f1", "mae", "map", "mcc", "mrr", "mse", "ndcg", "r2", "rmse", "ter", "wer"}
+_NAMES = {"rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2", "rouge_l": "ROUGE-L", "chrf": "chrF"}
+_BASELINES = {
+    "majority": "majority class",
+    "mean": "mean of the training rows",
+    "tfidf": "TF-IDF + logistic regression",
+    "linear_probe": "linear probe on the frozen base",
+    "bm25": "BM25",
+    "lsa": "LSA",
+}
 
 
 def title(metric: str) -> str:
-    """``f1_macro`` as people write it: ``F1 macro``."""
-    return " ".join(word.upper() if word in _CAPITALS else word for word in metric.split("_"))
+    """``f1_macro`` as people write it: ``F1 macro``; a name of its own at the end stays one: ``summaries_rouge_l``, ``ndcg@10``."""
+    known = next((name for name in _NAMES if f"_{metric}".endswith(f"_{name}")), "")
+    words = metric.removesuffix(known).strip("_").split("_")
+    shown = [word.upper() if word.partition("@")[0] in _CAPITALS else word for word in words]
+    return " ".join([*filter(None, shown), *([_NAMES[known]] if known else [])])
 
 
 def baseline(name: str) -> str:
@@ -50,8 +61,9 @@ def change(metric: str, delta: float | None, unit: bool = False) -> str:
     """A difference of scores with its sign; shares differ by points."""
     if delta is None or not math.isfinite(delta):
         return value(metric, delta)
-    text = f"{100 * delta:+.1f}" if is_share(metric) else f"{delta:+.3f}"
-    return text.replace("-", "−") + (" points" if unit and is_share(metric) else "")
+    if is_share(metric):
+        return f"{100 * delta:+.1f}".replace("-", "−") + (" points" if unit else "")
+    return ("−" if delta < 0 else "+") + (f"{abs(delta):.3f}" if abs(delta) < 10 else figure(abs(delta)))
 
 
 def share(part: float) -> str:

@@ -9,13 +9,16 @@ from typing import Any
 from tunesmith.report import numbers
 from tunesmith.report.facts import Facts, Section
 from tunesmith.report.scale import finite, smooth
-from tunesmith.report.verdict import CAVEATS, judge
+from tunesmith.report.verdict import CAVEATS, base_name, judge
 
 SCORES, LEARNING, MISTAKES = "Scores", "Learning", "Mistakes"
 MANY = 8  # with more classes than this, the matrix is wide and its mix-ups are listed
 CLASSES = 100  # rows of the table of classes
 PAIRS = 12  # mix-ups that are listed
 ERRORS = 60  # wrong predictions that are shown at most
+ORDERS = {"loss": "Largest loss first.", "confidence": "Least right first, and of these those it was most sure of."}
+STANDING = ("text", "truth", "base", "predicted", "confidence")  # what has a place of its own in a prediction
+TUNED = "tuned model"
 TONES = {"base": "base", "tuned": "tuned"}
 
 
@@ -25,8 +28,9 @@ def contenders(scores: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     return {name: numbers.scalars(found) for name, found in named.items() if found}
 
 
-def contender(name: str) -> str:
-    return {"base": "base model", "tuned": "tuned model"}.get(name) or numbers.baseline(name)
+def contender(name: str, scores: Mapping[str, Any]) -> str:
+    """Who was judged, as people call it: the base model with how it was used."""
+    return {"base": base_name(scores), "tuned": TUNED}.get(name) or numbers.baseline(name)
 
 
 def standing(facts: Facts) -> Section | None:
@@ -37,7 +41,7 @@ def standing(facts: Facts) -> Section | None:
     interval = verdict.interval and tuple(found["base"] + end for end in verdict.interval)
     items = [
         {
-            "label": contender(name),
+            "label": contender(name, facts.scores),
             "value": value,
             "text": numbers.value(metric, value),
             "tone": TONES.get(name, "baseline"),
@@ -65,16 +69,15 @@ def every_score(facts: Facts) -> Section | None:
         ]
         for metric, value in tuned.items()
     ]
-    names = [*map(contender, base), contender("tuned"), *(["gain (95% interval)"] if base else []), *map(contender, found)]
+    others = [contender(name, facts.scores) for name in found]
+    names = [*(base_name(facts.scores) for _ in base), TUNED, *(["gain (95% interval)"] if base else []), *others]
     columns = [{"name": "metric"}, *({"name": name, "format": "figure"} for name in names)]
     about = "↓ Lower is better. " if any(map(numbers.lower_is_better, tuned)) else ""
     split = facts.scores.get("split", "")
     about += f"All judged on the same {facts.scores['examples']:,} {split} rows." if "examples" in facts.scores else ""
     about += f" {CAVEATS[split]}" if split in CAVEATS else ""
     about += "".join(f" {numbers.title(name).capitalize()}: {rows:,} rows." for name, rows in facts.scores.get("judged_by", {}).items())
-    return Section(
-        "Every score", "table", {"columns": columns, "rows": rows, "strong": contender("tuned")}, about.strip(), SCORES, wide=True
-    )
+    return Section("Every score", "table", {"columns": columns, "rows": rows, "strong": TUNED}, about.strip(), SCORES, wide=True)
 
 
 def _gain(scores: Mapping[str, Any], metric: str) -> str | None:
@@ -194,8 +197,8 @@ def worst_errors(facts: Facts) -> Section | None:
     if not facts.errors:
         return None
     items = [_prediction(row, wrong=True) for row in facts.errors[:ERRORS]]
-    about = "Those it was most sure of first." if facts.errors[0].get("confidence") is not None else "Largest first."
-    return Section("Worst errors", "texts", {"items": items, "open": 6}, about, MISTAKES, wide=True)
+    first = next((about for key, about in ORDERS.items() if facts.errors[0].get(key) is not None), "Least right first.")
+    return Section("Worst errors", "texts", {"items": items, "open": 6}, first, MISTAKES, wide=True)
 
 
 def examples(facts: Facts) -> Section | None:
@@ -205,11 +208,16 @@ def examples(facts: Facts) -> Section | None:
 
 def _prediction(row: Mapping[str, Any], wrong: bool) -> dict[str, Any]:
     """One prediction as a text with tags; what the task adds (a second text, a generated one) stands under it."""
-    tags = [("truth", row.get("truth"), "good"), ("predicted", row.get("predicted"), "bad" if wrong else "plain")]
+    tones = {"truth": "good", "base": "plain", "predicted": "bad" if wrong else "plain"}
+    tags = [(name, row.get(name), tone) for name, tone in tones.items()]
     sure = [("sure", numbers.share(row["confidence"]), "plain")] if row.get("confidence") is not None else []
-    more = [(name.replace("_", " "), value) for name, value in row.items() if name not in ("text", "truth", "predicted", "confidence")]
+    more = [(name.replace("_", " "), _more(name, value)) for name, value in row.items() if name not in STANDING]
     shown = [(name, _answer(value), tone) for name, value, tone in tags if value is not None]
     return {"text": row.get("text", ""), "tags": [*shown, *sure], "more": more}
+
+
+def _more(name: str, value: Any) -> Any:
+    return numbers.value(name, value) if isinstance(value, float) else value
 
 
 def _answer(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.report import groups, numbers
-from tunesmith.report.outcome import contender, contenders
+from tunesmith.report.outcome import TUNED, contender, contenders
 from tunesmith.report.verdict import judge
 
 if TYPE_CHECKING:
@@ -18,12 +18,18 @@ COLOURS = {"good": "green", "mixed": "yellow", "bad": "bold red", "plain": ""}
 
 
 def cells(scores: Mapping[str, Any]) -> list[list[str]]:
-    """The table as text, its header first: a row for each model, the primary metric before the others."""
+    """The table as text, its header first: a row for each model, the primary metric before the others; of several tasks one for each."""
     found = contenders(scores)
+    names = [contender(name, scores) for name in found]
     primary = scores.get("primary", "")
     order = {metric: rank for rank, metric in enumerate(dict.fromkeys((primary, *TELLING)))}
-    measured = sorted(found.get("tuned", {}), key=lambda metric: order.get(metric, len(order)))[:METRICS]
-    rows = [[contender(name), *(numbers.value(metric, values.get(metric)) for metric in measured)] for name, values in found.items()]
+    measured = sorted(found.get("tuned", {}), key=lambda metric: order.get(metric, len(order)))
+    if "tasks" in scores:
+        rows = [[numbers.title(metric), *(numbers.value(metric, of.get(metric)) for of in found.values())] for metric in measured]
+        return [["", *names], *rows]
+    measured = measured[:METRICS]
+    pairs = zip(names, found.values(), strict=True)
+    rows = [[name, *(numbers.value(metric, values.get(metric)) for metric in measured)] for name, values in pairs]
     return [["", *map(numbers.title, measured)], *rows]
 
 
@@ -62,7 +68,7 @@ def show(scores: Mapping[str, Any], console: Console) -> None:
     for index, title in enumerate(header):
         table.add_column(Text(title), justify="right" if index else "left", no_wrap=index > 0)
     for row in rows:
-        table.add_row(*map(Text, row), style="bold" if row[0] == contender("tuned") else "")
+        table.add_row(*map(Text, row), style="bold" if row[0] == TUNED else "")
     if rows:
         console.print(table)
     console.print()

@@ -14,6 +14,8 @@ CAVEATS = {
     "train": "These rows were trained on: the scores say nothing about new data.",
 }
 
+AS_IT_IS, CHANCE = "as it is", "chance"  # how a base model was used: ``base_is`` in scores.json
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -60,18 +62,20 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
     before, difference = numbers.value(metric, base), numbers.change(metric, delta, unit=True)
     moved = "stayed at" if delta == 0 else f"{'rose' if delta > 0 else 'fell'} from {before} to"
     sure = ", 95% interval {} to {}".format(*(numbers.change(metric, end) for end in interval)) if interval else ""
-    rows_interval = [] if interval else scores.get("gain", {}).get("correct", {}).get("ci95") or []
-    tone, headline, advice = _against_base([sign(metric) * end for end in interval or (delta,)] + list(rows_interval))
+    by_row = {} if interval else scores.get("gain", {}).get("correct") or {}
+    ends = [sign(metric) * end for end in interval or (delta,)] + list(by_row.get("ci95") or [])
+    tone, headline, advice = _against_base(ends, by_chance(scores))
     if simpler := _as_good(scores, metric, tuned):
         tone, headline = ("mixed", "Better than the base model, not better than a baseline") if tone == "good" else (tone, headline)
         advice = f"{advice} {simpler}".strip()
-    if only := _only_label(scores["tuned"]):
-        tone, headline = "bad", "Every row gets one label"
-        advice = f"Each is called {only}, as by a model that has learned nothing: it needs more steps, or another rate. {advice}".strip()
+    blank, each = _no_choice(scores["tuned"])
+    if blank:
+        tone, headline = "bad", blank
+        advice = f"{each}, as by a model that has learned nothing: it needs more steps, or another rate. {advice}".strip()
     return Verdict(
         tone,
         headline,
-        f"{subject} {moved} {value}{rows}: {difference}{sure}.",
+        f"{subject} {moved} {value}{rows}: {difference}{sure}.{_by_row(by_row)}",
         advice,
         metric=name,
         value=value,
@@ -82,16 +86,37 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
     )
 
 
+def base_name(scores: Mapping[str, Any]) -> str:
+    """What the tuned model is compared with, as people call it: the base model, and how it was used where it has no head for the task."""
+    how = scores.get("base_is") or AS_IT_IS
+    return "base model" + {AS_IT_IS: "", CHANCE: ", by chance"}.get(how, f", {how}")
+
+
+def by_chance(scores: Mapping[str, Any]) -> bool:
+    """Whether the base has no head for the task and can answer by chance alone, so that nobody could use it."""
+    return bool(scores.get("base_is") == CHANCE)
+
+
 def sign(metric: str) -> int:
     """1 where more is better, -1 where less is."""
     return -1 if numbers.lower_is_better(metric) else 1
 
 
-def _against_base(ends: list[float]) -> tuple[str, str, str]:
+def _by_row(gain: Mapping[str, Any]) -> str:
+    """A sentence on how right the rows are, whose interval decides where the metric has none."""
+    if not gain.get("ci95"):
+        return ""
+    low, high = (numbers.change("correct", end) for end in gain["ci95"])
+    return f" Row by row, how right they are changed by {numbers.change('correct', gain['delta'])}, 95% interval {low} to {high}."
+
+
+def _against_base(ends: list[float], chance: bool) -> tuple[str, str, str]:
     """Tone, headline and advice from the ends of intervals of the gain, more being better."""
     worst, best = min(ends), max(ends)
     if worst > 0:
         return "good", "Tuning helped", ""
+    if best < 0 and chance:
+        return "bad", "Worse than chance", "Do not use this model."
     if best < 0:
         return "bad", "Tuning made it worse", "Use the base model, not this one."
     if worst == best:
@@ -109,8 +134,11 @@ def _as_good(scores: Mapping[str, Any], metric: str, tuned: float) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _only_label(tuned: Mapping[str, Any]) -> str:
-    """The label that all rows get where there are rows of others; nothing where rows get more than one."""
-    counts = tuned.get("confusion") or [[0]]
-    given = [label for label, column in enumerate(zip(*counts, strict=True)) if any(column)]
-    return str(list(tuned["per_class"])[given[0]]) if len(given) == 1 < sum(map(any, counts)) else ""
+def _no_choice(tuned: Mapping[str, Any]) -> tuple[str, str]:
+    """Headline and beginning of the advice where all rows get one label and there are rows of others, or none gets any; else nothing."""
+    classes, counts = tuned.get("per_class") or {}, tuned.get("confusion")
+    if counts:
+        given = [label for label, column in zip(classes, zip(*counts, strict=True), strict=True) if any(column)]
+        return ("Every row gets one label", f"Each is called {given[0]}") if len(given) == 1 < sum(map(any, counts)) else ("", "")
+    blank = any(found.get("support") for found in classes.values()) and not any(found.get("predicted", 1) for found in classes.values())
+    return ("No row gets a label", "None of the labels is given to any row") if blank else ("", "")
