@@ -1,126 +1,18 @@
-"""Classification without training: each way by hand on a tiny model, which way a model can, and what is refused."""
+"""Classification without training: which way a model can, what rows may hold, and what is refused."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-import torch.nn.functional as F
-import transformers
 
 import tiny
+from test_labelling import LABELS, TEXTS, saved
 from tunesmith.core.errors import InputError
+from tunesmith.labelling import Asked
 from tunesmith.model.sources import resolve
-from tunesmith.zero_shot import Asked, labels_in, ways_of, zero_shot
-
-LABELS = {"good": "good", "bad": "very bad"}
-TEXTS = ["a film", "the very sad plot in paris", "a dog"]
-
-
-def saved(folder: Path, auto: str, family: str, **config: Any) -> str:
-    torch.manual_seed(0)
-    getattr(transformers, auto).from_config(tiny.configs[family](**config)).save_pretrained(folder / auto)
-    tiny.tokenizer(token_types=family == "bert").save_pretrained(folder / auto)
-    return str(folder / auto)
-
-
-def model_of(folder: str, auto: str) -> Any:
-    return getattr(transformers, auto).from_pretrained(folder).eval()
-
-
-def chances_of(spec: str, asked: Asked) -> torch.Tensor:
-    found = zero_shot(spec, asked).predict(TEXTS)
-    assert all(list(p["probabilities"]) == list(LABELS) and p["probabilities"][p["label"]] >= 0.5 for p in found)
-    return torch.tensor([list(p["probabilities"].values()) for p in found])
-
-
-def close(found: torch.Tensor, expected: torch.Tensor) -> None:
-    torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)  # the number format of this machine may be coarse
-
-
-def ids_of(text: str) -> torch.Tensor:
-    return torch.tensor([[tiny.VOCABULARY.index(word) for word in text.split()]])
-
-
-@torch.no_grad()
-def test_an_encoder_of_sentences_takes_the_nearest_label(tmp_path: Path) -> None:
-    spec = saved(tmp_path, "AutoModel", "bert")
-    model = model_of(spec, "AutoModel")
-
-    def vector(text: str) -> torch.Tensor:
-        return F.normalize(model(**tiny.tokenizer()(text, return_tensors="pt"))[0].mean(dim=1), dim=1)
-
-    labels = torch.cat([vector(f"a story of {word}") for word in LABELS.values()])
-    expected = torch.cat([(vector(text) @ labels.T / 0.05).softmax(dim=1) for text in TEXTS])
-    found = chances_of(spec, Asked(LABELS, pattern="a story of {label}"))
-    torch.testing.assert_close(found, expected, atol=0.1, rtol=0.1)
-
-
-@torch.no_grad()
-def test_texts_and_labels_begin_as_the_model_wants_it(tmp_path: Path) -> None:
-    spec = Path(saved(tmp_path, "AutoModel", "bert"))
-    plain, said = zero_shot(str(spec), Asked(LABELS), say=print).predict(TEXTS), list[str]()
-    e5 = spec.rename(tmp_path / "multilingual-e5-small")
-    task: Any = zero_shot(str(e5), Asked(LABELS), say=said.append).task
-    assert said == ["multilingual-e5-small was made for texts that begin with 'query: ', so each text and each label does here"]
-    assert task._statements == ["query: a text about good", "query: a text about very bad"]
-    [item] = task.encode([{"text": "a film"}], tiny.tokenizer())
-    assert item["input_ids"] == tiny.tokenizer()("query: a film")["input_ids"]
-    assert zero_shot(str(e5), Asked(LABELS)).predict(TEXTS) != plain
-
-
-@torch.no_grad()
-def test_a_model_of_entailment_takes_the_label_that_follows(tmp_path: Path) -> None:
-    names = {0: "neutral", 1: "contradiction", 2: "entailment"}
-    numbers = {name: number for number, name in names.items()}
-    spec = saved(tmp_path, "AutoModelForSequenceClassification", "bert", id2label=names, label2id=numbers, initializer_range=0.2)
-    model = model_of(spec, "AutoModelForSequenceClassification")
-
-    def entailed(text: str, word: str) -> torch.Tensor:
-        return model(**tiny.tokenizer()(text, f"it was {word} .", return_tensors="pt")).logits[0, 2]
-
-    expected = torch.stack([torch.stack([entailed(text, word) for word in LABELS.values()]).softmax(dim=0) for text in TEXTS])
-    close(chances_of(spec, Asked(LABELS, pattern="it was {label} .")), expected)
-
-
-@torch.no_grad()
-def test_a_masked_model_takes_the_likeliest_word(tmp_path: Path) -> None:
-    spec = saved(tmp_path, "AutoModelForMaskedLM", "bert", initializer_range=0.2)
-    model = model_of(spec, "AutoModelForMaskedLM")
-
-    def score(text: str, word: str) -> torch.Tensor:
-        ids = ids_of(word)[0]
-        given = ids_of(f"[CLS] {text} it was {'[MASK] ' * len(ids)}. [SEP]")
-        at = (given[0] == tiny.MASK).nonzero()[:, 0]
-        return model(given).logits[0, at].log_softmax(dim=1)[torch.arange(len(ids)), ids].mean()
-
-    expected = torch.stack([torch.stack([score(text, word) for word in LABELS.values()]).softmax(dim=0) for text in TEXTS])
-    close(chances_of(spec, Asked(LABELS, pattern="{text} it was {label} .")), expected)
-
-
-def told_by(model: Any, text: str) -> torch.Tensor:
-    """The log-likelihoods of both labels behind a text."""
-    begun = ids_of(f"[CLS] {text} it was".replace("  ", " "))
-    scores = []
-    for word in LABELS.values():
-        ids = torch.cat([begun, ids_of(word)], dim=1)
-        after = model(ids).logits[0].log_softmax(dim=1)
-        scores.append(after[torch.arange(begun.shape[1] - 1, ids.shape[1] - 1), ids[0, begun.shape[1] :]].sum())
-    return torch.stack(scores)
-
-
-@pytest.mark.parametrize(("prior", "free"), [("auto", ["[UNK] [UNK] [UNK]", "[MASK]", ""]), ("premise", [""]), ("none", [])])
-@torch.no_grad()
-def test_a_causal_model_takes_the_likeliest_word_beyond_what_it_says_of_nothing(prior: str, free: list[str], tmp_path: Path) -> None:
-    spec = saved(tmp_path, "AutoModelForCausalLM", "llama", initializer_range=0.2)
-    model = model_of(spec, "AutoModelForCausalLM")
-    expected = torch.stack([told_by(model, text) for text in TEXTS])
-    if free:
-        expected = expected - torch.stack([told_by(model, text) for text in free]).softmax(dim=1).mean(dim=0).log()
-    close(chances_of(spec, Asked(LABELS, pattern="{text} it was {label} .", prior=prior)), expected.softmax(dim=1))
+from tunesmith.zero_shot import labels_in, ways_of, zero_shot
 
 
 def test_labels_in_a_file_are_compared(tmp_path: Path) -> None:
@@ -135,6 +27,8 @@ def test_the_way_is_what_the_model_can(tmp_path: Path) -> None:
     for auto, way in expected.items():
         assert ways_of(resolve(saved(tmp_path, auto, "bert"))) == [way]
     assert ways_of(resolve(saved(tmp_path, "AutoModelForCausalLM", "gpt2"))) == ["causal"]
+    assert ways_of(resolve(saved(tmp_path, "AutoModelForSeq2SeqLM", "bart"))) == ["text_to_text"]
+    assert ways_of(resolve(str(tiny.folder(tmp_path, "clip")))) == ["pictures"]
     both = tmp_path / "AutoModelForMaskedLM" / "modules.json"
     both.write_text(json.dumps([]), encoding="utf-8")
     assert ways_of(resolve(str(both.parent))) == ["embedding", "masked"]
@@ -147,6 +41,8 @@ def test_the_way_is_what_the_model_can(tmp_path: Path) -> None:
     [
         (Asked({"good": "good"}), "two labels at least"),
         (Asked(LABELS, way="entailment"), "no label that says entailment"),
+        (Asked(LABELS, way="pictures"), "does not bring pictures and texts together"),
+        (Asked(LABELS, way="text_to_text"), "has no encoder and decoder of texts"),
         (Asked(LABELS, prior="premise"), "--prior is not read where labels are found by embedding"),
         (Asked(LABELS, pattern="{text} is {label}"), r"--pattern .* must have \{label\}, once"),
         (Asked(LABELS, way="masked", pattern="it is {label}"), r"must have \{text\} and \{label\}"),

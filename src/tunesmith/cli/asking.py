@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tunesmith.tuned import Tuned
 
 Load = Callable[[str, str], "Tuned"]  # a model and the folder of runs, to what answers
-LABELS = "Label without training: good,bad, or with descriptions 'good: what praises; bad: what blames'. Any language model can."
+LABELS = "Label without training: good,bad, or with descriptions 'good: what praises; bad: what blames'. Any language model can, and a CLIP for pictures."
 WAY = "--labels: how a model finds them; auto: as it can."
 PATTERN = "--labels: where a label is written, as in 'Review: {text} It was {label}.'; for vectors and entailment without {text}."
 PRIOR = "--labels: what is taken off for the words themselves: what is said of nothing, or after the pattern alone; auto by the model."
@@ -25,7 +25,7 @@ def labels_options(command: Callable[..., None]) -> Callable[..., None]:
     """A command with the options, which it gets as ``loaded``, what loads the model as they say."""
 
     @click.option("--labels", metavar="LABELS", help=LABELS)
-    @click.option("--way", type=click.Choice(["auto", "embedding", "entailment", "masked", "causal"]), default="auto", help=WAY)
+    @click.option("--way", type=click.Choice(["auto", "embedding", "entailment", "masked", "causal", "text_to_text", "pictures"]), default="auto", help=WAY)
     @click.option("--pattern", default="", metavar="TEXT", help=PATTERN)
     @click.option("--prior", type=click.Choice(["auto", "none", "content_free", "premise"]), default="auto", help=PRIOR)
     @wraps(command)
@@ -46,7 +46,8 @@ def _by_labels(labels: str | None, way: str, pattern: str, prior: str) -> Load:
             from tunesmith.tuned import load
 
             return load(model, runs)
-        from tunesmith.zero_shot import Asked, labels_in, zero_shot
+        from tunesmith.labelling import Asked
+        from tunesmith.zero_shot import labels_in, zero_shot
 
         return zero_shot(model, Asked(labels_in(labels), way, pattern, prior), runs, show.say)
 
