@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 
 import pytest
+import torch
 from huggingface_hub.utils import are_progress_bars_disabled
 from transformers.utils import logging
 
+import tiny
 from tunesmith.model.quiet import quiet
 
 
@@ -18,6 +20,13 @@ def test_nothing_is_said_inside(capfd: pytest.CaptureFixture[str]) -> None:
         warnings.warn("and another", stacklevel=1)
         list(logging.tqdm(range(3)))
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_text_that_ends_as_it_is_padded_needs_no_mask(caplog: pytest.LogCaptureFixture) -> None:
+    model = tiny.base("gpt2", pad_token_id=tiny.SEP)
+    logging.get_logger("transformers.modeling_utils").warning("another wall")
+    model(input_ids=torch.tensor([[5, 6, tiny.SEP]]))
+    assert caplog.messages == ["another wall"]
 
 
 def test_everything_is_as_it_was_afterwards_even_after_an_error() -> None:

@@ -8,6 +8,8 @@ from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from logging import ERROR, getLogger
 
+# A mask is left out where a decoder does not look at the padding, which stands behind the text.
+getLogger("transformers.modeling_utils").addFilter(lambda said: "passing in an `attention_mask`" not in said.getMessage())
 getLogger("bitsandbytes").setLevel(ERROR)  # where it is installed peft imports it, and it misses kernels of the hub
 
 
