@@ -17,7 +17,6 @@ from tunesmith.data.messages import Message
 from tunesmith.engine.precision import choose, device
 from tunesmith.model.build import build
 from tunesmith.model.decoding import GREEDY, Decoding
-from tunesmith.model.ending import check_writes
 from tunesmith.model.sources import Say
 from tunesmith.model.stream import stream
 from tunesmith.tuned import finished_run, is_model, of_task, tasks_of
@@ -95,7 +94,6 @@ def converse(which: str | Path, runs: str | Path = "runs", decoding: Decoding = 
     if model.fresh:
         remedy = "Name a run of task chat, or a chat model: sample:smollm2 is a small one"
         raise InputError(Problem("the model has no head that writes", remedy, spec))
-    check_writes(model.module)
     where = device()
     forward = Forward(model.module.to(where).eval(), where, choose("auto", where))
     return Conversation(forward, model.tokenizer, Turns.of(model.tokenizer, [ASSISTANT]), model.tokenizer.model_max_length, decoding)

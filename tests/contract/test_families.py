@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,30 +54,50 @@ TASKS = {name: task.head().auto for name in names("tasks") if "text" in (task :=
 # The heads are what differs from family to family: the first task of each class of transformers is tried always, the others are slow.
 FIRST = {auto: name for name, auto in reversed(TASKS.items())}
 OTHERS = {"clip", "vit", "whisper"}  # their tasks have tests of their own
+CLM = "causal_language_modelling"
 # A class of transformers takes them, and the task does not: they read one text to write another, or write none at all.
 REFUSED = {("bart", "masked_language_modelling"), ("t5", "embedding")}
-REFUSED |= {(family, name) for family in ("bart", "marian") for name in ("causal_language_modelling", "embedding", "chat", "preference")}
-REFUSED |= {(family, name) for family in ("bert", "roberta", "electra") for name in ("chat", "preference")}
+REFUSED |= {(family, "embedding") for family in ("bart", "marian")}
+SEE_AHEAD = ("bert", "roberta", "electra", "xlnet")  # or have an encoder that does
+REFUSED |= {(family, name) for family in (*SEE_AHEAD, "bart", "marian") for name in TASKS if TASKS[name] == "AutoModelForCausalLM"}
+# What families were pre-trained with, as hubs hold them, where a class of transformers says so.
+PRETRAINED = ("AutoModelForPreTraining", "AutoModelForSeq2SeqLM", "AutoModelForCausalLM", "AutoModelForMaskedLM")
 
 
-def pairs() -> list[Any]:
+def found() -> list[tuple[str, str]]:
     """Families with the tasks whose class knows them."""
     known = {auto: getattr(transformers, auto)._model_mapping for auto in FIRST}
     families = {family: type(config()) for family, config in tiny.configs.items() if family not in OTHERS}
-    found = [(family, name) for family, config in families.items() for name, auto in TASKS.items() if config in known[auto]]
-    return [pytest.param(*pair, marks=[] if pair[1] in FIRST.values() else pytest.mark.slow) for pair in found]
+    return [(family, name) for family, config in families.items() for name, auto in TASKS.items() if config in known[auto]]
+
+
+def pairs() -> list[Any]:
+    """Those of ``found``, the slow ones marked."""
+    return [pytest.param(*pair, marks=[] if pair[1] in FIRST.values() else pytest.mark.slow) for pair in found()]
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The tiny model of each family, by family."""
+    """The tiny model of each family without a head, by family."""
     folder = tmp_path_factory.mktemp("families")
-    return {family: str(tiny.folder(folder, family)) for family in sorted({family for family, _ in (pair.values for pair in pairs())})}
+    return {family: str(tiny.folder(folder, family)) for family in sorted({family for family, _ in found()})}
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory, folders: dict[str, str]) -> dict[str, str]:
+    """The tiny model of each family with the head of its pre-training, by family."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    for family in folders:
+        shutil.copytree(folders[family], folder / family)
+        config = tiny.configs[family]()
+        auto = next(auto for name in PRETRAINED if type(config) in (auto := getattr(transformers, name))._model_mapping)
+        auto.from_config(config).save_pretrained(folder / family)
+    return {family: str(folder / family) for family in folders}
 
 
 def test_the_families_that_people_use_are_there() -> None:
-    assert LAYERS.keys() | SHARED.keys() <= {family for family, _ in (pair.values for pair in pairs())}
-    assert len({task for _, task in (pair.values for pair in pairs())}) >= 5
+    assert LAYERS.keys() | SHARED.keys() <= {family for family, _ in found()}
+    assert len({task for _, task in found()}) >= 5
 
 
 @pytest.mark.parametrize(("family", "name"), pairs())
@@ -101,6 +122,30 @@ def test_a_step_and_a_folder_that_loads_anywhere(folders: dict[str, str], family
     loaded, info = auto.from_pretrained(tmp_path, output_loading_info=True)
     assert not any(info[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     assert all(torch.equal(weight, after[key]) for key, weight in loaded.named_parameters())
+
+
+@pytest.mark.parametrize(("family", "name"), pairs())
+def test_a_head_of_pre_training_makes_room_for_another(pretrained: dict[str, str], family: str, name: str) -> None:
+    task, _ = learned(name)
+    if (family, name) in REFUSED:
+        with pytest.raises(InputError, match=r"read texts|encoder|decoder"):
+            build_for(task, pretrained[family])
+        return
+    model = build_for(task, pretrained[family])
+    params = describe(model.module)
+    assert all(params[key].depth > params[key].layers for key in model.fresh)
+
+
+@pytest.mark.parametrize("family", [family for family, name in found() if name == CLM and (family, name) not in REFUSED])
+def test_nothing_that_learns_to_write_sees_the_future(pretrained: dict[str, str], family: str) -> None:
+    task, _ = learned(CLM)
+    module = build_for(task, pretrained[family]).module
+    ids = torch.arange(5, 15)[None].repeat(2, 1)
+    ids[1, -1] = 20
+    with torch.no_grad():
+        one, other = module(input_ids=ids).logits
+    torch.testing.assert_close(one[:-1], other[:-1])
+    assert not torch.allclose(one[-1], other[-1])
 
 
 @pytest.mark.parametrize("family", LAYERS)

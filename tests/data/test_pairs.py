@@ -85,11 +85,6 @@ def test_source_and_target_share_the_positions_of_a_decoder() -> None:
     assert (form.max_source, form.max_target) == (40, 40)
 
 
-def test_models_that_do_not_write_are_refused() -> None:
-    with pytest.raises(InputError, match=r"bert models read texts and do not write any. Name a decoder .* model: \{encoder: ..., decoder"):
-        form_of("bert", tiny.tokenizer())
-
-
 def test_a_chat_that_has_no_template_is_refused() -> None:
     with pytest.raises(InputError, match="the tokenizer has no chat template"):
         form_of("llama", tiny.tokenizer(), chat=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 import tiny
-from tunesmith.core.errors import InputError
-from tunesmith.model.ending import check_writes, end_with, ends, is_joined
+from tunesmith.model.ending import end_with, ends, is_joined, sees_ahead
 from tunesmith.model.quiet import quiet
 
 
@@ -29,11 +29,22 @@ def test_a_token_ends_what_is_written_here_and_later() -> None:
     assert ends(model, tokenizer) == [tiny.SEP, tiny.MASK, tiny.CLS]
 
 
-def test_what_reads_does_not_write() -> None:
-    check_writes(decoder())
-    for family in ("bert", "bart"):
-        with pytest.raises(InputError, match=f"{family} models read texts and do not write any"):
-            check_writes(tiny.base(family))
+@pytest.mark.parametrize(
+    ("family", "config", "ahead"),
+    [
+        ("llama", {}, False),
+        ("gpt2", {}, False),
+        ("bart", {}, False),
+        ("bert", {"is_decoder": True}, False),
+        ("bert", {}, True),
+        ("xlnet", {}, True),
+    ],
+)
+def test_a_model_that_sees_ahead_is_known_by_trying(family: str, config: dict[str, bool], ahead: bool) -> None:
+    with quiet():
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(tiny.configs[family](**config)).eval()
+    assert sees_ahead(model) is ahead
 
 
 def test_a_model_that_was_taught_joined_turns() -> None:

@@ -38,15 +38,10 @@ class Form:
 
     @classmethod
     def of(cls, module: Any, tokenizer: Any, chat: bool | None, max_source: int, max_target: int) -> Form:
-        """The form of a model; ``chat`` None takes a chat template where there is one. Raises ``InputError`` for what cannot write."""
-        from transformers import AutoModelForMaskedLM
-
+        """The form of a model; ``chat`` None takes a chat template where there is one. Raises ``InputError`` for what cannot be done."""
         whole = getattr(module, "get_base_model", lambda: module)()
         config, said = whole.config, whole.generation_config
         problems = []
-        if not config.is_encoder_decoder and type(config) in AutoModelForMaskedLM._model_mapping:
-            remedy = "Name a decoder or an encoder-decoder, or make one of two encoders: model: {encoder: ..., decoder: ...}"
-            problems.append(Problem(f"{config.model_type} models read texts and do not write any", remedy))
         has_template = bool(getattr(tokenizer, "chat_template", None)) and not config.is_encoder_decoder
         if chat and not has_template:
             problems.append(Problem("task.chat is on, and the tokenizer has no chat template", "Leave it out, or name a chat model"))

@@ -24,7 +24,7 @@ def shares_rows(
     apart = not 0 < window(module) < size and keeps_apart(module, row, texts, ends)
     if asked and not apart:
         problem = f"{module.config.model_type} models do not keep texts apart that share a row"
-        raise InputError(Problem(problem, "Leave task.pack out, or set it to false", column="task.pack"))
+        raise InputError(Problem(problem, "Leave task.pack out, or set it to false", key="task.pack"))
     return apart and asked is not False
 
 
@@ -44,8 +44,12 @@ def keeps_apart(module: nn.Module, row: Mapping[str, Tensor], texts: Sequence[Se
         return False
     finally:
         module.train(was)
-    allowed = max(TOLERANCE, 4 * torch.finfo(next(module.parameters()).dtype).eps)
-    return bool((together - alone).abs().max() <= allowed * alone.abs().max())
+    return bool((together - alone).abs().max() <= allowed(module) * alone.abs().max())
+
+
+def allowed(module: nn.Module) -> float:
+    """How far logits that should be the same may differ, as a part of the largest: what the number format rounds to."""
+    return max(TOLERANCE, 4 * torch.finfo(next(module.parameters()).dtype).eps)
 
 
 def window(module: Any) -> int:

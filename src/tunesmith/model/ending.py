@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tunesmith.core.errors import InputError, Problem
+import torch
+
+from tunesmith.model.apart import allowed
 
 
 def ends(module: Any, tokenizer: Any) -> list[int]:
@@ -22,13 +24,15 @@ def end_with(module: Any, tokenizer: Any, token: int) -> None:
         whole.generation_config.eos_token_id = [*known, token]
 
 
-def check_writes(module: Any) -> None:
-    """Raise ``InputError`` for a model whose positions see those that come later: it can read and not write."""
-    from transformers import AutoModelForMaskedLM
+@torch.no_grad()
+def sees_ahead(module: Any) -> bool:
+    """Whether the first position of a language model sees those that come later: such a model reads, and does not write.
 
-    config = getattr(module, "get_base_model", lambda: module)().config
-    if type(config) in AutoModelForMaskedLM._model_mapping:
-        raise InputError(Problem(f"{config.model_type} models read texts and do not write any", "Name a decoder: a chat model is best"))
+    It is tried, since families do not say: with two texts that differ behind their first token.
+    """
+    ids = torch.tensor([[1] + 7 * [2], [1] + 7 * [3]], device=next(module.parameters()).device)
+    one, other = module(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits[:, 0].float()
+    return bool((one - other).abs().max() > allowed(module) * one.abs().max())
 
 
 def is_joined(module: Any) -> bool:

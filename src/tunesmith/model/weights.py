@@ -15,8 +15,10 @@ from tunesmith.core.errors import InputError, Problem, ResourceError
 from tunesmith.core.task import Head
 from tunesmith.model import bottleneck
 from tunesmith.model.backbone import describe
+from tunesmith.model.ending import sees_ahead
 from tunesmith.model.files import CONFIG, read_json
 from tunesmith.model.gguf import trainable
+from tunesmith.model.heads import WRITES, class_of, keep_names, named, renamed
 from tunesmith.model.labels import follow
 from tunesmith.model.soft_prompts import read_after
 from tunesmith.model.sources import ModelSource
@@ -40,17 +42,12 @@ class Loaded:
 
 def load(source: ModelSource, head: Head, tokenizer: Any, dtype: torch.dtype) -> Loaded:
     """The model in ``source`` with a task's head, its adapter included. Raises ``InputError`` for what does not fit together."""
-    import transformers
-
     folder, inside = (source.path.parent, {"gguf_file": source.path.name}) if source.gguf else (source.path, {})
     described = {} if source.gguf else _usable(folder / CONFIG)
     head = head.of(described.get("model_type", ""))
     config = _configuration(folder, head, inside)
-    autos = [getattr(transformers, name) for name in (head.auto, *head.otherwise)]
-    auto = next((known for known in autos if type(config) in known._model_mapping), None)
-    if auto is None:
-        families = ", ".join(sorted({known.model_type for auto in autos for known in auto._model_mapping}))
-        raise InputError(Problem(f"{config.model_type} models have no {head.auto}", f"Name a model of one of these families: {families}"))
+    auto = class_of(config, head)
+    names = renamed(config, auto)
     if tokenizer is not None:
         pad_alike(config, tokenizer)
     with _reading(source.path):
@@ -61,9 +58,11 @@ def load(source: ModelSource, head: Head, tokenizer: Any, dtype: torch.dtype) ->
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # a head for other labels starts anew; any other misfit is refused below
             use_safetensors=True,
+            key_mapping=names,
             **_OFFLINE,
             **inside,
         )
+    keep_names(module, names)
     if source.gguf:
         module = trainable(module)
     module.name_or_path = source.spec if source.kind == "hub" else str(source.path.resolve())  # what an adapter will call its base
@@ -72,6 +71,10 @@ def load(source: ModelSource, head: Head, tokenizer: Any, dtype: torch.dtype) ->
         lost.update(follow(module, described["id2label"], head.config["id2label"]))
     loaded = Loaded(module, tuple(name for name, _ in module.named_parameters() if name in lost), frozenset(info["unexpected_keys"]))
     _check_backbone(loaded, source.path, head)
+    with _reading(source.path):
+        reads = auto.__name__ == WRITES and sees_ahead(module)
+    if reads:
+        raise InputError(Problem(f"{config.model_type} models read texts and do not write any", named(head)))
     bottleneck.read(module, folder)
     return _adapted(loaded, source.adapter) if source.adapter else loaded
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.model.heads import EXAMPLE, EXAMPLES
 from tunesmith.recipes import yaml
 from tunesmith.recipes.find import about, find, name_of, names
 from tunesmith.recipes.validate import as_plain
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
     from tunesmith.data.settings import DataSettings
 
 OFFERED = ("augment", "class_balanced", "early_stop", "ema", "freeze", "layer_rates", "lora", "r_drop", "unfreeze")  # the usual ones
-# By the class that holds the model: small, quick on a laptop, and where there is one, there without a hub.
-MODELS = {
-    "AutoModelForCausalLM": "sample:smollm2",
-    "AutoModelForSeq2SeqLM": "sample:smollm2",
-    "AutoModelForImageClassification": "facebook/dinov2-small",
-    "AutoModelForZeroShotImageClassification": "openai/clip-vit-base-patch32",
-    "AutoModelForSpeechSeq2Seq": "openai/whisper-tiny",
-    "AutoModelForAudioClassification": "openai/whisper-tiny",
-}
-MODEL = "sample:minilm"  # where the table names none
 USUAL = ("text_classification", "speech_recognition")  # what columns are for that fit other tasks as well
 PROVENANCE = ("source", "origin", "dataset", "subset", "corpus", "domain", "website", "publisher")  # columns beside long texts
 LONG = 1000  # characters from which texts, on average, are documents: what says where they come from is no label of theirs
@@ -82,8 +73,8 @@ def suggest(spec: str, model: str | None = None, base: Path | None = None) -> st
         *heading(found),
         "# Then: tunesmith check FILE (the data, time and memory), tunesmith explain FILE (what happens when), tunesmith train FILE.",
         "",
-        f"model: {word(model or MODELS.get(task.head().auto, MODEL))}",
-        *([] if model or task.head().auto in MODELS else _other_models(data)),
+        f"model: {word(model or EXAMPLES.get(task.head().auto, EXAMPLE)[0])}",
+        *([] if model or task.head().auto in EXAMPLES else _other_models(data)),
         f"task: {name_of(task)}",
         "",
         *data_lines(found),

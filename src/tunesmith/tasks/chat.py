@@ -21,7 +21,7 @@ from tunesmith.data.packing import by_text, probe
 from tunesmith.metrics.likelihood import likelihood
 from tunesmith.model.apart import ALONE, shares_rows
 from tunesmith.model.decoding import Decoding
-from tunesmith.model.ending import check_writes, end_with, ends, is_joined
+from tunesmith.model.ending import end_with, ends, is_joined
 from tunesmith.model.generate import generate, texts
 from tunesmith.model.labelled import labelled_logits
 from tunesmith.model.token_loss import token_losses
@@ -85,7 +85,6 @@ class Chat(Task):
         return row | {"messages": without_answer(row["messages"]), "asked": True}
 
     def meet(self, module: Any, tokenizer: Any) -> list[str]:
-        check_writes(module)
         give_template(tokenizer, self.template, is_joined(module), ends(module, tokenizer))
         turns, room = Turns.of(tokenizer, self.roles, self.turns == "last"), tokenizer.model_max_length
         end_with(module, tokenizer, tokenizer.convert_tokens_to_ids(turns.end()))

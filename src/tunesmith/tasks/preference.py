@@ -24,7 +24,7 @@ from tunesmith.data.preferences import ANSWERS, COLUMNS, content, encode_prefere
 from tunesmith.metrics.preference import gap, preferences, won
 from tunesmith.model.apart import shares_rows
 from tunesmith.model.decoding import Decoding
-from tunesmith.model.ending import check_writes, end_with, ends, is_joined
+from tunesmith.model.ending import end_with, ends, is_joined
 from tunesmith.model.generate import replies
 from tunesmith.model.preference_losses import BESIDE_BASE, BETAS, PREFERENCE_LOSSES, SUMMED, answer_scores, gaps_now, preference_losses
 
@@ -85,7 +85,6 @@ class Preference(Task):
         return {role: value for role, value in row.items() if role not in ANSWERS}
 
     def meet(self, module: Any, tokenizer: Any) -> None:
-        check_writes(module)
         give_template(tokenizer, self.template, is_joined(module), ends(module, tokenizer))
         turns, room = Turns.of(tokenizer, ["assistant"], last=True), tokenizer.model_max_length
         end_with(module, tokenizer, tokenizer.convert_tokens_to_ids(turns.end()))
