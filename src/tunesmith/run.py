@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from tunesmith.core.errors import InputError, InterruptedRunError, Problem, TunesmithError
+from tunesmith.core.naming import naming
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import seed_of
 from tunesmith.data.encode import Encoded, encode
@@ -71,7 +72,7 @@ def train(
 
 def begun(recipe: Recipe, place: tuple[Path, str], watch: Sequence[Observer], carry: Carry) -> Report:
     """Make the folder of a new run, and carry the recipe out in it. ``place`` is the folder of runs, and its name or nothing."""
-    with distributed.group():
+    with distributed.group(), naming(place[0]):
         folder = reserved(place[0], place[1] or recipe.name)
         with leaving(folder, new=True):
             describe(recipe, folder)
@@ -100,7 +101,7 @@ def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapp
 
 def resumed(recipe: Recipe, folder: Path, watch: Sequence[Observer], carry: Carry) -> Report:
     """Carry the recipe out in the folder of a run that has begun."""
-    with distributed.group(), leaving(unfinished(folder), new=False):
+    with distributed.group(), naming(folder.resolve().parent), leaving(unfinished(folder), new=False):
         return carry(recipe, folder, watch)
 
 

@@ -37,6 +37,14 @@ def test_rows_of_a_file_and_of_python_are_encoded_by_the_task(task, table: Path)
     assert list(extra(ROWS, task, None)) == list(items)
 
 
+def test_a_run_may_be_told_by_its_name(task, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task.labels = ["a", "b"]
+    (tmp_path / "runs").mkdir()
+    run = finished(tmp_path / "runs" / "first", {"train": str(table), "validation": None, "test": None})
+    monkeypatch.chdir(tmp_path)
+    assert extra_rows("first", task) == extra_rows(run, task)
+
+
 def test_without_labels_the_truth_is_not_looked_at(task, table: Path) -> None:
     task.labels = ["x"]
     assert list(extra_rows(table, task, labelled=False)) == [{"text": row["review"]} for row in ROWS]

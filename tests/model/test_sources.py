@@ -39,6 +39,15 @@ def test_a_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve("bert").kind == "folder"
 
 
+def test_a_run_by_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    place = folder.parent / "runs" / "mine"
+    shutil.copytree(folder, place / "model")
+    (place / "recipe.resolved.yaml").touch()
+    source = resolve("mine")
+    assert (source.kind, source.path, source.name) == ("run", Path("runs/mine/model"), "mine")
+
+
 def test_a_folder_at_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder.parent))
     assert resolve("~/bert").path == folder

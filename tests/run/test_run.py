@@ -207,6 +207,12 @@ def test_a_run_is_never_overwritten(train: Train) -> None:
     assert report.folder.exists()
 
 
+def test_strategies_find_a_run_by_its_name(train: Train) -> None:
+    train("first")
+    report = train("second", strategies=[{"distil": {"teacher": "first"}}, {"replay": {"past": "first"}}])
+    assert (report.folder / "scores.json").exists()
+
+
 def test_what_is_wrong_is_found_before_any_work_and_leaves_no_run(train: Train, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'confidence' is not a column"):
         train("wrong", data={"columns": {"confidence": "stars"}})

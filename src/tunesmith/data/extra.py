@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.naming import RESOLVED, run_named
 from tunesmith.core.task import Row, Task
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.examples import checked, in_order, inputs, read_examples, read_roles
 from tunesmith.data.load import load
 from tunesmith.data.settings import DataSettings
-
-RESOLVED = "recipe.resolved.yaml"  # in the folder of a finished run
 
 
 def extra(spec: Any, task: Task, tokenizer: Any, base: Path | None = None, labelled: bool = True) -> Encoded:
@@ -25,12 +24,12 @@ def extra(spec: Any, task: Task, tokenizer: Any, base: Path | None = None, label
 def extra_rows(spec: Any, task: Task, base: Path | None = None, labelled: bool = True) -> Sequence[Row]:
     """The rows that ``spec`` names, as ``task.read`` returns them; the task has learned what it must know, label names above all.
 
-    ``spec`` is the folder of a run, which means its training rows, or whatever ``data.train`` of a recipe can be; paths start from
+    ``spec`` is a run, by its folder or its name, which means its training rows, or whatever ``data.train`` of a recipe can be; paths start from
     ``base``. Columns of files are found by their names. Without ``labelled`` the truth is not looked at, and is in no row.
     Raises ``InputError`` with every row that the task cannot use: one with a label that it does not know, for example.
     """
-    if isinstance(spec, str | Path) and (found := (base or Path()) / Path(spec).expanduser() / RESOLVED).is_file():
-        rows = _of_run(found, task)
+    if isinstance(spec, str | Path) and (run := run_named(str((base or Path()) / spec)) or run_named(str(spec))):
+        rows = _of_run(run / RESOLVED, task)
         return rows if labelled else [{role: row[role] for role in row if role in unanswered(task)} for row in rows]
     if labelled:
         return read_examples(spec, task, base=base)[0]

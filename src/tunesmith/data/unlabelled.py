@@ -10,12 +10,13 @@ import torch
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.naming import run_named
 from tunesmith.core.run import Run
 from tunesmith.core.task import Row
 from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded
 from tunesmith.data.examples import read_roles, truths
-from tunesmith.data.extra import RESOLVED, extra
+from tunesmith.data.extra import extra
 from tunesmith.data.labels import names_of
 
 POSITIONS = 8192  # in one forward pass, padding included
@@ -40,7 +41,7 @@ def unlabelled(spec: Any, run: Run, strategy: str, key: str) -> Encoded:
 def unknown_labels(spec: Any, run: Run) -> list[str]:
     """The labels in a file that are none of the run's, in order; none for rows without labels, and tasks without names of labels."""
     known = set(getattr(run.task, "labels", ()))
-    if len(known) < 2 or (isinstance(spec, str | Path) and (Path(spec) / RESOLVED).is_file()):
+    if len(known) < 2 or (isinstance(spec, str | Path) and run_named(str(spec))):
         return []
     rows, _, _ = read_roles(spec, run.task, None, truth=False)
     return sorted({name for role in truths(rows, run.task) for value in rows.column(role) for name in names_of(value) if name} - known)

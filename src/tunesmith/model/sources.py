@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tunesmith.core.errors import InputError, Problem, ResourceError
+from tunesmith.core.naming import RESOLVED, run_named
 from tunesmith.model.files import ADAPTER_CONFIG, CONFIG, base_of, card, tensorflow_index, weights_in
 from tunesmith.model.hub import snapshot
 from tunesmith.model.parts import parts_of
@@ -53,7 +54,7 @@ def compares_sentences(source: ModelSource) -> bool:
 
 
 def resolve(spec: str, say: Say | None = None) -> ModelSource:
-    """Find the model that ``spec`` names: a folder, a run, ``file.gguf``, ``package:module/path``, ``sample:name`` or a hub id.
+    """Find the model that ``spec`` names: a folder, a run by its folder or its name, ``file.gguf``, ``package:module/path``, ``sample:name`` or a hub id.
 
     A hub id may have a revision: ``org/name@main``. Two of these make a pair: ``encoder=SPEC,decoder=SPEC``. Raises ``InputError`` for
     what cannot be a model or cannot be used as it is, ``ResourceError`` where the hub or the package registry cannot be reached.
@@ -68,6 +69,8 @@ def resolve(spec: str, say: Say | None = None) -> ModelSource:
         source = _SCHEMES[scheme](spec, rest, say)
     elif path.exists():
         source = _local(spec, path)
+    elif run := run_named(spec):
+        source = _local(spec, run)
     elif _HUB_ID.fullmatch(spec) and path.suffix != ".gguf":
         name = spec.partition("@")[0]
         source = ModelSource(spec, "hub", snapshot(spec, say, _instead(name)), name.rpartition("/")[2], base_model=name)
@@ -126,7 +129,7 @@ def _on_its_base(source: ModelSource, say: Say | None) -> ModelSource:
 def _local(spec: str, path: Path) -> ModelSource:
     """A file, a folder, or a run, whose model is in ``model/``."""
     place = path.resolve()
-    run = (path / "recipe.resolved.yaml").exists() and not (path / CONFIG).exists()
+    run = (path / RESOLVED).exists() and not (path / CONFIG).exists()
     if run and not (path / "model").is_dir():
         raise InputError(Problem(f"The run {place.name} has no model yet", f"Finish it with `tunesmith resume {spec}`", str(path)))
     return ModelSource(spec, "run" if run else "folder", path / "model" if run else path, place.stem if path.is_file() else place.name)
