@@ -14,7 +14,8 @@ from tunesmith.core.errors import InputError, IntegrityError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import PROBLEM
 from tunesmith.core.task import Prediction, Row, Task
-from tunesmith.data.columns import GROUP
+from tunesmith.data.asking import as_rows
+from tunesmith.data.columns import GROUP, ID
 from tunesmith.data.encode import encode
 from tunesmith.data.examples import Examples, read_examples
 from tunesmith.engine.precision import choose, device
@@ -57,8 +58,8 @@ class Tuned:
     def predict(self, rows: Any) -> list[Prediction]:
         """A prediction for each row, in their order.
 
-        ``rows`` is a list of texts, a list of dictionaries, a data file, or whatever ``data.train`` of a recipe can be. Raises
-        ``InputError`` with every row that cannot be used.
+        ``rows`` is a list of texts, a list of dictionaries, a data file, a picture or a recording, or whatever ``data.train`` of a recipe
+        can be. Rows with an ``id`` have it in their predictions. Raises ``InputError`` with every row that cannot be used.
         """
         return list(self.stream(rows))
 
@@ -72,7 +73,10 @@ class Tuned:
             names = " and ".join(f"'{header}'" for header in unread)
             say(f"column {names} is not read: it holds what the model does not know, and predictions need no truth")
         for start in range(0, len(examples), CHUNK):
-            yield from self.predictions([self.task.asked(row) for row in examples[start : start + CHUNK]], forward)
+            part = examples[start : start + CHUNK]
+            found = self.predictions([self.task.asked(row) for row in part], forward)
+            ids = part.rows.column(ID) if ID in part.rows.columns else None
+            yield from found if ids is None else ({ID: name, **one} for name, one in zip(ids, found, strict=True))
 
     def evaluate(self, rows: Any) -> dict[str, Any]:
         """The task's metrics on rows with the truth."""
@@ -83,13 +87,14 @@ class Tuned:
         return self.task.metrics(self.predictions(examples, self.forward()), list(examples))
 
     def examples(self, rows: Any, truth: bool) -> Examples:
-        """Rows as ``Task.read`` returns them, with their truth where that must be there."""
+        """Rows as ``Task.read`` returns them, with their truth where that must be there; else with what the rows are called."""
+        rows, named = (rows, {}) if truth else (as_rows(rows, self.task), {ID: ID})
         try:
-            return read_examples(rows, self.task, self.columns, self.labels, truth)[0]
+            return read_examples(rows, self.task, {**self.columns, **named}, self.labels, truth)[0]
         except InputError as error:
             try:
                 group = {role: header for role, header in self.columns.items() if role == GROUP}
-                return read_examples(rows, self.task, group, self.labels, truth)[0]
+                return read_examples(rows, self.task, {**group, **named}, self.labels, truth)[0]
             except InputError as by_name:  # of the two errors, the one that got further
                 found_columns = any(problem.line for problem in by_name.problems)
                 raise (by_name if found_columns else error) from None

@@ -52,6 +52,14 @@ def test_what_can_be_predicted(done: Path) -> None:
         model.predict(["a good film", ""])
 
 
+def test_predictions_have_the_ids_of_their_rows(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuned, "CHUNK", 2)
+    model, texts = load("done"), ["a good film", "a bad film", "poor"]
+    for header in ("review", "text"):
+        found = model.predict([{"id": number, header: text} for number, text in enumerate(texts)])
+        assert found == [{"id": number, **one} for number, one in enumerate(model.predict(texts))]
+
+
 def test_chunks_change_nothing_but_rounding(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = [p["probabilities"]["good"] for p in load("done").predict("reviews.csv")]
     monkeypatch.setattr(tuned, "CHUNK", 7)

@@ -12,6 +12,7 @@ import pytest
 import tunesmith as package
 from cli.conftest import Command
 from tunesmith import tuned
+from tunesmith.cli import using
 from tunesmith.recipes.recipe import read_recipe
 
 TEXTS = ["a good film", "a bad film and a long one", "poor"]
@@ -80,7 +81,12 @@ def test_predict_standard_input(chunk: int, tunesmith: Command, done: Path, monk
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"a good film\n\nbad\n", "-:2: the line is empty."), (b"good\nf\xfcr\n", "-:2 2: byte 0xfc is not UTF-8.")],
+    [
+        (b"good\nf\xfcr\n", "-:2 2: byte 0xfc is not UTF-8."),
+        (b'{"review": "good"}\ngood\n', "-:2: this is no JSON object, and the first line is one."),
+        (b'\n{"review": "good"}\n\n{"review": ""}\n', "-:4 review: the cell is empty."),
+        (b'{"other": "good"}\n', "-: there is no column 'review'."),
+    ],
 )
 def test_bad_standard_input(content: bytes, said: str, tunesmith: Command, here: Path, done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read_from(monkeypatch, content)
@@ -88,6 +94,38 @@ def test_bad_standard_input(content: bytes, said: str, tunesmith: Command, here:
     assert (refused.code, refused.out, len(refused.err.splitlines())) == (2, "", 1)
     assert said in refused.err
     assert not list(here.glob("*out.jsonl*"))
+
+
+def test_empty_lines_are_passed_over_and_counted(tunesmith: Command, done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_from(monkeypatch, b"a good film\n\npoor\n \n")
+    predicted = tunesmith("predict", "done", "-")
+    assert [json.loads(line) for line in predicted.out.splitlines()] == package.load("done").predict(["a good film", "poor"])
+    assert predicted.err == "2 empty lines passed over, the first is line 2\n"
+
+
+def test_lines_may_be_rows(tunesmith: Command, done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"id": number, "review": text} for number, text in enumerate(TEXTS)]
+    read_from(monkeypatch, "".join(f"{json.dumps(row)}\n" for row in rows).encode())
+    assert [json.loads(line) for line in tunesmith("predict", "done", "-").out.splitlines()] == package.load("done").predict(rows)
+
+
+def test_a_text_is_never_the_name_of_a_file(tunesmith: Command, done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(tunesmith("predict", "done", "--text", "reviews.csv", "--json").json) == 1
+    read_from(monkeypatch, b"reviews.csv\n")
+    assert len(tunesmith("predict", "done", "-").out.splitlines()) == 1
+    assert "--text:2 text: the cell is empty." in tunesmith("predict", "done", "--text", "good", "--text", "").err
+
+
+def test_answers_as_people_read_them(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    vector = [number / 8 for number in range(8)]
+    assert [using._written(answer) for answer in (0.51234, ["a", "b"], [], "yes")] == ["0.5123", "a, b", "none", "yes"]
+    assert using._written(vector).endswith(", 0.75, 0.875")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert using._written(vector) == "0, 0.125, 0.25, 0.375, 0.5, 0.625, ... (8 numbers)"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
+    using._show([("yes", "51.2%"), ("no", "")], ["one", "two"])
+    using._show([("yes,\nit is", "51.2%")], ["one"])
+    assert capsys.readouterr().out == "yes  51.2%  one\nno          two\none\n  yes,\n  it is\n  51.2%\n"
 
 
 def test_a_full_disk_leaves_no_half_of_a_file(tunesmith: Command, here: Path, done: Path, monkeypatch: pytest.MonkeyPatch) -> None:

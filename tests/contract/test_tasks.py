@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +19,7 @@ import transformers
 
 import tiny
 from training import TRAINING, same, weights
+from tunesmith.cli.app import run
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.task import Prediction, Row, Task
@@ -34,8 +37,10 @@ from tunesmith.recipes.document import Document
 from tunesmith.recipes.find import about, find, names
 from tunesmith.recipes.validate import as_plain
 from tunesmith.recipes.validate import build as from_settings
+from tunesmith.tuned import Tuned
 
 NAMES = names("tasks")
+Predicted = Callable[..., tuple[int, str, str]]  # exit code, standard output and error of a command
 # The tiny model of a task, by the class that holds it, where it is no BERT; a task whose model needs more than a family says so here.
 FAMILY = {
     "AutoModelForCausalLM": "llama",
@@ -180,6 +185,52 @@ def test_rows_without_the_truth_can_be_answered(bench: Bench) -> None:
     model = bench.model()
     assert bench.answers(model, asked) == bench.answers(model, [bench.task.asked(row) for row in bench.rows])
     assert "truth" not in bench.task.shown(asked[0], bench.answers(model, asked)[0])
+
+
+@pytest.fixture
+def predicted(bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Predicted:
+    """Carry out ``tunesmith predict`` with a model of the task."""
+    tuned = Tuned(bench.model(), bench.task, {}, {}, "float32")
+    monkeypatch.setattr("tunesmith.tuned.load", lambda *_: tuned)
+
+    def command(*arguments: str, given: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
+        capfd.readouterr()
+        return run(["predict", "it", *arguments]), *capfd.readouterr()
+
+    return command
+
+
+def test_a_text_is_answered_or_refused_in_a_line(bench: Bench, predicted: Predicted) -> None:
+    first, *more = bench.task.asked_by()
+    code, out, err = predicted("--text", "a good film")
+    if more or first.file:
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert first.role in err
+    else:
+        assert code == 0
+        assert "a good film" in out
+        assert out.replace("a good film", "", 1).strip()
+        assert len(predicted("-", given="a good film\n\na bad film\n")[1].splitlines()) == 2
+
+
+def test_rows_in_json_lines_are_answered_under_their_ids(bench: Bench, predicted: Predicted, tmp_path: Path) -> None:
+    columns = bench.task.asked_by()
+    rows: list[Row] = []
+    for number, (raw, known) in enumerate(zip(bench.raw, bench.rows, strict=True)):
+        row = {column.role: raw[column.role] for column in columns if column.role in raw}
+        for column in columns:
+            if column.file:
+                row[column.role] = str(tmp_path / f"{number}.medium")
+                Path(row[column.role]).write_bytes(known[column.role])
+        rows.append({"id": f"row-{number}", **row})
+    code, out, err = predicted("-", given="".join(json.dumps(row) + "\n" for row in rows))
+    assert (code, err) == (0, "")
+    assert [json.loads(line)["id"] for line in out.splitlines()] == [row["id"] for row in rows]
+    if columns[0].file:
+        code, one, err = predicted(rows[0][columns[0].role])
+        assert (code, err) == (0, "")
+        assert {"id": "row-0", **json.loads(one)} == about_the_same(json.loads(out.splitlines()[0]))
 
 
 def test_the_example_has_what_the_columns_say(bench: Bench) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tunesmith.core.errors import InputError
 from tunesmith.core.task import RowError
 from tunesmith.data.examples import read_examples
+from tunesmith.tasks.chat import Chat
 
 ROWS = [{"review": "fine", "stars": 5}, {"review": "dull", "stars": 1}]
 
@@ -44,6 +45,21 @@ def test_names_of_labels_reach_into_lists(task) -> None:
     task.labels = ["low", "['low', 'high']"]
     examples, _ = read_examples([{"text": "a", "label": 1.0}, {"text": "b", "label": [1, 5]}], task, labels={1: "low", 5: "high"})
     assert examples.rows.column("label") == ["low", ["low", "high"]]
+
+
+def test_what_rows_are_called_is_kept_when_predicting(task) -> None:
+    rows = [{"id": "a", "text": "fine"}, {"id": "b", "text": "dull"}]
+    found, _ = read_examples(rows, task, {"id": "id"}, truth=False)
+    assert (found.rows.column("id"), list(found)) == (["a", "b"], [{"text": "fine"}, {"text": "dull"}])
+    assert read_examples(["fine"], task, {"id": "id"}, truth=False)[0].rows.columns == ["text"]
+    task.labels = ["1", "5"]
+    with pytest.raises(InputError, match="'id' is not a column of this task"):
+        read_examples(ROWS, task, {"id": "review"})
+
+
+def test_rows_without_any_known_column_are_refused() -> None:
+    with pytest.raises(InputError, match=r"known to the task\. The columns are id, said\. Name one .* does: messages, "):
+        read_examples([{"id": 1, "said": "hello"}], Chat(), {"id": "id"}, truth=False)
 
 
 def test_bad_rows_stop_or_are_returned(task) -> None:

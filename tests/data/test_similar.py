@@ -193,9 +193,9 @@ def test_a_prediction_has_the_vector_and_what_it_is_compared_with() -> None:
 
 
 def test_rows_as_people_see_them() -> None:
-    assert shown(["q", "p"], [0.81234], None, "pairs") == {"text": "q", "predicted": "cosine 0.812", "truth": "p"}
-    assert shown(["q", "p", "n"], [0.2, 0.3], None, "triplets") == {"text": "q", "predicted": "n", "truth": "p"}
-    assert shown(["a", "b"], [0.5], 4.0, "scored") == {"text": "a | b", "predicted": 0.5, "truth": 4.0}
-    assert shown(["a", "b"], [0.5], None, "scored") == {"text": "a | b", "predicted": 0.5}
-    assert shown(["q"], [], None, "pairs") == {"text": "q", "predicted": "a vector"}
-    assert shown(["a b", "a", "b"], [0.5, 0.25], None, "unsupervised")["text"] == "a b"
+    assert shown(["q", "p"], {"similarities": [0.81234]}, None, "pairs") == {"text": "q", "predicted": "cosine 0.812", "truth": "p"}
+    assert shown(["q", "p", "n"], {"similarities": [0.2, 0.3]}, None, "triplets") == {"text": "q", "predicted": "n", "truth": "p"}
+    assert shown(["a", "b"], {"similarities": [0.5]}, 4.0, "scored") == {"text": "a | b", "predicted": 0.5, "truth": 4.0}
+    assert shown(["a", "b"], {"similarities": [0.5]}, None, "scored") == {"text": "a | b", "predicted": 0.5}
+    assert shown(["q"], {"vector": [0.6, 0.8]}, None, "pairs") == {"text": "q", "predicted": [0.6, 0.8]}
+    assert shown(["a b", "a", "b"], {"similarities": [0.5, 0.25]}, None, "unsupervised")["text"] == "a b"

@@ -131,7 +131,7 @@ class Task(ABC):
     def teaches(self, row: Row) -> None:
         """Raise ``RowError`` for a row that ``read`` returned without the truth in it, where no column says so: a chat without answer."""
 
-    def asks(self) -> list[Column]:
+    def asked_by(self) -> list[Column]:
         """The columns that a row to predict has as a rule: where there is one, a text or a file alone is a row."""
         return [column for column in self.columns() if not column.truth and (column.required or column.usual)]
 

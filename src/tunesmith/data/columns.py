@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tunesmith.core.task import Column
 
 GROUP = "group"  # the role of a column that any rows may have where it is named: a source, a speaker, a part of the population
+ID = "id"  # the role of a column that says which row it is, where rows to predict have it: predictions get it too
 
 
 def find(
@@ -45,7 +46,8 @@ def find(
             found[column.role] = known
             free.remove(known)
         elif column.required and (truth or not column.truth):
-            remedy = f"Say which it is, for example columns: {{{column.role}: {next(iter(free or headers), '...')}}}"
+            mapped = f"Say which it is, for example columns: {{{column.role}: {next(iter(free or headers), '...')}}}"
+            remedy = mapped if truth else f"Rename one to {column.role}"
             problems.append(Problem(f"no column is known as the {column.role}. {listed(headers)}", remedy, file))
     if problems:
         raise InputError(*problems)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Column, Row, RowError, Task
-from tunesmith.data.columns import GROUP, find
+from tunesmith.data.columns import GROUP, ID, find, listed
 from tunesmith.data.labels import in_cell, names_of
 from tunesmith.data.rows import Rows
 from tunesmith.data.source import read
@@ -91,8 +91,13 @@ def read_roles(
     named = (columns or {}).get(GROUP)
     if named is not None and named not in rows.columns and not grouped:
         columns = {role: header for role, header in (columns or {}).items() if role != GROUP}
-    known = [*task.columns(), *([Column(GROUP, (), truth=True)] if GROUP in (columns or {}) else [])]
+    beside = [role for role in ((GROUP,) if truth else (GROUP, ID)) if role in (columns or {})]
+    known = [*task.columns(), *(Column(role, (), truth=True) for role in beside)]
     headers = find(known, rows.columns, columns, rows.place(0)[0], truth)
+    if not headers.keys() - {GROUP, ID}:
+        roles = ", ".join(column.role for column in task.columns())
+        remedy = f"Name one as the task does: {roles}"
+        raise InputError(Problem(f"no column is known to the task. {listed(rows.columns)}", remedy, rows.place(0)[0]))
     rows = located(parted(rows.renamed(headers), task), task, base or Path())
     wanted = [column for column in known if column.required and not column.blank and (truth or not column.truth)]
     needed = [column.role for column in wanted if column.role in headers]

@@ -27,7 +27,7 @@ FOLLOWS = {  # what may stand behind a turn; an empty name is the beginning
 }
 COLUMNS = (
     Column("messages", ("conversations", "conversation", "dialogue", "dialog", "chat", "turns"), required=False),
-    Column("prompt", ("instruction", "user"), required=False),
+    Column("prompt", ("instruction", "user"), required=False, usual="..."),
     Column("input", ("inputs",), required=False, blank=True),
     Column("system", ("system_prompt", "system_message"), required=False, blank=True),
     Column("history", ("past",), required=False, blank=True),

@@ -176,13 +176,16 @@ def prediction(vectors: Sequence[Sequence[float]]) -> Prediction:
     return {"vector": first} | ({"vectors": others, "similarities": cosines} if others else {})
 
 
-def shown(texts: Sequence[str], similarities: Sequence[float], score: float | None, kind: str) -> Row:
-    """A row for people: what its vectors say, a cosine or of a triplet the nearer text, and what is right, where that is known."""
+def shown(texts: Sequence[str], found: Prediction, score: float | None, kind: str) -> Row:
+    """A row for people: what its vectors say, a cosine or of a triplet the nearer text, and what is right, where that is known.
+
+    A text alone has its vector.
+    """
     text, *others = texts
-    near: list[Any] = [round(similarity, 3) for similarity in similarities]
+    near: list[Any] = [round(similarity, 3) for similarity in found.get("similarities", [])]
     if kind == "unsupervised" or not near:
-        return {"text": text, "predicted": f"the halves have the cosine {near[0]}" if near else "a vector"}
+        return {"text": text, "predicted": f"the halves have the cosine {near[0]}" if near else found["vector"]}
     if kind == "scored":
         return {"text": f"{text} | {others[0]}", "predicted": near[0]} | ({} if score is None else {"truth": score})
-    found = others[near.index(max(near))] if len(others) > 1 else f"cosine {near[0]}"
-    return {"text": text, "predicted": found, "truth": others[0]}
+    nearer = others[near.index(max(near))] if len(others) > 1 else f"cosine {near[0]}"
+    return {"text": text, "predicted": nearer, "truth": others[0]}

@@ -67,7 +67,7 @@ def beside(spec: Any, split: str, base: Path | None = None) -> Any:
 
 def _sources(spec: Any, base: Path, unit: str, problems: list[Problem]) -> Iterator[Callable[[], Parsed]]:
     """What has to be called to get each part of the data; names that lead nowhere are added to ``problems``."""
-    if isinstance(spec, str | Path) or (isinstance(spec, list | tuple) and spec and _is_name(spec[0], base)):
+    if isinstance(spec, str | Path) or (isinstance(spec, list | tuple) and spec and is_name(spec[0], base)):
         for name in [spec] if isinstance(spec, str | Path) else spec:
             with collecting(problems):
                 yield from _named(str(name), base, partial(read_file, unit=unit))
@@ -83,7 +83,7 @@ def _sources(spec: Any, base: Path, unit: str, problems: list[Problem]) -> Itera
         problems.append(Problem(f"rows cannot be read from a {type(spec).__name__}", "Give a file, a list of dictionaries or a table"))
 
 
-def _is_name(value: Any, base: Path) -> bool:
+def is_name(value: Any, base: Path) -> bool:
     """Whether a string names data, rather than being a text."""
     if isinstance(value, Path):
         return True

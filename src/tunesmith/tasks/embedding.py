@@ -142,7 +142,7 @@ class Embedding(Task):
         return list(1 / self._ranks(predictions, truths))
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
-        return similar.shown(row["texts"], prediction.get("similarities", []), row.get("score"), self.kind)
+        return similar.shown(row["texts"], prediction, row.get("score"), self.kind)
 
     def files(self, module: nn.Module) -> Mapping[str, Any]:
         config: Any = module.config

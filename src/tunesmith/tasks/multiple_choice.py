@@ -75,7 +75,7 @@ class MultipleChoice(Task):
         return (
             Column("question", asked),
             Column("context", ("passage", "article", "premise", "background", "story", "paragraph"), required=False),
-            Column("choices", ("options", "endings", "candidates"), required=False, separator=self.separator),
+            Column("choices", ("options", "endings", "candidates"), required=False, separator=self.separator, usual=["...", "..."]),
             *SINGLE,
             Column("answer", right, truth=True),
         )

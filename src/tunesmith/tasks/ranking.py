@@ -59,7 +59,7 @@ class Ranking(Task):
     def columns(self) -> tuple[Column, ...]:
         return (
             Column("query", ("question", "search_query", "keywords", "topic"), group=True),
-            Column("candidates", ("passages", "documents", "texts", "responses"), required=False),
+            Column("candidates", ("passages", "documents", "texts", "responses"), required=False, usual=["...", "..."]),
             Column("positive", ("pos", "positives", "positive_passage", "relevant"), required=False),
             Column("negative", ("neg", "negatives", "negative_passage", "irrelevant"), required=False),
             Column("text", ("candidate", "passage", "document", "doc", "response"), required=False),

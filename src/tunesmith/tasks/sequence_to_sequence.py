@@ -27,7 +27,7 @@ from tunesmith.model.generate import generate, texts
 from tunesmith.model.labelled import labelled_logits
 
 METRICS = {"summary": ("rouge_l", "rouge_1", "rouge_2"), "translation": ("chrf", "bleu"), "answer": ("f1", "exact_match")}
-BESIDE = ("context", "target_language")  # roles that a template can hold beside the source
+BESIDE = {"context": ("passage", "paragraph"), "target_language": ("tgt_lang", "target_lang", "to_language")}  # beside the source
 
 
 @dataclass
@@ -54,7 +54,7 @@ class SequenceToSequence(Task):
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "text", "writing"})
 
     def __post_init__(self) -> None:
-        check_template(self.template, "source", BESIDE)
+        check_template(self.template, "source", tuple(BESIDE))
         _ = self.decoding  # which refuses what does not go together
 
     @property
@@ -77,8 +77,7 @@ class SequenceToSequence(Task):
         target = ("summary", "highlights", "synopsis", "abstract", "headline", "translation", "answers", "answer", "references", "output")
         return (
             Column("source", (*source, "source")),  # last: beside another of these it says where rows come from
-            Column("context", ("passage", "paragraph"), required=False),
-            Column("target_language", ("tgt_lang", "target_lang", "to_language"), required=False),
+            *(Column(role, also, required=False, usual="..." if f"{{{role}}}" in self.template else None) for role, also in BESIDE.items()),
             Column("target", (*target, "tgt", "response", "completion", "fr", "de", "es", "it", "pt", "ru", "ja", "zh"), truth=True),
         )
 
