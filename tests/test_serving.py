@@ -184,16 +184,22 @@ def test_how_an_answer_is_written() -> None:
     assert decoding_of({}).max_new_tokens == 256
 
 
+def test_a_text_is_never_the_name_of_a_file(moods: Served, talk: Served, tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("review\none\ntwo\n", encoding="utf-8")
+    asked = {"rows": [str(tmp_path / "secret.csv")]}
+    for served in (moods, talk):
+        assert len(client(served).post("/predict", json=asked).json()["predictions"]) == 1
+
+
 def test_a_path_is_never_opened(tmp_path: Path) -> None:
     files = {"image": {"image", "picture"}}
     held = base64.b64encode(b"content").decode()
     assert decoded_row({"picture": held, "text": "a"}, files, 1) == {"picture": b"content", "text": "a"}
-    assert decoded_row(held, files, 1) == {"image": b"content"}
     (tmp_path / "secret.png").write_bytes(b"secret")
     for value in (str(tmp_path / "secret.png"), {"path": str(tmp_path / "secret.png")}, None, 3):
         with pytest.raises(InputError, match="row 2: image is no file in base64"):
             decoded_row({"image": value}, files, 2)
-    assert decoded_row("a text", {}, 1) == "a text"
+    assert decoded_row({"text": "a"}, {}, 1) == {"text": "a"}
 
 
 def test_it_listens_with_the_token_that_was_given(moods: Served, monkeypatch: pytest.MonkeyPatch) -> None:

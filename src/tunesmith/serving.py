@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith.conversing import ASSISTANT, USER, Conversation
 from tunesmith.core.errors import InputError, Problem, ResourceError, TunesmithError
+from tunesmith.data.asking import row_of
 from tunesmith.data.chat_turns import Turns
 from tunesmith.model.decoding import Decoding
 from tunesmith.recipes.find import did_you_mean, name_of
@@ -85,7 +86,8 @@ class Served:
             raise InputError(Problem(f"there are {len(rows):,} rows, and {MOST_ROWS:,} are answered at a time", "Send fewer"))
         media = [column for column in self.tuned.task.columns() if column.file]
         files = {column.role: {column.role, *column.names, self.tuned.columns.get(column.role, column.role)} for column in media}
-        decoded = [decoded_row(row, files, place) for place, row in enumerate(rows, 1)]
+        told = [row_of(row, self.tuned.task) if isinstance(row, str) else row for row in rows]
+        decoded = [decoded_row(row, files, place) for place, row in enumerate(told, 1)]
         with self.lock:
             return [plain(prediction) for prediction in self.tuned.predict(decoded)]
 
@@ -102,14 +104,12 @@ class Served:
             yield from pieces
 
 
-def decoded_row(row: Any, files: Mapping[str, set[str]], number: int) -> Any:
+def decoded_row(row: Mapping[str, Any], files: Mapping[str, set[str]], number: int) -> dict[str, Any]:
     """A row of a request with the bytes of its files, which stand there in base64: a path of this machine is never opened.
 
-    ``files`` are the names that columns of files can have, by their role; a row that is a text has the first of them.
+    ``files`` are the names that columns of files can have, by their role.
     """
-    if not files:
-        return row
-    row, names = {next(iter(files)): row} if isinstance(row, str) else row, set().union(*files.values())
+    names = set().union(*files.values())
     return {key: bytes_of(value, key, number) if key in names else value for key, value in row.items()}
 
 
