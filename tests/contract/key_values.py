@@ -66,7 +66,7 @@ VALUES: Flat = {
     "strategies.auto_freeze.keep": 3,
     "strategies.chain_thaw.every": "2st",
     "strategies.consistency.threshold": 0.999,
-    "strategies.curriculum.by": "label",
+    "strategies.curriculum.by": "loss",
     "strategies.curriculum.reference": "/nowhere",
     "strategies.curriculum.renew": "1st",
     "strategies.curriculum.until": "2st",

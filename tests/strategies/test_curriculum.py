@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from itertools import repeat
 from pathlib import Path
@@ -18,8 +19,12 @@ from training import same, tiny_fit, weights
 from tunesmith.core.clock import Clock, Span
 from tunesmith.core.errors import InputError
 from tunesmith.core.run import Run
+from tunesmith.data.encode import encode
+from tunesmith.data.load import load
+from tunesmith.data.settings import DataSettings
 from tunesmith.engine.events import read_events
 from tunesmith.strategies.curriculum import Curriculum, share_at
+from tunesmith.tasks.text_classification import TextClassification
 
 ROWS: list[dict[str, Any]] = [{"length": 5 + row, "row": row, "input_ids": [1]} for row in range(20)]
 
@@ -119,7 +124,34 @@ def test_rows_that_are_compared_have_no_loss_of_their_own(run: Run) -> None:
         Curriculum(by="loss").begin(run)
 
 
-def test_a_number_that_is_not_there_is_refused(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("by", "task", "refusal"),
+    [
+        ("difficulty", {}, "no difficulty each. Name the column that holds it: data.columns: {difficulty: COLUMN}"),
+        ("perplexity", {}, "perplexity is that of a language model"),
+        ("confidence", {"offers": frozenset()}, "no probabilities of what is right"),
+        ("confidence", {"kind": "regression"}, "no probabilities of what is right"),
+    ],
+)
+def test_what_rows_and_task_do_not_have_is_refused(by: str, task: dict[str, Any], refusal: str, run: Run) -> None:
     run.train = ROWS
-    with pytest.raises(InputError, match=r"no number 'perplexity'\. Known: loss, length"):
-        Curriculum(by="perplexity").begin(run)
+    run.task = SimpleNamespace(**{"compares": False, "offers": frozenset({"logits"}), **task})  # type: ignore[assignment]
+    with pytest.raises(InputError, match=re.escape(refusal)):
+        Curriculum(by=by).begin(run)
+
+
+def test_a_column_of_the_data_is_the_difficulty(run: Run) -> None:
+    rows = [{"text": "a film", "label": "ab"[row % 2], "hard": str(9.5 - row)} for row in range(10)]
+    data = load(DataSettings(rows, validation=None, columns={"difficulty": "hard"}), task := TextClassification(), 0)
+    run.train = encode(data.train, task, tiny.tokenizer())
+    strategy = Curriculum(by="difficulty", start=0.3)
+    strategy.begin(run)
+    assert strategy.difficulty.tolist() == [9.5 - row for row in range(10)]
+    assert {row["row"] for row in next(strategy.feed(repeat([{}] * 3), run))} == {7, 8, 9}
+
+
+def test_confidence_is_the_probability_of_the_truth(reference: Path, tmp_path: Path) -> None:
+    strategy = Curriculum(by="confidence", reference=str(reference), start=0.5)
+    fitted = tiny_fit(tmp_path, [strategy], steps=4)
+    losses = torch.tensor(by_hand(tiny.bert(seed=5), fitted.run))
+    assert strategy.difficulty.tolist() == pytest.approx((1 - (-losses).exp()).tolist(), abs=1e-4)

@@ -12,8 +12,11 @@ from tunesmith.core.errors import InputError, Problem
 if TYPE_CHECKING:
     from tunesmith.core.task import Column
 
+DIFFICULTY = "difficulty"  # the role of a column of numbers that any rows may have where it is named: how hard a row is to learn
 GROUP = "group"  # the role of a column that any rows may have where it is named: a source, a speaker, a part of the population
 ID = "id"  # the role of a column that says which row it is, where rows to predict have it: predictions get it too
+
+BESIDE = (GROUP, DIFFICULTY)
 
 
 def find(

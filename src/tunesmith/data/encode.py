@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row, RowError, Task
-from tunesmith.data.columns import GROUP
+from tunesmith.data import labels
+from tunesmith.data.columns import DIFFICULTY, GROUP
 from tunesmith.data.examples import Examples
 from tunesmith.data.kept import file_of, written
 
@@ -100,7 +101,7 @@ class Encoded(Sequence[Row]):
         whole.truncated = int(file.schema.metadata[b"truncated"])
         return whole
 
-    def mark(self, name: str, numbers: npt.NDArray[np.int64]) -> None:
+    def mark(self, name: str, numbers: npt.NDArray[np.int64] | npt.NDArray[np.float64]) -> None:
         """Give every item a feature more: the number of its example, of ``numbers``, (examples,)."""
         ends = [*self._starts[1:], len(self)]
         for start, end, chunk in zip(self._starts, ends, self._chunks, strict=True):
@@ -133,7 +134,8 @@ def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 100
     """Let the task encode all examples, ``chunk`` at a time. Raises ``InputError`` with all rows that it cannot encode.
 
     Many examples are encoded once: what came out is kept in the cache folder, and read when the same are to be encoded again.
-    Where the examples have a column of groups, each item has the number of its group, in the order of their names, as ``group``.
+    Where the examples have a column of groups, each item has the number of its group, in the order of their names, as ``group``, and
+    where they have one of difficulty, that number.
     """
     file = file_of(examples, task, tokenizer) if isinstance(examples, Examples) else None
     found = _read(file) if file else None
@@ -146,7 +148,22 @@ def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 100
             written(file, found.write)
     if isinstance(examples, Examples) and GROUP in examples.rows.columns:
         found.mark(GROUP, np.unique([str(value) for value in examples.rows.column(GROUP)], return_inverse=True)[1])
+    if isinstance(examples, Examples) and DIFFICULTY in examples.rows.columns:
+        found.mark(DIFFICULTY, _numbers(examples, DIFFICULTY))
     return found
+
+
+def _numbers(examples: Examples, role: str) -> npt.NDArray[np.float64]:
+    """The numbers in a column. Raises ``InputError`` with every value that is none."""
+    numbers, bad = [], []
+    for index, value in enumerate(examples.rows.column(role)):
+        try:
+            numbers.append(labels.number(value))
+        except RowError as error:
+            bad.append(Problem(error.message, "Correct it, or name a column of numbers under data.columns", *examples.place(index), role))
+    if bad:
+        raise InputError(*bad)
+    return np.array(numbers, np.float64)
 
 
 def _read(file: Path) -> Encoded | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Column, Row, RowError, Task
-from tunesmith.data.columns import GROUP, ID, find, listed
+from tunesmith.data.columns import BESIDE, ID, find, listed
 from tunesmith.data.labels import in_cell, names_of
 from tunesmith.data.rows import Rows
 from tunesmith.data.source import read
@@ -83,18 +83,17 @@ def read_roles(
 ) -> tuple[Rows, dict[str, str], list[Problem]]:
     """Rows with the columns of a task under their roles, the header of each role, and what is wrong with the rows that were left out.
 
-    A column of groups that ``columns`` names must be there where the rows are to be ``grouped``. Rows without a value that the task needs
-    are left out too. Raises ``InputError`` where no row is left or a column is not there.
+    Columns of groups and of difficulty that ``columns`` names must be there where the rows are to be ``grouped``. Rows without a value
+    that the task needs are left out too. Raises ``InputError`` where no row is left or a column is not there.
     """
     unit = next((column.unit for column in task.columns()), "line")
     rows, bad = read(spec, skip_bad=True, base=base, unit=unit)
-    named = (columns or {}).get(GROUP)
-    if named is not None and named not in rows.columns and not grouped:
-        columns = {role: header for role, header in (columns or {}).items() if role != GROUP}
-    beside = [role for role in ((GROUP,) if truth else (GROUP, ID)) if role in (columns or {})]
+    named = (columns or {}).items()
+    columns = {role: header for role, header in named if grouped or role not in BESIDE or header in rows.columns}
+    beside = [role for role in (BESIDE if truth else (*BESIDE, ID)) if role in columns]
     known = [*task.columns(), *(Column(role, (), truth=True) for role in beside)]
     headers = find(known, rows.columns, columns, rows.place(0)[0], truth)
-    if not headers.keys() - {GROUP, ID}:
+    if not headers.keys() - {*BESIDE, ID}:
         roles = ", ".join(column.role for column in task.columns())
         remedy = f"Name one as the task does: {roles}"
         raise InputError(Problem(f"no column is known to the task. {listed(rows.columns)}", remedy, rows.place(0)[0]))
@@ -176,7 +175,7 @@ def labelled(rows: Rows, task: Task) -> str | None:
 
 def inputs(rows: Rows, task: Task) -> list[str]:
     """The roles among the columns of ``rows`` that hold what is asked: they tell duplicates."""
-    return [role for role in rows.columns if role not in (*truths(rows, task), GROUP)]
+    return [role for role in rows.columns if role not in (*truths(rows, task), *BESIDE)]
 
 
 def duplicate_keys(rows: Rows, task: Task) -> Iterator[str]:

@@ -24,8 +24,8 @@ def extra(spec: Any, task: Task, tokenizer: Any, base: Path | None = None, label
 def extra_rows(spec: Any, task: Task, base: Path | None = None, labelled: bool = True) -> Sequence[Row]:
     """The rows that ``spec`` names, as ``task.read`` returns them; the task has learned what it must know, label names above all.
 
-    ``spec`` is a run, by its folder or its name, which means its training rows, or whatever ``data.train`` of a recipe can be; paths start from
-    ``base``. Columns of files are found by their names. Without ``labelled`` the truth is not looked at, and is in no row.
+    ``spec`` is a run, by its folder or its name, which means its training rows, or whatever ``data.train`` of a recipe can be; paths
+    start from ``base``. Columns of files are found by their names. Without ``labelled`` the truth is not looked at, and is in no row.
     Raises ``InputError`` with every row that the task cannot use: one with a label that it does not know, for example.
     """
     if isinstance(spec, str | Path) and (run := run_named(str((base or Path()) / spec)) or run_named(str(spec))):

@@ -24,7 +24,8 @@ class DataSettings:
     )
     test: Any = setting(AUTO, "rows to judge by: like validation, or null for none; auto: the folder's or sample's own, else none")
     columns: dict[str, str] = setting(
-        factory=dict, text="which column is which: {text: review, label: stars}; found by name where absent; group: who is compared"
+        factory=dict,
+        text="which column is which: {text: review, label: stars}; found by name where absent; group: who is compared; difficulty",
     )
     labels: dict[str, str] = setting(factory=dict, text="names for the values of the label column: {0: negative, 1: positive}")
     on_bad_row: str = setting("stop", "what a row that cannot be used does; skipped rows are counted and listed", choices=("stop", "skip"))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from tunesmith.core.clock import Clock, Span
@@ -16,12 +15,11 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
-from tunesmith.data.unlabelled import batch_of
-from tunesmith.model.domains import judging
+from tunesmith.data.columns import DIFFICULTY
+from tunesmith.model.difficulty import MEASURES, measured
 from tunesmith.model.teacher import taught
 
-Numbers = npt.NDArray[np.float64]
-LOSS = "loss"
+LENGTH = "length"
 
 PACES: dict[str, Callable[[float, float], float]] = {  # (share of the time that has passed, share of the rows at the start) -> share
     "linear": lambda time, start: start + (1 - start) * time,
@@ -36,18 +34,23 @@ class Curriculum(Strategy):
 
     Formula: batch t is drawn from the rows whose difficulty is among the lowest c(t) of all, c(t) = sqrt(c0^2 + (1 - c0^2) t / T) (root).
     Use when: rows differ much in difficulty and training is short or unstable; on clean, even data it changes little.
-    Cost: memory x1, time x1; short rows come first, so the first steps are quick. By loss, each row is passed through the model once
-    more, alone, and again whenever that is renewed.
+    Cost: memory x1, time x1; short rows come first, so the first steps are quick. By what a model finds, each row is passed
+    through it once more, alone, and again whenever that is renewed.
     Source: Platanios et al. 2019, "Competence-based Curriculum Learning for Neural Machine Translation", equations 6 to 8;
     Bengio et al. 2009; by the loss of a reference model: Hacohen and Weinshall 2019, "On The Power of Curriculum Learning in Training
     Deep Networks", section 2.2; renewed: Kumar et al. 2010, "Self-Paced Learning for Latent Variable Models", section 4.
-    Differs: difficulty is any number that an encoded row holds, or its loss (for a language model the logarithm of its perplexity); a
-    share of the rows grows by the clock, where self-paced learning lowers a threshold of the loss; no row is twice in a batch.
+    Differs: difficulty may be the length, a column of the data (``data.columns: {difficulty: COLUMN}``), the loss, a language model's
+    perplexity, or how unlikely a model finds the truth; a share of the rows grows by the clock, where self-paced learning lowers a
+    threshold of the loss; no row is twice in a batch.
     """
 
-    by: str = setting("length", "what makes a row difficult: loss, or a number among its features, like length")
-    reference: str = setting("", "whose loss: a tuned run or folder; the model that is tuned when not said")
-    renew: Span | None = setting(None, "time after which the loss is taken anew, by the model as it then is (self-paced)")
+    by: str = setting(
+        LENGTH,
+        "what makes a row difficult: length, data.columns.difficulty, or for a model a high loss or perplexity, or little confidence",
+        choices=(LENGTH, DIFFICULTY, *MEASURES),
+    )
+    reference: str = setting("", "which model finds it difficult: a tuned run or folder; the one that is tuned when not said")
+    renew: Span | None = setting(None, "time after which that is asked anew, of the model as it then is (self-paced)")
     hardest_first: bool = setting(False, "whether the order is turned round: an anti-curriculum, to compare with")
     start: float = setting(0.1, "share of the rows that take part at first", above=0, high=1)
     until: Span = setting(Span(50, "%"), "time after which all rows take part")
@@ -55,11 +58,11 @@ class Curriculum(Strategy):
 
     owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
 
-    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"reference": ("by", (LOSS,)), "renew": ("by", (LOSS,))}
+    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = dict.fromkeys(("reference", "renew"), ("by", tuple(MEASURES)))
 
     def __post_init__(self) -> None:
         if self.reference and self.renew:
-            raise InputError(Problem("curriculum: the loss of a reference model never changes", "Leave out renew, or reference"))
+            raise InputError(Problem("curriculum: what a reference model finds never changes", "Leave out renew, or reference"))
 
     @classmethod
     def example(cls) -> Curriculum:
@@ -67,18 +70,25 @@ class Curriculum(Strategy):
 
     def begin(self, run: Run) -> None:
         self._known = self.start == 1 or not run.train  # where all rows take part from the start, none is harder
-        if self.by == LOSS and run.task.compares:
-            raise InputError(Problem("curriculum: a row alone has no loss in this task", "Take by: length"))
+        self._check(run)
         self._forward = run.forward
         if not self._known and self.reference:
             module = taught(self.reference, run, "curriculum").module
             self._forward = Forward(module.to(run.device).eval(), run.device, run.forward.dtype)
-        if self._known or self.by == LOSS:
-            return
-        if not isinstance(run.train[0].get(self.by), int | float):
-            known = ", ".join(name for name, value in run.train[0].items() if isinstance(value, int | float) and name != "row")
-            raise InputError(Problem(f"curriculum: the rows have no number '{self.by}'", f"Known: {LOSS}, {known}"))
-        self.difficulty, self.scored = torch.tensor([float(row[self.by]) for row in run.train]), 0
+        if not self._known and self.by not in MEASURES:
+            self.difficulty, self.scored = torch.tensor([float(row[self.by]) for row in run.train]), 0
+
+    def _check(self, run: Run) -> None:
+        """Refuse what the rows or the task do not have."""
+        if self.by in MEASURES and run.task.compares:
+            raise InputError(Problem("curriculum: a row alone has no loss in this task", "Take by: length"))
+        if self.by == "perplexity" and "perplexity" not in run.task.offers:
+            raise InputError(Problem("curriculum: perplexity is that of a language model, and this task is none", "Take by: loss"))
+        if self.by == "confidence" and not ({"logits"} <= run.task.offers and getattr(run.task, "kind", "") != "regression"):
+            raise InputError(Problem("curriculum: this task has no probabilities of what is right", "Take by: loss"))
+        if self.by == DIFFICULTY and run.train and DIFFICULTY not in run.train[0]:
+            remedy = "Name the column that holds it: data.columns: {difficulty: COLUMN}"
+            raise InputError(Problem("curriculum: the rows have no difficulty each", remedy))
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for given in batches:
@@ -93,23 +103,13 @@ class Curriculum(Strategy):
             yield [run.train[row] for row in chosen.tolist()]
 
     def _score(self, run: Run) -> None:
-        """Take the losses, where that is due."""
+        """Ask the model, where that is due."""
         step = run.clock.step
         if hasattr(self, "difficulty") and (self.renew is None or step < self.scored + self.renew.steps(run.clock)):
             return
         if run.fresh and not step and not self.reference:
-            run.say("curriculum: the model has a new head, so its losses before tuning say little; name a reference")
-        self.difficulty, self.scored = torch.from_numpy(losses(run, self._forward)), step
-
-
-def losses(run: Run, forward: Forward) -> Numbers:
-    """The mean loss of each training item, (items,), each passed through the model alone."""
-    found = np.zeros(len(run.train))
-    with judging(forward.module), torch.no_grad():
-        for item, row in enumerate(run.train):
-            loss = run.task.objective(batch_of([{**row, "draw": seed_of(run.seed, "curriculum", item)}], run), forward)
-            found[item] = float(loss.sum) / (loss.count or 1.0)
-    return found
+            run.say("curriculum: the model has a new head, so what it finds before tuning says little; name a reference")
+        self.difficulty, self.scored = measured(run, self._forward, self.by), step
 
 
 def share_at(clock: Clock, until: int, start: float, pace: str) -> float:

@@ -49,7 +49,7 @@ class CausalLanguageModelling(Task):
 
     @property
     def offers(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset({"text", "logits"} if self.keep_logits else {"text"})
+        return frozenset({"text", "perplexity"} | ({"logits"} if self.keep_logits else set()))
 
     @property
     def primary(self) -> str:

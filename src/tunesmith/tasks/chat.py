@@ -49,7 +49,7 @@ class Chat(Task):
     written: int = setting(3, "held-out rows that are answered whenever rows are judged, so that the report shows the answers", low=0)
     metric: str = setting("perplexity", "the metric that decides", choices=("perplexity", "loss", "token_accuracy"))
 
-    offers: ClassVar[frozenset[str]] = frozenset({"logits", "text", "writing"})
+    offers: ClassVar[frozenset[str]] = frozenset({"logits", "text", "writing", "perplexity"})
 
     @property
     def primary(self) -> str:

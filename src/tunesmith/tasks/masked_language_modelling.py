@@ -37,7 +37,7 @@ class MaskedLanguageModelling(Task):
     max_length: int = setting(128, "longest item in tokens, or what the model takes if less; longer texts are cut into several", low=8)
     num_answers: int = setting(5, "tokens listed for each mask, the likeliest first", low=1)
 
-    offers: ClassVar[frozenset[str]] = frozenset({"logits", "text"})
+    offers: ClassVar[frozenset[str]] = frozenset({"logits", "text", "perplexity"})
 
     @property
     def primary(self) -> str:
