@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from tunesmith.core.errors import InputError, InterruptedRunError, Problem, TunesmithError
+from tunesmith.core.errors import DiskError, DivergedError, InputError, InterruptedRunError, Problem, TunesmithError
 from tunesmith.core.naming import naming
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import seed_of
@@ -24,7 +24,7 @@ from tunesmith.engine.checkpoint import INTERRUPTED, Checkpoints, process_exit
 from tunesmith.engine.events import EventLog, read_events, training_time
 from tunesmith.engine.loop import Fitted, fit
 from tunesmith.evaluate.score import scorer
-from tunesmith.evidence import gather
+from tunesmith.evidence import command, gather
 from tunesmith.model.build import build_for
 from tunesmith.model.save import save
 from tunesmith.proof import Proof, prove
@@ -37,6 +37,7 @@ from tunesmith.report.page import page
 
 RECIPE, RESOLVED = folders.RECIPES
 EVENTS = "events.jsonl"
+NAMED = 8  # rows of a step that are named where its loss is not finite
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def begun(recipe: Recipe, place: tuple[Path, str], watch: Sequence[Observer], ca
     """Make the folder of a new run, and carry the recipe out in it. ``place`` is the folder of runs, and its name or nothing."""
     with distributed.group(), naming(place[0]):
         folder = reserved(place[0], place[1] or recipe.name)
-        with leaving(folder, new=True):
+        with leaving(recipe, folder, new=True):
             describe(recipe, folder)
             return carry(recipe, folder, watch)
 
@@ -101,7 +102,7 @@ def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapp
 
 def resumed(recipe: Recipe, folder: Path, watch: Sequence[Observer], carry: Carry) -> Report:
     """Carry the recipe out in the folder of a run that has begun."""
-    with distributed.group(), naming(folder.resolve().parent), leaving(unfinished(folder), new=False):
+    with distributed.group(), naming(folder.resolve().parent), leaving(recipe, unfinished(folder), new=False):
         return carry(recipe, folder, watch)
 
 
@@ -127,8 +128,8 @@ def reserved(runs: Path, name: str) -> Path:
 
 
 @contextmanager
-def leaving(folder: Path, new: bool) -> Iterator[None]:
-    """Tidy up after a run that does not reach its end: a new one that took no step leaves nothing, others are to be resumed."""
+def leaving(recipe: Recipe, folder: Path, new: bool) -> Iterator[None]:
+    """Tidy up after a run that does not reach its end: a new one that took no step leaves nothing, others are told how to go on."""
     try:
         yield
     except BaseException as error:
@@ -139,7 +140,20 @@ def leaving(folder: Path, new: bool) -> Iterator[None]:
                 folder.parent.rmdir()  # where other runs are, it stays
         if isinstance(error, KeyboardInterrupt) and (stepped or not new):
             raise InterruptedRunError("Stopped at once", remedy=folders.resuming(folder)) from error
+        if isinstance(error, DiskError | DivergedError) and (way := way_on(error, recipe, folder)):
+            *others, last = error.problems
+            error.problems = [*others, replace(last, remedy=f"{last.remedy}. {way}")]
         raise
+
+
+def way_on(error: DiskError | DivergedError, recipe: Recipe, folder: Path) -> str:
+    """How to go on with a run that ended with an error; empty where a command cannot say it, or nothing is there to go on with."""
+    if not folder.exists():
+        return ""
+    if isinstance(error, DiskError):
+        return folders.resuming(folder)
+    again = "" if recipe.stages else command(recipe, folder)
+    return f"Train again under another name: `{again} training.learning_rate={error.rate:g}`" if again else ""
 
 
 def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | None = None) -> Report:
@@ -203,12 +217,27 @@ def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | 
     for line in decided:
         say(line)
         events.say(line)
-    fitted = fit(model, task, rows, recipe.strategies, training, score, [*recipe.watch, *watch, events, checkpoints])
+    with rows_named(lambda row: data.train.place(row) if 0 <= row < len(data.train) else None):
+        fitted = fit(model, task, rows, recipe.strategies, training, score, [*recipe.watch, *watch, events, checkpoints])
     if fitted.reason == INTERRUPTED:
         raise interruption(folder, fitted.run.clock.step, checkpoints.interrupted_by())
     if training.ship == "best":
         checkpoints.load_best(fitted.run)
     return Learned(recipe, data, rows, fitted)
+
+
+@contextmanager
+def rows_named(place: Callable[[int], tuple[str, int] | None]) -> Iterator[None]:
+    """A divergence names the file and line of the rows of its step; ``place`` knows none for rows that a strategy added."""
+    try:
+        yield
+    except DivergedError as error:
+        found = dict.fromkeys(f"{where[0]}:{where[1]}" for row in error.rows if (where := place(row)))
+        if found:
+            more = f" and {len(found) - NAMED:,} more" if len(found) > NAMED else ""
+            problem = error.problems[0]
+            error.problems = [replace(problem, message=f"{problem.message}, on the rows {', '.join([*found][:NAMED])}{more}")]
+        raise
 
 
 def write(recipe: Recipe, fitted: Fitted, proof: Proof, facts: Facts, folder: Path) -> None:

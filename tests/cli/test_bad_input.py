@@ -239,7 +239,7 @@ def test_weights_on_a_full_disk(what: str, tunesmith: Command, here: Path, monke
         done = tunesmith("train", "recipe.yaml")
     assert done.code == 3
     assert "No space left on device" in done.err.splitlines()[-1]
-    assert "Free some space and resume" in done.err.splitlines()[-1]
+    assert "Free some space. Go on with `tunesmith resume runs/recipe`." in done.err.splitlines()[-1]
     assert not list((here / "runs").rglob(".writing-*"))
     assert tunesmith("resume", "recipe").code == 0
 

@@ -14,7 +14,10 @@ def test_a_rate_of_a_thousand_diverges(tunesmith: Command, here: Path, optimizer
     changes = ["training.learning_rate=1e3", f"training.optimizer={optimizer}", "training.save_every=1st", "training.warmup=0st"]
     done = tunesmith("train", "recipe.yaml", "--run", "far", *changes)
     assert done.code == 4
-    assert "Lower training.learning_rate" in done.err
+    again = "`tunesmith train runs/far/recipe.yaml --run far-again training.learning_rate=100`"
+    assert "Lower training.learning_rate, to 100 for example" in done.err
+    assert f"Train again under another name: {again}." in done.err
+    assert "reviews.csv:" in done.err
     assert "Traceback" not in done.err
     assert list((here / "runs" / "far" / "checkpoints").glob("step-*")), "what was good before is kept"
     assert tunesmith("predict", "far", "--text", "a good film").code == 2

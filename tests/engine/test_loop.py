@@ -64,8 +64,9 @@ class Spoiled(Strategy):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_and_rows(tmp_path: Path) -> None:
-    with pytest.raises(DivergedError, match=r"inf at step 3, on rows \[\d"):
+    with pytest.raises(DivergedError, match="inf at step 3") as caught:
         tiny_fit(tmp_path, [Spoiled()])
+    assert len(caught.value.rows) == 4
     assert (tmp_path / "checkpoints" / "step-00000002").exists()
 
 

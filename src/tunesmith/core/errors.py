@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 SHOWN = 20  # problems printed in full; the rest is a count
@@ -53,10 +53,19 @@ class ResourceError(TunesmithError):
     exit_code = 3
 
 
+class DiskError(ResourceError):
+    """A file cannot be written. A run goes on from its last checkpoint once it can."""
+
+
 class DivergedError(TunesmithError):
-    """Training produced a number that is not finite; the last good checkpoint is kept."""
+    """The loss or a weight is not finite, or the loss has run away.
+
+    ``rate``  a learning rate that may do better; ``rows`` the training rows of the step, where they may be the reason
+    """
 
     exit_code = 4
+    rate: float
+    rows: Sequence[int] = ()
 
 
 class IntegrityError(TunesmithError):

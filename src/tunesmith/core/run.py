@@ -30,6 +30,7 @@ class Run:
     ``tokenizer``    what feeds the model: a tokenizer or a processor of transformers, None where there is none
     ``train``        the items that are trained on, by feature; empty where nothing is going to be trained
     ``fixed``        names of parameters that the model itself keeps as they are: sinusoidal positions, the base under an adapter
+    ``peak``         the highest learning rate, before any rule's multiple
     ``head_pace``    multiple of the learning rate with which the plan of the head begins, before strategies have their say
     ``rules``        the plan in force, by parameter name
     ``touched``      the names of parameters that learned at any time so far
@@ -55,6 +56,7 @@ class Run:
     tokenizer: Any = None
     train: Sequence[dict[str, Any]] = ()
     fixed: frozenset[str] = frozenset()
+    peak: float = 0.0
     head_pace: float = 1.0
     rules: dict[str, Rule] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)

@@ -18,11 +18,12 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from tunesmith.core.errors import DivergedError, IntegrityError, Problem, ResourceError
+from tunesmith.core.errors import DiskError, IntegrityError, Problem
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run, best_index
 from tunesmith.core.setting import setting
 from tunesmith.engine import distributed
+from tunesmith.engine.divergence import diverged
 from tunesmith.engine.shard import gathered
 from tunesmith.engine.state import load_weights, weights
 from tunesmith.engine.tree import flush, load_tree, save_tree
@@ -95,7 +96,7 @@ class Checkpoints(Observer):
     def write(self, name: str, state: Mapping[str, Any], run: Run) -> None:
         """Write a checkpoint as ``name``: all of it, or nothing. Only the first rank writes.
 
-        Raises ``ResourceError`` when the disk is full, and ``DivergedError`` rather than save weights that are not finite.
+        Raises ``DiskError`` when the disk is full, and ``DivergedError`` rather than save weights that are not finite.
         """
         state = gathered(state) if run.forward.sharded else state
         if distributed.first():
@@ -106,8 +107,7 @@ class Checkpoints(Observer):
                 self._write_parts(aside, state, run)
             except (OSError, SafetensorError) as error:
                 shutil.rmtree(aside, ignore_errors=True)
-                remedy = "Free some space and resume; the checkpoints before this one are intact"
-                raise ResourceError(f"The checkpoint at step {run.clock.step} could not be written: {error}", remedy=remedy) from error
+                raise DiskError(Problem(f"it cannot be written ({error})", "Free some space", str(self.folder / name))) from error
             replace_folder(aside, self.folder / name)
         distributed.barrier()
 
@@ -198,8 +198,7 @@ def check_identity(checkpoint: Path, identity: Mapping[str, str]) -> None:
 def check_finite(named: Mapping[str, Tensor], run: Run) -> None:
     bad = [name for name, tensor in named.items() if not math.isfinite(float(torch.sum(tensor)))]
     if bad:
-        remedy = "Lower training.learning_rate; the last good checkpoint is kept"
-        raise DivergedError(f"Weights are not finite after step {run.clock.step}: {', '.join(bad[:3])}", remedy=remedy)
+        raise diverged(f"Weights are not finite after step {run.clock.step}: {', '.join(bad[:3])}", run)
 
 
 def sha256(path: Path) -> str:

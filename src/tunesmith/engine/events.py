@@ -6,10 +6,12 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from tunesmith.core.errors import DiskError, Problem
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
 from tunesmith.engine import distributed
@@ -69,10 +71,17 @@ class EventLog(Observer):
             self._file = None
 
     def write(self, event: Mapping[str, Any], clock: Mapping[str, Any]) -> None:
-        """Add a line; the time of day is added under ``time``."""
-        if self._file is not None:
+        """Add a line; the time of day is added under ``time``. Raises ``DiskError``, and writes no more then."""
+        if self._file is None:
+            return
+        try:
             self._file.write(json.dumps({**event, "time": {"at": round(time.time(), 3), **clock}}, ensure_ascii=False) + "\n")
             self._file.flush()
+        except OSError as error:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+            raise DiskError(Problem(f"it cannot be written ({error.strerror})", "Free some space", str(self.path))) from error
 
 
 def still_true(event: Mapping[str, Any], step: int) -> bool:

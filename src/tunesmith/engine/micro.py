@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import psutil
 import torch
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import DivergedError, InputError, Problem, ResourceError
+from tunesmith.core.errors import InputError, Problem, ResourceError
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.strategy import Rows
 from tunesmith.core.task import Task
 from tunesmith.data.batches import micro_batches
 from tunesmith.engine import distributed
+from tunesmith.engine.divergence import Divergence
 from tunesmith.engine.settings import ENOUGH, Training
 from tunesmith.model.recompute import recompute
 
@@ -25,9 +27,6 @@ from tunesmith.model.recompute import recompute
 # values (Korthikanti et al. 2022, "Reducing Activation Recomputation", section 4.1), doubled because residuals stay in float32.
 ACTIVATION_BYTES = 34 * 2 * 2
 KEPT_BYTES = 4  # of a layer that computes its activations again: what it is given, in float32
-
-# Times the first loss of a run, or 1 where that is less: from there on its weights are worth nothing, finite as they may be.
-RUNAWAY = 1e3
 
 
 class MicroBatches:
@@ -41,7 +40,7 @@ class MicroBatches:
         self.task, self.tokenizer, self.run = task, tokenizer, run
         most = math.ceil(training.batch_size / distributed.world())
         self.rows = min(most, training.micro_batch or most)
-        self.first: float | None = None  # mean loss of the run's first step
+        self.divergence = Divergence(run)
         self.recompute, self.recomputes = training.recompute, False
         self._begin_to_recompute()
         self.positions = None if training.micro_batch else positions_at_once(run, self.recomputes, whole)
@@ -66,12 +65,13 @@ class MicroBatches:
         self.recomputes = recompute(self.run.model) > 0
         return self.recomputes
 
-    def state(self) -> dict[str, float | None]:
-        """What a checkpoint keeps, so that a resumed run splits its steps in the same way."""
-        return {"rows": self.rows, "positions": self.positions, "first": self.first}
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, so that a resumed run splits its steps in the same way, and judges its losses by the same first one."""
+        return {"rows": self.rows, "positions": self.positions, "divergence": self.divergence.state()}
 
-    def load(self, state: dict[str, float | None]) -> None:
-        vars(self).update(state)
+    def load(self, state: dict[str, Any]) -> None:
+        self.rows, self.positions = state["rows"], state["positions"]
+        self.divergence.load(state["divergence"])
 
     def split(self, rows: Rows) -> list[Batch]:
         """This rank's micro-batches of a step, on the run's device."""
@@ -109,13 +109,7 @@ class MicroBatches:
                 self._give_way(error)
             if self.run.device.type == "cuda":
                 torch.cuda.empty_cache()
-        mean = float(loss.sum) / (loss.count or 1.0)
-        self.first = mean if self.first is None else self.first
-        if not math.isfinite(mean) or abs(mean) > RUNAWAY * max(1.0, abs(self.first)):
-            raise DivergedError(
-                f"The loss is {mean:.4g} at step {self.run.clock.step + 1}, on rows {sorted(row['row'] for row in rows)}",
-                remedy="Lower training.learning_rate (a third is a good try), or look at these rows; the last good checkpoint is kept",
-            )
+        self.divergence.check(float(loss.sum) / (loss.count or 1.0), sorted(row["row"] for row in rows))
         return [batch for batch in batches if not batch.idle], loss
 
     def _give_way(self, error: BaseException) -> None:

@@ -77,8 +77,8 @@ class Optimizer:
         self.run = run
         if not names:
             raise InputError("Nothing would learn: the strategies freeze every parameter", remedy="Freeze less, or add lora")
-        self.peak, head = rates(run, training, names, natural_rate)
-        run.head_pace = head / self.peak
+        run.peak, head = rates(run, training, names, natural_rate)
+        run.head_pace = head / run.peak
         self.decay = training.weight_decay
         self.parameters: dict[str, nn.Parameter] = dict(run.model.named_parameters())
         self.inner = build(training, [p for p in self.parameters.values() if p.is_floating_point()], run.device)
@@ -142,7 +142,7 @@ class Optimizer:
 
     def step(self) -> None:
         """One update. In float16 a gradient that overflowed is dropped and the scale is halved."""
-        self.rate = self.peak * self.factor()
+        self.rate = self.run.peak * self.factor()
         if self.scale != 1 and not self._finite():
             self.scale = max(2.0, self.scale / 2)
             return

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from tunesmith.core.errors import Problem, ResourceError
+from tunesmith.core.errors import DiskError, Problem
 from tunesmith.model import bottleneck
 from tunesmith.model.adapters import is_adapted, merged
 from tunesmith.model.build import Model
@@ -24,7 +24,7 @@ def save(model: Model, folder: Path) -> None:
     """Write a plain Hugging Face folder into ``folder``, which is empty or absent: configuration, safetensors and tokenizer.
 
     A ``PeftModel`` becomes a plain PEFT folder: its adapter alone, with the name of its base model; around a pair of models, which no
-    folder holds, it is merged. Bottlenecks get files of their own. Raises ``ResourceError`` when the disk is full.
+    folder holds, it is merged. Bottlenecks get files of their own. Raises ``DiskError`` when the disk is full.
     """
     module: Any = model.module
     if is_adapted(module) and model.source and model.source.parts:
@@ -47,7 +47,7 @@ def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        raise ResourceError(Problem(f"the model cannot be written ({error})", "Free some space and resume", str(folder))) from error
+        raise DiskError(Problem(f"the model cannot be written ({error})", "Free some space", str(folder))) from error
 
 
 def digest(module: nn.Module) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tunesmith.core.errors import InputError, Problem, ResourceError
+from tunesmith.core.errors import DiskError, InputError, Problem, ResourceError
 from tunesmith.data.settings import IN_MEMORY
 
 RECIPES = ("recipe.yaml", "recipe.resolved.yaml")  # a folder that holds one of them is a run
@@ -95,7 +95,7 @@ def _started(run: Path) -> tuple[float, str]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put ``text`` (UTF-8) at ``path`` in one move: a reader sees the old file or the new one, whole. Raises ``ResourceError``."""
+    """Put ``text`` (UTF-8) at ``path`` in one move: a reader sees the old file or the new one, whole. Raises ``DiskError``."""
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with staged.open("w", encoding="utf-8", newline="\n") as file:
@@ -105,9 +105,7 @@ def write_text(path: Path, text: str) -> None:
         staged.replace(path)
     except OSError as error:
         staged.unlink(missing_ok=True)
-        raise ResourceError(
-            Problem(f"it cannot be written ({error.strerror})", "Free space on the disk or choose another", str(path))
-        ) from error
+        raise DiskError(Problem(f"it cannot be written ({error.strerror})", "Free some space", str(path))) from error
 
 
 def write_json(path: Path, value: Any) -> None:

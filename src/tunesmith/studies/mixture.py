@@ -35,7 +35,7 @@ from tunesmith.model.build import Model, build_for
 from tunesmith.model.shared import share
 from tunesmith.proof import prove
 from tunesmith.recipes.recipe import Recipe, recipe_hash
-from tunesmith.run import Report, interruption
+from tunesmith.run import Report, interruption, rows_named
 from tunesmith.studies.single import Single, carry_singles, recipes_of
 from tunesmith.studies.tasks_report import Part, report
 
@@ -73,6 +73,14 @@ class Prepared:
 
     def notes(self) -> list[str]:
         """Lines for the user: what each task found in its data, and how often its rows will be met."""
+    def place(self, row: int) -> tuple[str, int] | None:
+        """The file and line of a training row, by its number among those of all tasks."""
+        for data in self.data.values():
+            if 0 <= row < len(data.train):
+                return data.train.place(row)
+            row -= len(data.train)
+        return None
+
         batch, training = self.recipe.training.batch_size, self.recipe.training
         steps = training.steps or max(1, round(training.epochs * -(-len(self.train) // batch)))
         sizes = {name: len(rows) for name, rows in self.rows.items()}
@@ -109,7 +117,8 @@ def carry_tasks(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Repo
     events = EventLog(folder / "events.jsonl", recipe.training.log_every)
     strategies, training = [*recipe.strategies, made.mixed], recipe.training
     observers = [*recipe.watch, *watch, events, checkpoints]
-    fitted = fit(made.model, made.task, made.train, strategies, training, validation(made, say), observers)
+    with rows_named(made.place):
+        fitted = fit(made.model, made.task, made.train, strategies, training, validation(made, say), observers)
     if fitted.reason == INTERRUPTED:
         raise interruption(folder, fitted.run.clock.step, checkpoints.interrupted_by())
     if training.ship == "best":
