@@ -29,6 +29,23 @@ def test_the_last_column_is_wrapped_on_a_terminal(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.splitlines() == [f"a name that takes most of it  {LONG}"]
 
 
+def test_a_sequence_is_told_with_what_it_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    ends = {"base": {"accuracy": 0.5}, "tuned": {"accuracy": 0.8}}
+    part = {"task": "text_classification", "primary": "accuracy", **ends, "examples": 10, "seconds": {"train": 2.0}}
+    kept = {"average": 0.75, "forgetting": 0.1, "backward_transfer": -0.1, "forward_transfer": None}
+    matrix = {"metric": "accuracy", "stages": ["films", "plays"], "untrained": [0.5, 0.5], "matrix": [[0.8, 0.6], [0.7, 0.8]], **kept}
+    stages = [{"name": f"{number}-{name}", **part} for number, name in enumerate(matrix["stages"], 1)]
+    show.scores({"primary": "accuracy", **ends, "stages": stages, "sequence": matrix})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["1-films", "text", "classification", "accuracy", "50.0%", "80.0%", "10", "2.0", "s"]
+    assert [line.split() for line in lines if line.startswith("after")] == [
+        ["after", "films", "80.0%", "60.0%"],
+        ["after", "plays", "70.0%", "80.0%"],
+    ]
+    assert "average of all stages at the end 75.0%" in lines
+    assert "forgetting: how much better earlier stages once were 10.0%" in lines
+
+
 def test_words_that_are_too_long_are_left_whole() -> None:
     assert show.wrapped("see /a/very/long/path/that-has-no-blank here", 2, 20) == "see\n  /a/very/long/path/that-has-no-blank\n  here"
 

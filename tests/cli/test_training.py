@@ -24,6 +24,12 @@ def test_train(tunesmith: Command, here: Path) -> None:
     assert {"scores.json", "report.html", "README.md", "model", "events.jsonl", "recipe.yaml", "predictions"} <= written
 
 
+def test_what_is_odd_in_the_data_is_told_with_the_result(tunesmith: Command, here: Path) -> None:
+    done = tunesmith("train", "recipe.yaml", "training.epochs=1", "data.test=reviews.csv", "baselines=false")
+    assert done.code == 0
+    assert any(line.startswith("WARNING: test: ") and "also in train" in line for line in done.out.splitlines())
+
+
 def test_train_as_json(tunesmith: Command, here: Path) -> None:
     done = tunesmith("train", "recipe.yaml", "--json")
     assert done.json == {"run": "runs/recipe", "scores": json.loads((here / "runs/recipe/scores.json").read_text())}

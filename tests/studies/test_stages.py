@@ -63,7 +63,6 @@ def test_each_stage_begins_where_the_last_ended(train: Train) -> None:
 def test_the_whole_is_a_run_like_any(train: Train) -> None:
     report = train("two", stages=TWO)
     assert [stage["name"] for stage in report.scores["stages"]] == ["1-easy", "2-hard"]
-    assert report.scores["base_is"] == "the model after stage 1-easy, as it is"
     assert report.scores == json.loads((report.folder / "scores.json").read_text(encoding="utf-8"))
     assert len(tunesmith.load(report.folder).predict(["a good film"])) == 1
     page = (report.folder / "report.html").read_text(encoding="utf-8")

@@ -35,16 +35,12 @@ def ensemble(which: tuple[str, ...], how: str, run: str, runs: str, as_json: boo
     """
     show.passing("Reading the runs and their data ...")
     from tunesmith.studies.ensemble import ensemble as together
-    from tunesmith.studies.ensemble_report import table, told
 
     report = together(which, how, (Path(runs), run), show.say)
     if as_json:
         show.document({"run": str(report.folder), "scores": report.scores})
         return
-    head, rows = table(report.scores)
-    show.rows(rows, head)
     show.scores(report.scores)
-    print(told(report.scores))
     show.places(report.folder)
 
 

@@ -20,6 +20,7 @@ overrides_argument = click.argument(
     "overrides", metavar="[KEY=VALUE]...", nargs=-1, help="Changes to it: training.epochs=5 strategies.freeze.layers=2"
 )
 GAP = 2  # blanks between columns
+SHORT = 6  # rows of a matrix that a terminal has room for
 CLEAR = "\r\x1b[2K"
 
 
@@ -101,13 +102,50 @@ def width() -> int:
 
 
 def scores(found: Mapping[str, Any]) -> None:
-    """Base, baselines and tuned model with the verdict: drawn in a terminal, plain elsewhere."""
+    """Base, baselines and tuned model with the verdict: drawn in a terminal, plain elsewhere. Before them the runs that it is made of."""
     from rich.console import Console
 
     from tunesmith.report.table import show
 
+    _parts(found)
     print()
     show(found, Console())
+
+
+def _parts(found: Mapping[str, Any]) -> None:
+    """The trials of a search, the members of an ensemble, the stages of a run, and what a sequence kept."""
+    if "search" in found:
+        from tunesmith.studies import trials_report
+
+        head, table = trials_report.table(found["search"])
+        rows(table[: trials_report.SHOWN], head)
+    if "ensemble" in found:
+        from tunesmith.studies import ensemble_report
+
+        head, table = ensemble_report.table(found)
+        rows(table, head)
+        print(f"\n{ensemble_report.told(found)}")
+    if "stages" in found:
+        from tunesmith.studies import stages_report
+
+        head, table = stages_report.table(found["stages"])
+        rows(table, head)
+    if "sequence" in found:
+        from tunesmith.studies import sequence
+
+        head, table = sequence.table(found["sequence"])
+        if len(table) <= SHORT:
+            print()
+            rows(table, head)
+        print("\n" + "\n".join(sequence.measures(found["sequence"])))
+
+
+def warnings(lines: Sequence[str], found: Mapping[str, Any]) -> None:
+    """What must not be overlooked in the data, a line each, but for what the verdict on these scores says."""
+    from tunesmith.report.table import verdict_lines
+
+    if new := [line for line in lines if line not in verdict_lines(found)]:
+        print("\n" + "\n".join(f"WARNING: {line}" for line in new))
 
 
 def places(run: Path) -> None:

@@ -161,16 +161,6 @@ def _finish(report: Report, as_json: bool) -> None:
     if as_json:
         show.document({"run": str(report.folder), "scores": report.scores})
         return
-    if "search" in report.scores:
-        from tunesmith.studies.trials_report import SHOWN, table
-
-        head, rows = table(report.scores["search"])
-        show.rows(rows[:SHOWN], head)
-    if "ensemble" in report.scores:
-        from tunesmith.studies import ensemble_report
-
-        head, rows = ensemble_report.table(report.scores)
-        show.rows(rows, head)
-        print(f"\n{ensemble_report.told(report.scores)}")
     show.scores(report.scores)
+    show.warnings(report.facts.warnings, report.scores)
     show.places(report.folder)

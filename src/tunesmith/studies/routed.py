@@ -28,12 +28,14 @@ from tunesmith.model.build import Model, build_for
 from tunesmith.model.files import read_json
 from tunesmith.model.routing import Router, Seen, evenly, seen
 from tunesmith.model.surgery import amount
+from tunesmith.proof import judged_rows
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import numbers
 from tunesmith.report.facts import Facts
 from tunesmith.run import Report
-from tunesmith.studies.sequence import Matrix, across, kept, rows_of
-from tunesmith.studies.stages import as_trained, label, linked, prepare, replacing, trained, whole_facts, whole_scores, write
+from tunesmith.studies.sequence import Matrix, kept, untrained
+from tunesmith.studies.stages import as_trained, label, linked, prepare, replacing, trained, write
+from tunesmith.studies.stages_report import whole_facts, whole_scores
 from tunesmith.tuned import tell
 
 LARGE = 0.5  # share of its weights from which a stage is said to keep a whole model
@@ -72,7 +74,7 @@ def carry_routed(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
     views = seen_by_base(recipe, data)
     held = ", ".join(f"{name} {len(view.seen.prototypes)} of {view.seen.count:,} rows" for name, view in views.items())
     say(f"router: prototypes of {held}")
-    matrix, found = across(recipe, data, recipe.model_spec, folder), list[Routed]()
+    matrix, found = untrained(recipe, data, folder), list[Routed]()
     for number, (stage, place) in enumerate(zip(recipe.stages, places, strict=True)):
         if place == places[-1] or not (place / "scores.json").exists():
             say(f"stage {number + 1} of {len(places)}: {stage.name}")
@@ -84,18 +86,18 @@ def carry_routed(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
             say(f"router: {numbers.share(right(found[-1].sent))} of the rows of the stages so far find the model of theirs")
     recipe = as_trained(recipe, places)
     if distributed.first():
-        scores = {**whole_scores(recipe, places, matrix), "base_is": read_json(places[-1] / "scores.json")["base_is"]}
+        scores = whole_scores(recipe, places, matrix, read_json(places[-1] / "scores.json"))
         scores["sequence"]["router"] = {"right": right(found[-1].sent), "sent": found[-1].sent}
         write_models(recipe, views, places, folder)
-        write(recipe, facts_of(recipe, folder, report.facts, scores), places[-1], folder, ["predictions"])
+        write(recipe, facts_of(recipe, folder, places, report.facts, scores), places[-1], folder, ["predictions"])
     distributed.barrier()
     scores = read_json(folder / "scores.json")
-    return Report(folder, scores, facts_of(recipe, folder, report.facts, scores))
+    return Report(folder, scores, facts_of(recipe, folder, places, report.facts, scores))
 
 
-def facts_of(recipe: Recipe, folder: Path, last: Facts, scores: dict[str, Any]) -> Facts:
+def facts_of(recipe: Recipe, folder: Path, places: Sequence[Path], last: Facts, scores: dict[str, Any]) -> Facts:
     """The facts of the last stage as those of the whole run, whose models no other library routes to."""
-    facts = whole_facts(recipe, folder, last, scores)
+    facts = whole_facts(recipe, folder, places, last, scores)
     return replace(facts, auto="", sections=[*facts.sections, section(scores["sequence"])])
 
 
@@ -111,7 +113,7 @@ def seen_by_base(recipe: Recipe, data: Sequence[Data]) -> dict[str, View]:
     try:
         for stage, part in zip(recipe.stages, data, strict=True):
             known = seen(look(evenly(part.train, recipe.routing.num_rows)), recipe.routing.prototypes)
-            found[stage.name] = View(known, look(rows_of(part)))
+            found[stage.name] = View(known, look(judged_rows(part)))
     except (ValueError, AttributeError, TypeError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         message = f"the base has no one vector for a row of this task, by which it could be routed ({reason})"
@@ -133,8 +135,8 @@ def judged(recipe: Recipe, data: Sequence[Data], views: Mapping[str, View], plac
         task, names = recipe.stages[0].task, list(views)[: len(places)]
         router = Router({name: views[name].seen for name in names})
         routes = [router.nearest(view.judged) for view in views.values()]
-        answers = answered(recipe, [rows_of(part) for part in data], routes, dict(zip(names, places, strict=True)))
-        scores = [float(task.metrics(own, rows_of(part))[task.primary]) for own, part in zip(answers, data, strict=True)]
+        answers = answered(recipe, [judged_rows(part) for part in data], routes, dict(zip(names, places, strict=True)))
+        scores = [float(task.metrics(own, judged_rows(part))[task.primary]) for own, part in zip(answers, data, strict=True)]
         return {"metric": task.primary, "scores": scores, "sent": [[route.count(name) for name in names] for route in routes]}
 
     found = kept(places[-1], compute)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import torch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.run import seed_of
-from tunesmith.core.task import Row
 from tunesmith.data.encode import encode
 from tunesmith.data.load import Data
 from tunesmith.engine import distributed
@@ -22,6 +21,7 @@ from tunesmith.evaluate.score import predict
 from tunesmith.metrics.lifelong import lifelong
 from tunesmith.model.build import build_for
 from tunesmith.model.files import read_json
+from tunesmith.proof import Untuned, judged_rows
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import folder as folders
 from tunesmith.report import numbers
@@ -80,6 +80,18 @@ def across(recipe: Recipe, data: Sequence[Data], model: str, place: Path) -> Mat
     return Matrix([kept(place, lambda: {"metric": recipe.stages[0].task.primary, "scores": judged(recipe, data, model)})["scores"]])
 
 
+def untrained(recipe: Recipe, data: Sequence[Data], folder: Path) -> Matrix:
+    """The scores of the untouched base on the rows of every stage, used as where a first stage is compared with it; kept in ``folder``."""
+    task = recipe.stages[0].task
+
+    def scores() -> Iterator[float | None]:
+        for stage, part in zip(recipe.stages, data, strict=True):
+            base = Untuned(replace(stage, model=recipe.model_spec), judged_rows(part))
+            yield task.metrics(base.answers(part.train)[1], base.truths).get(task.primary)
+
+    return Matrix([kept(folder, lambda: {"metric": task.primary, "scores": list(scores())})["scores"]])
+
+
 def kept(place: Path, found: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What ``found`` returned when it was asked first, as JSON values that are kept in ``place``."""
     file = place / FILE
@@ -100,7 +112,7 @@ def judged(recipe: Recipe, data: Sequence[Data], model: str) -> list[float]:
     forward = Forward(built.module.to(where).eval(), where, choose(recipe.stages[0].training.precision, where))
     scores = []
     for part in data:
-        examples = rows_of(part)
+        examples = judged_rows(part)
         predictions = predict(forward, encode(examples, task, built.tokenizer), task, built.tokenizer)
         scores.append(float(task.metrics(predictions, examples)[task.primary]))
     del built, forward
@@ -108,23 +120,26 @@ def judged(recipe: Recipe, data: Sequence[Data], model: str) -> list[float]:
     return scores
 
 
-def rows_of(data: Data) -> list[Row]:
-    """The rows by which a stage is judged: of its test data, or of the validation data, or of those it learns from."""
-    return list(list(data.splits().values())[-1])
-
-
-def section(found: dict[str, Any]) -> dict[str, Any]:
-    """The matrix as a section of the report."""
+def table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headers and rows: the scores on the rows of every stage, before training and after each stage."""
     metric, names = found["metric"], found["stages"]
-    rows = [["before training", *found["untrained"]]]
-    rows += [[f"after {name}", *row] for name, row in zip(names, found["matrix"], strict=True)]
-    shown = [[row[0], *(numbers.value(metric, value) for value in row[1:])] for row in rows]
-    measures = [f"{text} {numbers.value(metric, found[name])}" for name, text in MEASURES.items() if found[name] is not None]
+    rows = zip(["before training", *(f"after {name}" for name in names)], [found["untrained"], *found["matrix"]], strict=True)
+    return ["judged on", *names], [[name, *(numbers.value(metric, value) for value in row)] for name, row in rows]
+
+
+def measures(found: Mapping[str, Any]) -> list[str]:
+    """What was kept and what was forgotten, in words."""
+    return [f"{text} {numbers.value(found['metric'], found[name])}" for name, text in MEASURES.items() if found[name] is not None]
+
+
+def section(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The matrix as a section of the report."""
+    head, rows = table(found)
     return {
-        "title": f"Learned and kept: {numbers.title(metric)}",
+        "title": f"Learned and kept: {numbers.title(found['metric'])}",
         "kind": "table",
-        "data": {"columns": [{"name": "judged on"}, *({"name": name, "format": "figure"} for name in names)], "rows": shown},
-        "about": f"{'; '.join(measures)}.",
+        "data": {"columns": [{"name": head[0]}, *({"name": name, "format": "figure"} for name in head[1:])], "rows": rows},
+        "about": f"{'; '.join(measures(found))}.",
         "group": "Stages",
         "wide": True,
     }

@@ -102,12 +102,12 @@ def told(found: Mapping[str, Any]) -> str:
 def section(found: Mapping[str, Mapping[str, Any]], seconds: float) -> dict[str, Any]:
     """All tasks alone and together as a section of the report; ``seconds`` is what training them together took."""
     columns = [{"name": name} for name in ("task", "metric")]
-    columns += [{"name": name, "format": "figure"} for name in ("alone", "together", "difference", "95% interval", "rows", "seconds alone")]
+    columns += [{"name": name, "format": "figure"} for name in ("alone", "together", "difference", "95% interval", "rows", "time alone")]
 
     def row(name: str, own: Mapping[str, Any]) -> list[Any]:
         metric = own["primary"]
         figures = [numbers.value(metric, own[side]) for side in ("single", "joint")]
-        return [name, numbers.title(metric), *figures, *difference(own), f"{own['examples']:,}", f"{own['seconds']:.0f}"]
+        return [name, numbers.title(metric), *figures, *difference(own), f"{own['examples']:,}", numbers.duration(own["seconds"])]
 
     alone = numbers.duration(sum(own["seconds"] for own in found.values()))
     about = "Each task was also trained alone, with the same settings, and judged on the same rows. "

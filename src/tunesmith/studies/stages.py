@@ -18,28 +18,23 @@ from tunesmith.engine import distributed
 from tunesmith.engine.optimizer import DEFAULT_RATES
 from tunesmith.engine.stack import Stack
 from tunesmith.engine.tree import load_tree
-from tunesmith.evidence import command
+from tunesmith.evidence import WORST
 from tunesmith.model.adapters import merged as folded
 from tunesmith.model.build import build_for
-from tunesmith.model.files import ADAPTER_CONFIG, read_json
+from tunesmith.model.files import ADAPTER_CONFIG
 from tunesmith.model.save import save
-from tunesmith.model.sources import resolve
 from tunesmith.recipes import yaml
 from tunesmith.recipes.find import name_of
-from tunesmith.recipes.recipe import Recipe, recipe_from, resolved, shortened
+from tunesmith.recipes.recipe import Recipe, recipe_from, resolved
 from tunesmith.report import folder as folders
 from tunesmith.report.card import card
 from tunesmith.report.facts import Facts
 from tunesmith.report.page import page
 from tunesmith.run import RESOLVED, Report, carry_out, describe
-from tunesmith.studies.sequence import Matrix, across, check_one_head, labels_come_anew, section
+from tunesmith.studies.sequence import Matrix, across, check_one_head, labels_come_anew, untrained
+from tunesmith.studies.stages_report import beside_base, whole_facts, whole_scores
 
 COPIED = ("model", "predictions")  # folders of the last stage that the whole run has too
-BEGINS = {  # what a stage begins with
-    "in turn": "Each stage begins with the model of the one before, which is what it is compared with, on rows of its own.",
-    "routed": "Each stage begins with the base and is compared with it, on rows of its own, which are told to be of this stage.",
-}
-SHOWN = ("task", "split", "examples", "primary", "base", "tuned", "seconds")  # what the whole run's scores say of each stage
 
 
 def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:
@@ -51,7 +46,7 @@ def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
 
     data = prepare(recipe)
     places = [folder / label(recipe.stages, number) for number in range(len(recipe.stages))]
-    matrix = across(recipe, data, recipe.model_spec, folder) if recipe.sequence else Matrix()
+    matrix = untrained(recipe, data, folder) if recipe.sequence else Matrix()
     model, stages = recipe.model, list[Recipe]()
     for number, place in enumerate(places):
         stage = replace(recipe.stages[number], model=model)
@@ -65,14 +60,17 @@ def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
         model = str(passed_on(stage, place).resolve())
         if recipe.sequence:
             matrix += across(recipe, data, model, place)
+    say("judging the model of the last stage beside the untouched base")
+    proof = beside_base(stages[-1], recipe.model_spec, places[-1], data[-1])
     recipe = as_trained(recipe, places)
+    last = replace(report.facts, errors=proof.errors(WORST), examples=proof.examples())
+    scores = whole_scores(recipe, places, matrix, proof.scores)
+    facts = whole_facts(recipe, folder, places, last, scores)
     if distributed.first():
-        scores = whole_scores(recipe, places, matrix)
-        facts = whole_facts(recipe, folder, report.facts, scores)
-        write(recipe, facts, places[-1], folder)
+        proof.write(folder)
+        write(recipe, facts, places[-1], folder, ["model"])
     distributed.barrier()
-    scores = read_json(folder / "scores.json")
-    return Report(folder, scores, whole_facts(recipe, folder, report.facts, scores))
+    return Report(folder, scores, facts)
 
 
 def prepare(recipe: Recipe) -> list[Data]:
@@ -175,52 +173,6 @@ def passed_on(stage: Recipe, place: Path) -> Path:
         aside.rename(merged)
     distributed.barrier()
     return merged
-
-
-def whole_scores(recipe: Recipe, places: Sequence[Path], matrix: Matrix) -> dict[str, Any]:
-    """The scores of the last stage, those of all stages in short, and of a sequence what it forgot."""
-    found = [read_json(place / "scores.json") for place in places]
-    stages = [{"name": place.name, **{key: scores[key] for key in SHOWN}} for place, scores in zip(places, found, strict=True)]
-    before = {"base_is": f"the model after stage {places[-2].name}, {found[-1]['base_is']}"} if len(places) > 1 else {}
-    return {**found[-1], **before, "stages": stages, **({"sequence": matrix.scores(recipe)} if recipe.sequence else {})}
-
-
-def whole_facts(recipe: Recipe, folder: Path, last: Facts, scores: dict[str, Any]) -> Facts:
-    """The facts of the last stage as those of the whole run."""
-    source = resolve(recipe.model_spec)
-    licences = {source.base_model: source.licence, **{name: last.licences[name] for name in last.datasets if name in last.licences}}
-    about = BEGINS["routed" if recipe.routing else "in turn"]
-    tables = [summary(scores["stages"], about), *([section(scores["sequence"])] if recipe.sequence else [])]
-    return replace(
-        last,
-        name=folder.name,
-        scores=scores,
-        recipe_text=shortened(recipe),
-        command=command(recipe, folder),
-        base_model=source.base_model,
-        licences=licences,
-        sections=[*last.sections, *tables],
-    )
-
-
-def summary(stages: Sequence[dict[str, Any]], about: str) -> dict[str, Any]:
-    """The stages as a section of the report."""
-    columns = [{"name": name, "format": "text"} for name in ("stage", "task", "metric")]
-    columns += [{"name": name, "format": "figure"} for name in ("before", "after", "rows", "seconds")]
-
-    def row(stage: dict[str, Any]) -> list[Any]:
-        metric = stage["primary"]
-        figures = [f"{stage[side].get(metric, float('nan')):.4g}" for side in ("base", "tuned")]
-        return [stage["name"], stage["task"], metric, *figures, f"{stage['examples']:,}", f"{stage['seconds']['train']:.0f}"]
-
-    return {
-        "title": "Stages",
-        "kind": "table",
-        "data": {"columns": columns, "rows": [row(stage) for stage in stages]},
-        "about": about,
-        "group": "Stages",
-        "wide": True,
-    }
 
 
 def write(recipe: Recipe, facts: Facts, last: Path, folder: Path, copies: Sequence[str] = COPIED) -> None:

@@ -1,0 +1,52 @@
+"""The report on stages: the whole run beside the untouched base, and all stages in it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from runs import Train, rows
+from tunesmith.studies.stages_report import table
+
+TWO = [{"name": "easy", "data": {"train": rows(24)}}, {"name": "hard", "data": {"train": rows(40)}, "training": {"steps": 12}}]
+
+
+def test_the_whole_run_is_compared_with_the_untouched_base(train: Train) -> None:
+    report = train("two", stages=TWO, training={"epochs": 6, "batch_size": 8, "learning_rate": 5e-3})
+    first, last = (json.loads((report.folder / name / "scores.json").read_text(encoding="utf-8")) for name in ("1-easy", "2-hard"))
+    assert (last["base_is"], last["base"]["accuracy"]) == ("as it is", report.scores["stages"][1]["base"]["accuracy"])
+    assert report.scores["base_is"] == first["base_is"] == "zero-shot by label names"
+    alone = train("alone", data={"train": rows(40), "test": "30%"})  # the same rows, and the same base
+    assert report.scores["base"] == alone.scores["base"]
+    assert report.scores["tuned"] == last["tuned"]
+    delta = report.scores["tuned"]["accuracy"] - report.scores["base"]["accuracy"]
+    assert report.scores["gain"]["accuracy"]["delta"] == pytest.approx(delta)
+    assert report.facts.examples[0].keys() >= {"base", "predicted"}
+
+
+def test_rows_time_and_curves_are_those_of_all_stages(train: Train) -> None:
+    report = train("two", stages=TWO)
+    parts = [json.loads((report.folder / name / "data.json").read_text(encoding="utf-8"))["rows"]["train"] for name in ("1-easy", "2-hard")]
+    assert report.facts.rows["train"] == sum(parts)
+    assert report.facts.seconds == report.scores["seconds"]["train"]
+    assert abs(report.facts.seconds - sum(stage["seconds"]["train"] for stage in report.scores["stages"])) < 0.02
+    page = (report.folder / "report.html").read_text(encoding="utf-8")
+    assert ">Loss: 1-easy<" in page
+    assert ">Loss: 2-hard<" in page
+    assert ">Loss<" not in page
+
+
+def test_stages_are_written_as_scores_are_everywhere() -> None:
+    ends = {"base": {"f1_macro": 0.5}, "tuned": {"f1_macro": 0.75}}
+    stage = {"name": "1-easy", "task": "text_classification", "primary": "f1_macro", **ends, "examples": 1200, "seconds": {"train": 75.0}}
+    head, [row] = table([stage])
+    assert dict(zip(head, row, strict=True)) == {
+        "stage": "1-easy",
+        "task": "text classification",
+        "metric": "F1 macro",
+        "before": "50.0%",
+        "after": "75.0%",
+        "rows": "1,200",
+        "time": "1 min 15 s",
+    }
