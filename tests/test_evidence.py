@@ -134,18 +134,18 @@ def test_what_no_file_holds_cannot_be_repeated_by_a_command() -> None:
 @pytest.mark.parametrize(
     ("train", "names"),
     [
-        ("rows.csv", []),
-        ("data/rows", []),
+        ("there/rows.csv", ["rows.csv"]),
+        ("data/rows", ["rows"]),
         ("sample:sentiment", ["sentiment"]),
         (["sample:sentiment/train", "sample:sentiment/test", "sample:topics"], ["sentiment", "topics"]),
         ("imdb/plain", ["imdb/plain"]),
         ("org/name:config/train", ["org/name"]),
-        (["a.csv", "b.csv"], []),
+        (["a.csv", "b.csv"], ["a.csv", "b.csv"]),
         ([{"text": "a", "label": "b"}], []),
         ({"text": ["a"], "label": ["b"]}, []),
     ],
 )
-def test_data_sets_that_the_world_knows_are_named(train: Any, names: list[str], tmp_path: Path) -> None:
+def test_data_sets_are_named(train: Any, names: list[str], tmp_path: Path) -> None:
     (tmp_path / "data/rows").mkdir(parents=True)
     recipe = recipe_from({"model": "m", "task": "text_classification", "data": {"train": "rows.csv"}}, base_folder=tmp_path)
     assert dataset_names(replace(recipe, data=replace(recipe.data, train=train))) == names

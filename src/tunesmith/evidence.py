@@ -87,13 +87,18 @@ def command(recipe: Recipe, folder: Path) -> str:
 
 
 def dataset_names(recipe: Recipe) -> list[str]:
-    """The training data by name: samples and data sets of the hub; files have no name that the world knows."""
+    """The training data by name: samples, data sets of the hub, and files by their own names."""
     given = recipe.data.train
     specs = [spec for spec in (given if isinstance(given, list | tuple) else [given]) if isinstance(spec, str)]
-    local = [spec for spec in specs if (recipe.base_folder / spec).exists() or format_of(Path(spec))]
-    named = [spec.removeprefix(SAMPLE).partition("/")[0] for spec in specs if spec.startswith(SAMPLE)]
-    hub = [found[1] for spec in specs if spec not in local and (found := HUB_ID.fullmatch(spec))]
-    return list(dict.fromkeys([*named, *hub]))
+
+    def name(spec: str) -> str:
+        if spec.startswith(SAMPLE):
+            return spec.removeprefix(SAMPLE).partition("/")[0]
+        local = (recipe.base_folder / spec).exists() or format_of(Path(spec))
+        found = None if local else HUB_ID.fullmatch(spec)
+        return found[1] if found else Path(spec).name
+
+    return list(dict.fromkeys(map(name, specs)))
 
 
 def parameters(run: Run) -> list[dict[str, Any]]:

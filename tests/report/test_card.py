@@ -25,6 +25,13 @@ def test_the_hub_understands_the_front_matter(facts: Facts) -> None:
     assert data.model_name == "reviews"
 
 
+def test_samples_are_named_and_files_are_no_data_sets(facts: Facts) -> None:
+    found = front_matter(replace(facts, datasets=["sentiment", "my rows.csv"], licences={"sentiment": "CC-BY-4.0"}))
+    assert found["datasets"] == ["sentiment"]
+    dataset = found["model-index"][0]["results"][0]["dataset"]
+    assert (dataset["name"], dataset["type"]) == ("sentiment, my rows.csv", "custom")
+
+
 def test_what_the_hub_would_refuse_is_left_out(facts: Facts) -> None:
     private = replace(facts, base_model="/home/me/model", licences={"/home/me/model": "My Own 1.0"}, task="odd_task")
     found = front_matter(private)

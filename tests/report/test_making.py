@@ -44,6 +44,12 @@ def test_inner_tables_of_the_environment_are_laid_out() -> None:
     assert list(making.flat({"a": 1, "b": {"c": 2.5, "d": "x"}})) == [("a", "1"), ("c", "2.5"), ("d", "x")]
 
 
+def test_a_licence_that_is_not_known_has_no_row(facts: Facts) -> None:
+    section = making.environment(replace(facts, licences={"bert": "", "sentiment": "CC-BY-4.0"}))
+    assert section is not None
+    assert [name for name, _ in section.data["items"] if name.startswith("licence")] == ["licence of sentiment"]
+
+
 def test_the_log_has_an_end(facts: Facts) -> None:
     said = [{"event": "say", "step": step, "text": f"line {step}"} for step in range(500)]
     section = making.sayings(replace(facts, events=said))
