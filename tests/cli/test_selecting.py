@@ -38,7 +38,38 @@ def test_wrong_labels_are_found(tunesmith: Command, here: Path, done: Path) -> N
     lines[surest + 1] = f"{lines[surest + 1].rpartition(',')[0]},{other}"
     (here / "wrong.csv").write_text("\n".join(lines) + "\n")
     found = tunesmith("select", "done", "wrong.csv", "--by", "label_error", "--num", "1", "--json").json
-    assert found[0]["row"] == surest
+    assert (found[0]["row"], found[0]["likely"]) == (surest, rows[surest]["label"])
+
+
+def test_it_is_told_where_a_model_was_trained_on_the_rows(tunesmith: Command, done: Path) -> None:
+    said = tunesmith("select", "done", "reviews.csv", "--by", "label_error").err
+    assert said.startswith("THE MODEL WAS TRAINED ON 54 OF THESE 60 ROWS")
+
+
+@pytest.mark.parametrize("which", ["MODEL", "recipe.yaml"])
+def test_a_model_without_a_head_judges_each_part_by_the_others(which: str, tunesmith: Command, here: Path, model: Path) -> None:
+    rows = [("the wonderful great film", "good"), ("a dull sad plot", "bad")]
+    lines = [f"{text} {number % 6} , {number},{label}\n" for number in range(20) for text, label in rows]
+    lines[6] = lines[6].replace("good", "bad")
+    (here / "wrong.csv").write_text("review,stars\n" + "".join(line.replace(" , ", " ") for line in lines))
+    named = [] if which == "recipe.yaml" else ["--folds", "4"]
+    (here / "wrong2.csv").write_text((here / "wrong.csv").read_text().replace("review,stars", "text,label"))
+    file = "wrong.csv" if which == "recipe.yaml" else "wrong2.csv"
+    done = tunesmith("select", which.replace("MODEL", str(model)), file, "--by", "label_error", "--num", "2", *named, "--json")
+    assert (done.json[0]["row"], done.json[0]["likely"]) == (6, "good")
+    assert f"each of {4 if named else 5} parts of the rows is judged by the others" in done.err
+    assert "for 1 of 40 rows another label is likely" in done.err
+
+
+def test_a_model_without_a_head_tells_what_lies_apart(tunesmith: Command, here: Path, model: Path) -> None:
+    (here / "some.csv").write_text("text,label\na film,new\na dog,\na film,\n")
+    found = tunesmith("select", str(model), "some.csv", "--by", "diversity", "--num", "2", "--json").json
+    assert len({row["text"] for row in found}) == 2
+    assert "--folds is not read" in tunesmith("select", str(model), "some.csv", "--by", "diversity", "--folds", "3").err
+
+
+def test_a_task_of_several_is_named(tunesmith: Command, done: Path) -> None:
+    assert "the run has one task, and none is called 'w'" in tunesmith("select", "done", "reviews.csv", "--task", "w").err
 
 
 def test_all_ways_are_offered(tunesmith: Command) -> None:

@@ -5,27 +5,36 @@ from __future__ import annotations
 import click
 
 from tunesmith.cli import show
-from tunesmith.cli.using import model_argument
+from tunesmith.cli.tasks import task_option
+from tunesmith.core.words import counted
 
 
 @click.command()
-@model_argument
+@click.argument("model", metavar="RUN|MODEL|RECIPE", help="A run, or any model; for diversity and label_error a recipe, too.")
 @click.argument("file", metavar="FILE", help="Rows without labels: a data file, or sample:name. With labels for label_error.")
 @click.option(
     "--by",
     type=click.Choice(["uncertainty", "margin", "entropy", "diversity", "label_error"]),
     default="uncertainty",
     show_default=True,
-    help="Least sure predictions, rows far apart, or labels that the model finds unlikely.",
+    help="Least sure predictions, rows far apart, or labels that are likely wrong.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="label_error: judge each of N parts by what the others teach in the model's vectors; 5 where the model has no head.",
 )
 @click.option("--num", type=click.IntRange(min=1), default=20, show_default=True, help="How many rows.")
 @click.option("--out", metavar="FILE", help="File to write, a JSON object a line; standard output when absent.")
+@task_option
 @show.runs_option
 @show.json_option
-def select(model: str, file: str, by: str, num: int, out: str | None, runs: str, as_json: bool) -> None:
+def select(model: str, file: str, by: str, folds: int | None, num: int, out: str | None, runs: str, as_json: bool) -> None:
     """Find the rows to label next, or whose labels are likely wrong.
 
-    The best comes first, each with its row number (from 0) and score.
+    The best comes first, each with its row number (from 0) and score; by label_error with the label that is likely instead, where
+    confident learning finds one.
     """
     from pathlib import Path
 
@@ -34,12 +43,11 @@ def select(model: str, file: str, by: str, num: int, out: str | None, runs: str,
     if out is not None:
         check_free(out)
     from tunesmith import selecting
-    from tunesmith.tuned import load
 
-    found = selecting.select(load(model, runs), file, by, num)
+    found = selecting.select(model, file, by, num, folds, runs, show.say)
     if out is not None:
         number = write(found, Path(out))
-        show.document({"rows": number, "file": out}) if as_json else show.say(f"{number:,} rows in {out}")
+        show.document({"rows": number, "file": out}) if as_json else show.say(f"{counted(number, 'row')} in {out}")
     elif as_json:
         show.document(found)
     else:
