@@ -33,6 +33,10 @@ def test_plain_text_where_there_is_no_terminal(scores: dict[str, Any]) -> None:
     assert shown(scores).isascii()
 
 
+def test_scores_on_rows_that_were_trained_on_are_no_news(scores: dict[str, Any]) -> None:
+    assert "These rows were trained on: the scores say nothing about new data.\n" in shown({**scores, "split": "train"})
+
+
 def test_a_terminal_gets_colour_and_80_columns_are_enough(scores: dict[str, Any]) -> None:
     scores["baselines"]["linear_probe"] = {"accuracy": 0.8, "f1_macro": 0.8}
     coloured = shown(scores, force_terminal=True, width=80, color_system="standard")
@@ -51,8 +55,10 @@ def test_a_terminal_gets_colour_and_80_columns_are_enough(scores: dict[str, Any]
 
 def test_several_tasks_have_a_row_each(scores: dict[str, Any]) -> None:
     sides = {side: {"mean_of_tasks": 0.5, **{f"{name}_accuracy": 0.5 for name in "abcd"}} for side in ("base", "tuned")}
-    head, *rows = table.cells({**scores, **sides, "primary": "mean_of_tasks", "baselines": {}, "tasks": {}, "base_is": "chance"})
-    assert head == ["", "base model, by chance", "tuned model"]
+    tasks = {name: {"primary": "accuracy", "base_is": "chance"} for name in "abcd"}
+    head, *rows = table.cells({**scores, **sides, "primary": "mean_of_tasks", "baselines": {}, "tasks": tasks, "base_is": "a: chance"})
+    assert head == ["", "base model", "tuned model", "the base is used"]
+    assert [row[-1] for row in rows] == ["", *["chance"] * 4]
     assert [row[0] for row in rows] == ["mean of tasks", *(f"{name} accuracy" for name in "abcd")]
 
 

@@ -25,8 +25,9 @@ def cells(scores: Mapping[str, Any]) -> list[list[str]]:
     order = {metric: rank for rank, metric in enumerate(dict.fromkeys((primary, *TELLING)))}
     measured = sorted(found.get("tuned", {}), key=lambda metric: order.get(metric, len(order)))
     if "tasks" in scores:
-        rows = [[numbers.title(metric), *(numbers.value(metric, of.get(metric)) for of in found.values())] for metric in measured]
-        return [["", *names], *rows]
+        used = {f"{name}_{own['primary']}": own["base_is"] for name, own in scores["tasks"].items()}
+        rows = [[*(numbers.value(metric, of.get(metric)) for of in found.values()), used.get(metric, "")] for metric in measured]
+        return [["", *names, "the base is used"], *([numbers.title(metric), *row] for metric, row in zip(measured, rows, strict=True))]
     measured = measured[:METRICS]
     pairs = zip(names, found.values(), strict=True)
     rows = [[name, *(numbers.value(metric, values.get(metric)) for metric in measured)] for name, values in pairs]

@@ -88,7 +88,7 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
 
 def base_name(scores: Mapping[str, Any]) -> str:
     """What the tuned model is compared with, as people call it: the base model, and how it was used where it has no head for the task."""
-    how = scores.get("base_is") or AS_IT_IS
+    how = AS_IT_IS if "tasks" in scores else scores.get("base_is") or AS_IT_IS  # of several tasks each says how it was used
     return "base model" + {AS_IT_IS: "", CHANCE: ", by chance"}.get(how, f", {how}")
 
 

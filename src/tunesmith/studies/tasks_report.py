@@ -170,13 +170,13 @@ def whole_facts(recipe: Recipe, scores: dict[str, Any], facts: Mapping[str, Fact
 
 def summary(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The tasks as a section of the report."""
-    columns = [{"name": name} for name in ("task", "kind", "metric")]
+    columns = [{"name": name} for name in ("task", "kind", "metric", "the base is used")]
     columns += [{"name": name, "format": "figure"} for name in ("base", "tuned", "rows")]
 
     def row(name: str, scores: Mapping[str, Any]) -> list[Any]:
         metric = scores["primary"]
         figures = [numbers.value(metric, scores[side].get(metric)) for side in ("base", "tuned")]
-        return [name, scores["task"].replace("_", " "), numbers.title(metric), *figures, f"{scores['examples']:,}"]
+        return [name, scores["task"].replace("_", " "), numbers.title(metric), scores["base_is"], *figures, f"{scores['examples']:,}"]
 
     about = "One trunk, and a head for each task. In the mean of tasks an error e counts as 1 / (1 + e). Each task has a page of its own."
     rows = [row(name, scores) for name, scores in found.items()]
