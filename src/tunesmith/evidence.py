@@ -70,6 +70,10 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
             {"name": name_of(part), "settings": as_plain(part), "summary": (type(part).__doc__ or "").partition("\n")[0]}
             for part in (*recipe.strategies, *recipe.watch)
         ],
+        changes=[
+            {"strategy": name_of(part), "before": before, "after": after} for part in recipe.strategies for before, after in part.changes()
+        ],
+        sections=[section for part in (*recipe.strategies, *recipe.watch) for section in part.sections()],
         parameters=parameters(run),
         seconds=proof.scores["seconds"]["train"],
         tokens_per_second=proof.scores["tokens_per_second"],

@@ -44,6 +44,18 @@ def test_inner_tables_of_the_environment_are_laid_out() -> None:
     assert list(making.flat({"a": 1, "b": {"c": 2.5, "d": "x"}})) == [("a", "1"), ("c", "2.5"), ("d", "x")]
 
 
+def test_rows_that_are_changed_are_shown_before_and_after(facts: Facts) -> None:
+    assert making.changes(replace(facts, changes=[])) is None
+    section = making.changes(replace(facts, changes=[{"strategy": "augment", "before": "a good film", "after": "a film good"}]))
+    assert section is not None
+    assert section.data["items"] == [{"name": "augment", "text": "a good film", "more": [("becomes", "a film good")]}]
+
+
+def test_what_is_said_in_the_end_is_of_the_last_step() -> None:
+    events = [{"event": "say", "step": 0, "text": "hello"}, {"event": "say", "step": 41, "text": "a map"}, {"event": "end", "step": 40}]
+    assert making.said(events) == ["hello", "step 40: a map"]
+
+
 def test_a_licence_that_is_not_known_has_no_row(facts: Facts) -> None:
     section = making.environment(replace(facts, licences={"bert": "", "sentiment": "CC-BY-4.0"}))
     assert section is not None

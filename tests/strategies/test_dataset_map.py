@@ -9,6 +9,8 @@ import torch
 from training import same, tiny_fit, weights
 from tunesmith.core.task import Row, Task
 from tunesmith.engine.events import read_events
+from tunesmith.report.facts import Section
+from tunesmith.report.render import render
 from tunesmith.strategies.dataset_map import DatasetMap, cartography
 from tunesmith.tasks.text_classification import TextClassification
 
@@ -34,6 +36,11 @@ def test_the_hardest_row_is_told(tmp_path: Path) -> None:
     said = [event["text"] for event in read_events(tmp_path / "events.jsonl") if event["event"] == "say"]
     assert said[-2].startswith(f"dataset_map: hard: row {hardest}, confidence 0.")
     assert said[-1].startswith("dataset_map: ambiguous: row ")
+    chart, told = (Section(**section) for section in observer.sections())
+    assert [(one["name"], len(one["points"])) for one in chart.data["series"]] == [("training rows", 12), ("hard", 1), ("ambiguous", 1)]
+    assert [item["name"].partition(":")[0] for item in told.data["items"]] == ["hard", "ambiguous"]
+    assert "Dataset map" in chart.title
+    assert all(map(render, (chart, told)))
 
 
 def test_it_changes_nothing_and_one_evaluation_says_nothing(tmp_path: Path) -> None:

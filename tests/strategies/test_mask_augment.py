@@ -47,6 +47,10 @@ def test_words_become_what_the_named_model_expects(masked: Path) -> None:
     run = tiny_fit(None, steps=1).run
     given, cat = [run.train[i] for i in range(8)], tiny.VOCABULARY.index("cat")
     found = fed(MaskAugment(share=1.0, rate=0.01, top=1, model=str(masked)), run)
+    strategy = MaskAugment(share=0.1, rate=0.01, top=1, model=str(masked))
+    strategy.begin(run)
+    assert 0 < len(strategy.changes()) <= 10
+    assert all("cat" in after and before != after for before, after in strategy.changes())
     for row, old in zip(found, given, strict=True):
         changed = [new for new, before in zip(row["input_ids"], old["input_ids"], strict=True) if new != before]  # type: ignore[call-overload]
         assert changed == [cat]  # one at least, and no special token

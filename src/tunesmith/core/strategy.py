@@ -30,6 +30,10 @@ class Memory:
         """The dataclass fields by name."""
         return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
 
+    def sections(self) -> Sequence[Mapping[str, Any]]:
+        """What the report shows of it when the run is done: the keywords of ``Section`` for each."""
+        return ()
+
     def memory(self) -> dict[str, Any]:
         """Everything on ``self`` that is no setting: tensors, numbers, texts, None, and lists and dictionaries of them."""
         own = {f.name for f in fields(self)}  # type: ignore[arg-type]
@@ -80,6 +84,7 @@ class Strategy(Memory):
     shardable: ClassVar[bool] = False
     natural_rate: ClassVar[tuple[float, str] | None] = None
     _past: Past | None = None
+    _changes: Sequence[tuple[str, str]] = ()
 
     @classmethod
     def example(cls) -> Strategy:
@@ -111,6 +116,10 @@ class Strategy(Memory):
     def step(self, run: Run, inner: Callable[[], None]) -> None:
         """Wrap the weight update."""
         inner()
+
+    def changes(self) -> Sequence[tuple[str, str]]:
+        """Some training rows as texts, each before and after it was changed, where ``feed`` changes any: the report shows them."""
+        return self._changes
 
     # brackets
     def inherit(self, past: Past) -> None:

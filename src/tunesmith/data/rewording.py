@@ -24,6 +24,7 @@ from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Row
+from tunesmith.data.changed import EXAMPLES
 from tunesmith.data.prompting import Tokens, chatting, placeholders, plain, prompts
 from tunesmith.data.text import encode_texts
 from tunesmith.data.units import longest
@@ -32,7 +33,6 @@ from tunesmith.samples.fetch import cache
 EDITION = 1  # raised when the same settings write other texts
 FOLDER = "rewordings"  # of the cache folder
 CHUNK = 64  # rows whose rewordings are one file
-EXAMPLES = 10  # that are shown
 _WIDE = "[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"  # letters that no blanks part
 _SIGN = "[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]"  # these, and the punctuation that goes with them
 _BLANKS = re.compile(rf"(?<={_SIGN})\s+|\s+(?={_SIGN})")
@@ -122,6 +122,7 @@ class Rewording(Strategy, ABC):
             near = [cosine >= self.keep for cosine in writer.likeness(run, [new.row for new in kept], rows)]
             why += Counter({"unlike the text": near.count(False)})
             kept, rows = list(compress(kept, near)), list(compress(rows, near))
+        self._changes = [(" | ".join(new.before), " | ".join(new.after)) for new in kept[:EXAMPLES]]
         for row in rows:
             self._versions.setdefault(row["row"], []).append(row)
         for line in told(len(found), why, kept):

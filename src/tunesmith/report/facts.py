@@ -50,7 +50,8 @@ class Facts:
     ``seconds``     wall-clock time of training; ``peak_memory`` in bytes
     ``examples``    a few predictions: text, predicted, confidence, and truth where it is known
     ``tasks``       the names of the tasks, where a run has several: each has its model in ``model/NAME``
-    ``sections``    what the task adds, each the keywords of a ``Section``
+    ``changes``     training rows that strategies change: strategy, and the text before and after
+    ``sections``    what strategies and studies add, each the keywords of a ``Section``
     """
 
     name: str
@@ -82,4 +83,5 @@ class Facts:
     peak_memory: float | None = None
     examples: Sequence[Record] = ()
     tasks: Sequence[str] = ()
+    changes: Sequence[Record] = ()
     sections: Sequence[Record] = ()

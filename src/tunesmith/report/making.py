@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tunesmith.report import numbers
@@ -33,6 +34,13 @@ def lengths(facts: Facts) -> Section | None:
     about = f"{facts.truncated:,} of {len(facts.lengths):,} rows were cut, by {facts.bounds}." if facts.truncated else "No row was cut."
     line = {"at": facts.max_length, "label": f"max_length {facts.max_length}"} if facts.max_length else None
     return Section("Length in tokens", "histogram", {"values": facts.lengths, "x": "tokens", "line": line}, about, DATA)
+
+
+def changes(facts: Facts) -> Section | None:
+    """Rows as strategies change them."""
+    items = [{"name": change["strategy"], "text": change["before"], "more": [("becomes", change["after"])]} for change in facts.changes]
+    about = "Some training rows, and what the model was shown in their place for a share of the time. Labels stay."
+    return Section("Augmented rows", "texts", {"items": items, "length": 300}, about, DATA, wide=True) if items else None
 
 
 def remarks(facts: Facts) -> Section | None:
@@ -90,10 +98,16 @@ def flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def sayings(facts: Facts) -> Section | None:
-    found = [
-        f"step {event['step']}: {event['text']}" if event.get("step") else event["text"]
-        for event in facts.events
-        if event.get("event") == "say"
-    ]
+    found = said(facts.events)
     data = {"items": found[:SAYINGS], "folded": True}
     return Section("What the run said", "notes", data, "", MAKING, wide=True) if found else None
+
+
+def said(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the run said, with the step before which it did; after the last one, with that."""
+    last = next((event["step"] for event in events if event.get("event") == "end"), math.inf)
+    return [
+        f"step {min(event['step'], last)}: {event['text']}" if event.get("step") else event["text"]
+        for event in events
+        if event.get("event") == "say"
+    ]

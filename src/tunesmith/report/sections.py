@@ -24,6 +24,7 @@ BUILDERS = (
     making.rows,
     making.lengths,
     making.remarks,
+    making.changes,
     making.command,
     making.strategies,
     making.parameters,

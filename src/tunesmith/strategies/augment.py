@@ -13,6 +13,7 @@ from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Row
+from tunesmith.data.changed import changed_texts
 from tunesmith.data.rewriting import CHANGES, Rewriter
 from tunesmith.data.units import Units, longest
 
@@ -59,9 +60,12 @@ class Augment(Strategy):
         if not self.share:
             return
         units, limit = Units(run.tokenizer), longest(run.train)
+        first = [run.train[place] for place in range(min(TRIED, len(run.train)))]
+        every = Rewriter(units, tuple(self.operations), self.alpha, limit)
+        self._changes = changed_texts(((row, changed(every, row, run)) for row in first), run.tokenizer)
         for operation in self.operations:
             alone = Rewriter(units, (operation,), self.alpha, limit)
-            tried = [(run.train[place], changed(alone, run.train[place], run)) for place in range(min(TRIED, len(run.train)))]
+            tried = [(row, changed(alone, row, run)) for row in first]
             pairs = [(before, after) for before, after in tried if after["input_ids"] != before["input_ids"]]
             if pairs:
                 before, after = (units.text(token for token in row["input_ids"] if token not in units.special) for row in pairs[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from tunesmith.model.divergence import item_losses
 from tunesmith.model.weighting import check_rows
 
 POSITIONS = 8192  # in one forward pass, padding included
+DRAWN = 200  # rows that the chart has room for, evenly among all
+TONES = {"training rows": "base", "hard": "second", "ambiguous": "tuned"}
 
 
 @dataclass
@@ -35,6 +37,7 @@ class DatasetMap(Observer):
     num_rows: int = setting(5, "rows of each kind that are told in the end", low=1)
 
     def begin(self, run: Run) -> None:
+        self._sections: Sequence[Mapping[str, Any]] = ()
         if not hasattr(self, "chances"):
             self.chances = torch.zeros(0, len(run.train))  # (evaluations, items)
 
@@ -53,14 +56,39 @@ class DatasetMap(Observer):
             run.say("dataset_map: there were fewer than two evaluations, so nothing can be told of the rows")
             return
         confidence, variability = cartography(self.chances)
-        for kind, order in (("hard", confidence.argsort(stable=True)), ("ambiguous", (-variability).argsort(stable=True))):
-            for item in order[: self.num_rows].tolist():
-                row = run.train[item]
-                about = f"confidence {confidence[item]:.2f}, variability {variability[item]:.2f}"
-                text = run.tokenizer.decode(row["input_ids"], skip_special_tokens=True)[:100] if "input_ids" in row else ""
-                run.say(f"dataset_map: {kind}: row {row['row']}, {about}: {text}")
+        told, places = [], list(zip(variability.tolist(), confidence.tolist(), strict=True))
+        kinds = {"hard": confidence.argsort(stable=True), "ambiguous": (-variability).argsort(stable=True)}
+        chosen = {kind: order[: self.num_rows].tolist() for kind, order in kinds.items()}
+        for kind, item in ((kind, item) for kind, items in chosen.items() for item in items):
+            row = run.train[item]
+            about = {"confidence": f"{confidence[item]:.2f}", "variability": f"{variability[item]:.2f}"}
+            text = run.tokenizer.decode(row["input_ids"], skip_special_tokens=True) if "input_ids" in row else ""
+            run.say(f"dataset_map: {kind}: row {row['row']}, {', '.join(map(' '.join, about.items()))}: {text[:100]}")
+            tags = [(name, value, "plain") for name, value in about.items()]
+            told.append({"name": f"{kind}: row {row['row']}", "text": text, "tags": tags})
+        some = range(0, len(places), -(-len(places) // DRAWN))
+        self._sections = drawn({"training rows": some, **chosen}, places), rows_of(told)
+
+    def sections(self) -> Sequence[Mapping[str, Any]]:
+        return self._sections
 
 
 def cartography(chances: Tensor) -> tuple[Tensor, Tensor]:
     """Confidence and variability of each item, (items,), from the probability of its label at each evaluation (evaluations, items)."""
     return chances.mean(dim=0), chances.std(dim=0, correction=0)
+
+
+def drawn(kinds: Mapping[str, Iterable[int]], places: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """The map as a section of the report: variability and confidence of the items of each kind."""
+    series = [
+        {"name": kind, "points": [places[item] for item in items], "style": "points", "tone": TONES[kind]} for kind, items in kinds.items()
+    ]
+    about = "Confidence, upwards, is the mean probability of a row's label over the evaluations; variability is their standard deviation."
+    data = {"series": series, "x": "variability"}
+    return {"title": "Dataset map", "kind": "lines", "data": data, "about": about, "group": "Data", "wide": True}
+
+
+def rows_of(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The rows that are told as a section of the report."""
+    about = "The model hardly believed the label of a hard row, which may be wrong; that of an ambiguous one it learned and unlearned."
+    return {"title": "Hard and ambiguous rows", "kind": "texts", "data": {"items": items}, "about": about, "group": "Data", "wide": True}

@@ -13,6 +13,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.data.changed import EXAMPLES, changed_texts
 from tunesmith.data.text import pad_texts
 from tunesmith.model.language import language_of
 from tunesmith.model.substitute import frozen_copy
@@ -55,15 +56,17 @@ class MaskAugment(Strategy):
             self._proposer = own(run)
         else:
             self._proposer = masked_model(self.model, run.tokenizer, "mask_augment", run.say).to(run.device)
+        first = [run.train[item] for item in range(min(EXAMPLES, len(run.train)))]
+        self._changes = changed_texts(zip(first, self._changed(self._proposer, first, run, 1.0), strict=True), run.tokenizer)
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for rows in batches:
-            yield rows if self._proposer is None else self._changed(self._proposer, rows, run)
+            yield rows if self._proposer is None else self._changed(self._proposer, rows, run, self.share)
 
-    def _changed(self, proposer: nn.Module, rows: Rows, run: Run) -> Rows:
+    def _changed(self, proposer: nn.Module, rows: Rows, run: Run, share: float) -> Rows:
         generator = run.generator("mask_augment")
         draws = torch.rand(len(rows), generator=generator)
-        places = [place for place in range(len(rows)) if draws[place] < self.share]
+        places = [place for place in range(len(rows)) if draws[place] < share]
         special = torch.tensor(run.tokenizer.all_special_ids)
         places = [place for place in places if not torch.isin(torch.tensor(rows[place]["input_ids"]), special).all()]
         if not places:

@@ -14,7 +14,7 @@ from tunesmith.model.files import read_json
 from tunesmith.model.sources import resolve
 from tunesmith.proof import Proof, Untuned, judged_rows, proven
 from tunesmith.recipes.recipe import Recipe, shortened
-from tunesmith.report import numbers, outcome
+from tunesmith.report import making, numbers, outcome
 from tunesmith.report.facts import Facts
 from tunesmith.run import EVENTS
 from tunesmith.studies.sequence import Matrix, section
@@ -50,12 +50,7 @@ def whole_facts(recipe: Recipe, folder: Path, places: Sequence[Path], last: Fact
     licences = {source.base_model: source.licence, **{name: last.licences[name] for name in last.datasets if name in last.licences}}
     told = {place.name: read_json(place / "data.json") for place in places}
     uses = dict.fromkeys(use for own in told.values() for use in own["rows"])
-    said = [
-        {**event, "text": f"{place.name}: {event['text']}"}
-        for place in places
-        for event in read_events(place / EVENTS)
-        if event["event"] == "say"
-    ]
+    said = [f"{place.name}: {line}" for place in places for line in making.said(read_events(place / EVENTS))]
     tables = [summary(scores["stages"], BEGINS["routed" if recipe.routing else "in turn"])]
     return replace(
         last,
@@ -65,7 +60,7 @@ def whole_facts(recipe: Recipe, folder: Path, places: Sequence[Path], last: Fact
         command=command(recipe, folder),
         base_model=source.base_model,
         licences=licences,
-        events=said,
+        events=[{"event": "say", "text": line} for line in said],
         rows={use: sum(own["rows"].get(use, 0) for own in told.values()) for use in uses},
         notes=[f"{name}: {note}" for name, own in told.items() for note in own["notes"]],
         warnings=[f"{name}: {warning}" for name, own in told.items() for warning in own["warnings"]],
