@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tunesmith import advising
 from tunesmith.advising import Limits, Recommendation, Speed, limits_of, measured, recommend
@@ -45,6 +46,7 @@ def recommended(folder: Path, rows: list[dict[str, Any]], limits: Limits | None 
 def test_few_english_reviews(tmp_path: Path) -> None:
     found = recommended(tmp_path, reviews(100))
     assert (found.task, found.rows, found.language, found.chosen.model.spec) == ("text_classification", 90, "en", "sample:minilm")
+    assert found.held == 10
     assert found.chosen.fits
     assert found.chosen.changed() == []
     assert "few_shot" in found.recipe
@@ -64,6 +66,55 @@ def test_chinese_gets_a_chinese_model(tmp_path: Path, language: str) -> None:
     found = recommended(tmp_path, reviews(60, text + " a b"), language=language)
     assert (found.language, found.chosen.model.id, found.chosen.place) == ("zh", "google-bert/bert-base-chinese", "hub")
     assert all(one.model.knows("zh") for one in found.options)
+
+
+def test_what_is_no_language_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'xx' is no code of a language\. Write one of ISO 639-1"):
+        recommended(tmp_path, reviews(60), language="zh,xx")
+
+
+def test_texts_in_two_languages_get_a_model_that_knows_both_first(tmp_path: Path) -> None:
+    texts = ["tell me what a film is", "这部电影很好看我喜欢", "how long is a day"]
+    rows = [{"messages": [{"role": role, "content": f"{texts[i % 3]} {i}"} for role in ("user", "assistant")]} for i in range(90)]
+    found = recommended(tmp_path, rows)
+    assert found.language == "en, zh"
+    assert all(map(found.chosen.model.knows, ("en", "zh")))
+    assert "sample:smollm2" in [one.model.spec for one in found.options]
+
+
+def test_a_translation_has_two_languages(tmp_path: Path) -> None:
+    rows = [{"source": f"the house {i} is not small", "target": f"это хороший дом {i}"} for i in range(60)]
+    found = recommended(tmp_path, rows, task="sequence_to_sequence")
+    assert found.language == "en to ru"
+    assert found.chosen.model.knows("ru")
+
+
+def test_pictures_have_neither_tokens_nor_a_language(tmp_path: Path) -> None:
+    for number in range(40):
+        Image.new("L", (8, 8), number).save(tmp_path / f"{number}.png")
+    found = recommended(tmp_path, [{"image": f"{i}.png", "label": str(i % 2)} for i in range(40)])
+    assert (found.task, found.tokens, found.language) == ("image_classification", None, "")
+
+
+def test_what_takes_long_has_something_shorter_beside_it(tmp_path: Path) -> None:
+    rows = reviews(3000, " ".join(["a long review of a film {0} that goes on"] * 30))
+    found = recommended(tmp_path, rows)
+    assert found.chosen.seconds > advising.LONG
+    assert found.shorter is not None
+    assert found.shorter.seconds < found.chosen.seconds / 2
+    assert found.shorter.changed()
+    assert recommended(tmp_path, rows, Limits(1e11, 1e6)).shorter is None
+    assert recommended(tmp_path, reviews(60)).shorter is None
+
+
+def test_as_many_rows_as_time_allows(tmp_path: Path) -> None:
+    rows = reviews(3000)
+    fastest = recommended(tmp_path, rows, Limits(1e11, 1e-9)).chosen.seconds
+    tight = Limits(1e11, fastest / 2)
+    most = recommended(tmp_path, rows, tight).chosen.fitting_rows
+    assert most is not None
+    assert recommended(tmp_path, rows[:most], tight).chosen.fits
+    assert recommended(tmp_path, rows, Limits(1e11, 1e-9)).chosen.fitting_rows is None
 
 
 def test_a_task_may_be_asked_for(tmp_path: Path) -> None:
@@ -101,8 +152,8 @@ def test_what_cannot_fit_is_said(tmp_path: Path) -> None:
 
 
 def test_a_model_that_fits_goes_before_one_that_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = advising.candidates("text_classification", "en")
-    monkeypatch.setattr(advising, "candidates", lambda task, language: known[::-1])
+    known = advising.candidates("text_classification", ["en"])
+    monkeypatch.setattr(advising, "candidates", lambda task, languages: known[::-1])
     found = recommended(tmp_path, reviews(60))
     assert found.chosen.model == known[-1][0]
     smallest = min(recommended(tmp_path, reviews(60), Limits(1.0)).options, key=lambda one: one.memory)

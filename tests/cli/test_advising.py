@@ -23,10 +23,10 @@ def test_one_screen(tunesmith: Command, here: Path) -> None:
     done = tunesmith("advise", "reviews.csv", "--out", "new.yaml", "--memory", "8GB", "--time", "10min")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert lines[0].startswith("54 rows for text_classification, about ")
+    assert lines[0].startswith("54 rows and 6 to judge by for text_classification, about ")
     assert lines[3].split()[:4] == ["*", "sample:minilm", "22.7", "M"]
     assert any(line.strip().startswith("few rows: few_shot") for line in lines)
-    assert any(line.strip().startswith("length: training.epochs 40") for line in lines)
+    assert any(line.strip().startswith("length: training.epochs 20") for line in lines)
     assert "It keeps within 8.0 GB and 10 min 0 s." in lines
     assert "100 billion operations a second of bfloat16 matrix products" in done.out
     assert len(lines) < 24
@@ -39,6 +39,16 @@ def test_limits_that_cannot_be_kept(tunesmith: Command) -> None:
     assert done.code == 0
     assert "It does NOT keep within" in done.out
     assert "Changed for that: what learns: probe until 100%" in done.out
+    assert ": allow more time. " in done.out
+
+
+@pytest.mark.parametrize(
+    ("memory", "remedy"), [("200MB", "transformers alone take about 700 MB, so allow more"), ("720MB", "take a smaller model")]
+)
+def test_memory_that_does_not_suffice(tunesmith: Command, memory: str, remedy: str) -> None:
+    done = tunesmith("advise", "reviews.csv", "--out", "new.yaml", "--memory", memory)
+    assert remedy in done.out
+    assert "max_rows" not in done.out
 
 
 def test_as_json(tunesmith: Command, here: Path) -> None:

@@ -74,7 +74,7 @@ def test_every_rule_is_taken_somewhere() -> None:
         replace(SMALL, rows=20_000, task="embedding"),
         replace(SMALL, reads="text", parameters=300_000_000),
         replace(SMALL, tight_memory=1),
-        replace(SMALL, shots=8),
+        *(replace(SMALL, shots=8, rows=rows) for rows in (16, 60)),
         replace(SMALL, shots=64),
         replace(SMALL, shots=2),
     ]
@@ -108,6 +108,7 @@ def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
     assert "SetFit, section 4" in said
     assert "predict MODEL FILE --labels" in "\n".join(map(str, advise(replace(SMALL, rows=6, shots=3.0)).decisions))
     assert advise(replace(SMALL, rows=128, shots=64.0)).training["epochs"] == 12
+    assert [advise(replace(SMALL, rows=8 * classes, shots=8.0)).training["epochs"] for classes in (2, 4, 8, 20)] == [40, 40, 20, 12]
     for other in ({"shots": 100.0}, {"rows": 1000}, {"tight_time": 1}, {"tight_memory": 2}):
         assert "few_shot" not in chosen(advise(replace(SMALL, **{"rows": 16, "shots": 8.0, **other})))  # type: ignore[arg-type]
 

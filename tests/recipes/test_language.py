@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tunesmith.recipes.language import language_of, tokens_of
+from tunesmith.core.errors import InputError
+from tunesmith.recipes.language import as_languages, languages_of, tokens_of
 
 
 @pytest.mark.parametrize(
@@ -20,13 +21,26 @@ from tunesmith.recipes.language import language_of, tokens_of
     ],
 )
 def test_letters_tell_the_language(text: str, language: str) -> None:
-    assert language_of([text]) == language
+    assert languages_of([text]) == [language]
 
 
 def test_all_texts_count() -> None:
-    assert language_of(["a good film"] * 9 + ["好"]) == "en"
-    assert language_of(["a good and long film"] * 20 + ["in a café"]) == "en"
-    assert language_of(["a good film"] + ["这部电影很好看我喜欢"] * 9) == "zh"
+    assert languages_of(["a good film"] * 9 + ["好"]) == ["en"]
+    assert languages_of(["a good and long film"] * 20 + ["in a café"]) == ["en"]
+    assert languages_of(["a good film"] + ["这部电影很好看我喜欢"] * 9) == ["zh"]
+
+
+def test_several_languages_are_told_the_commonest_first() -> None:
+    assert languages_of(["a good film"] * 3 + ["这部电影很好看"] * 2) == ["en", "zh"]
+    assert languages_of(["ein schöner Film", "ein guter Film", "这部电影很好看"]) == ["other", "zh"]
+    assert languages_of(["このホテルはとても良いです"] * 3 + ["東京旅行"]) == ["ja"]
+    assert languages_of([]) == ["en"]
+
+
+def test_codes() -> None:
+    assert as_languages("zh, en") == ["zh", "en"]
+    with pytest.raises(InputError, match="'chinese' is no code of a language"):
+        as_languages("chinese")
 
 
 def test_tokens() -> None:

@@ -45,21 +45,28 @@ def test_our_samples_are_what_the_table_says() -> None:
 
 @pytest.mark.parametrize("task", [task for task in names("tasks") if any(task in model.tasks for model in pretrained())])
 def test_chinese_gets_a_model_that_reads_it(task: str) -> None:
-    found = candidates(task, "zh")
+    found = candidates(task, ["zh"])
     readers = [model for model in pretrained() if task in model.tasks and model.knows("zh")]
     assert {model.id for model, _ in found} == {model.id for model in readers or [m for m in pretrained() if task in m.tasks]}
     if any("zh" in model.languages for model in readers):
         assert "zh" in found[0][0].languages
 
 
+def test_what_knows_both_languages_goes_first() -> None:
+    found = [model for model, _ in candidates("chat", ["zh", "en"])]
+    assert all(map(found[0].knows, ("zh", "en")))
+    assert "sample:smollm2" in [model.spec for model in found]
+    assert candidates("image_classification", []) != []
+
+
 def test_english_begins_with_what_needs_no_hub() -> None:
-    assert candidates("text_classification", "en")[0] == (pretrained()[0], "sample")
-    assert candidates("text_classification", "en")[0][0].spec == "sample:minilm"
+    assert candidates("text_classification", ["en"])[0] == (pretrained()[0], "sample")
+    assert candidates("text_classification", ["en"])[0][0].spec == "sample:minilm"
 
 
 def test_what_is_in_the_cache_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda name, _: "/there" if "xlm" in name else None)
-    model, where = candidates("text_classification", "zh")[0]
+    model, where = candidates("text_classification", ["zh"])[0]
     assert (model.id, where, MANY in model.languages) == ("FacebookAI/xlm-roberta-base", "here", True)
 
 

@@ -21,7 +21,7 @@ PLACES = {"here": "at hand", "sample": "our sample", "hub": "on the hub"}
 @click.option("--task", default="", metavar="TASK", help="What is to be learned; told by the columns when absent.")
 @click.option("--memory", metavar="SIZE", help="Memory that training may take, 8GB; all of this machine when absent.")
 @click.option("--time", "seconds", metavar="TIME", help="Time that training may take, 10min or 2h; enough when absent.")
-@click.option("--language", default="", metavar="CODE", help="Language of the texts, zh or en; told by their letters when absent.")
+@click.option("--language", default="", metavar="CODE", help="Languages of the texts, zh or zh,en; told by their letters when absent.")
 @click.option("--out", default="recipe.yaml", show_default=True, metavar="FILE", help="The recipe to write.")
 @show.json_option
 def advise(data: str, task: str, memory: str | None, seconds: str | None, language: str, out: str, as_json: bool) -> None:
@@ -50,8 +50,10 @@ def _show(found: Recommendation) -> None:
     """The advice on one screen."""
     from tunesmith.advising import SHOWN
 
-    mean, longest = found.tokens
-    print(f"{found.rows:,} rows for {found.task}, about {mean:,.0f} tokens each, the longest {longest:,}; language: {found.language}\n")
+    held = f" and {found.held:,} to judge by" if found.held else ""
+    lengths = f", about {found.tokens[0]:,.0f} tokens each, the longest {found.tokens[1]:,}" if found.tokens else ""
+    language = f"; language: {found.language}" if found.language else ""
+    print(f"{found.rows:,} rows{held} for {found.task}{lengths}{language}\n")
     others = [one for one in found.options if one is not found.chosen]
     rows = [_model(one, one is found.chosen) for one in [found.chosen, *others][:SHOWN]]
     show.rows(rows, ("", "MODEL", "SIZE", "LICENCE", "WHERE", "TIME", "MEMORY", "FITS", ""))
@@ -72,14 +74,36 @@ def _model(one: Option, is_chosen: bool) -> tuple[str, ...]:
     return "*" if is_chosen else "", model.spec, f"{model.parameters:g} M", model.licence, PLACES[one.place], *cost, model.note
 
 
+def _remedy(found: Recommendation) -> str:
+    """What could be done where nothing keeps within the limits."""
+    from tunesmith.recipes.cost import RUNTIME
+
+    chosen, limits = found.chosen, found.limits
+    if "tight_memory" in chosen.over and limits.memory <= RUNTIME:
+        return f"Python, torch and transformers alone take about {show.size(RUNTIME)}, so allow more"
+    if "tight_memory" in chosen.over:
+        quantized = ", or qlora (4 bits a weight)" if chosen.model.model == "decoder" else ""
+        return f"take a smaller model, lower task.max_length{quantized}, or allow more memory"
+    return f"data.max_rows={chosen.fitting_rows} would, or allow more time" if chosen.fitting_rows else "allow more time"
+
+
+def _shorter(option: Option) -> str:
+    """The same model in less time."""
+    from tunesmith.advising import SHORT
+
+    instead = "; ".join(option.changed())
+    return f"With --time {SHORT / 60:.0f}min it would take about {show.duration(option.seconds)}, and do instead: {instead}."
+
+
 def _verdict(found: Recommendation) -> list[str]:
     """Whether it fits, what was changed for that, and what the figures are worth."""
     chosen, limits = found.chosen, found.limits
     most = show.size(limits.memory) + (f" and {show.duration(limits.seconds)}" if limits.seconds is not None else "")
-    fits = f"It keeps within {most}." if chosen.fits else f"It does NOT keep within {most}: take fewer rows (data.max_rows), or allow more."
+    fits = f"It keeps within {most}." if chosen.fits else f"It does NOT keep within {most}: {_remedy(found)}."
     changed = chosen.changed()
     speed = f"{found.speed.flops / 1e9:,.0f} billion operations a second of {found.speed.dtype} matrix products, timed just now"
     return [
         fits + (f" Changed for that: {'; '.join(changed)}." if changed else ""),
+        *([_shorter(found.shorter)] if found.shorter else []),
         f"Rough estimates, for {speed}: tunesmith check measures real steps.",
     ]

@@ -72,14 +72,19 @@ def place(model: Pretrained) -> str:
     return "here" if isinstance(try_to_load_from_cache(model.id, "model.safetensors"), str) else "hub"
 
 
-def candidates(task: str, language: str) -> list[tuple[Pretrained, str]]:
-    """The models for a task and a language with their places, the best first; those of other languages where none knows this one.
+def candidates(task: str, languages: Sequence[str]) -> list[tuple[Pretrained, str]]:
+    """The models for a task and languages with their places, the best first; those of other languages where none knows any of these.
 
-    What is at hand goes before what the hub would have to give, safetensors before what may be a pickle, and a model of the language
-    before one of many.
+    What knows all of the languages goes before what knows one, what is at hand before what the hub would have to give, safetensors before
+    what may be a pickle, and a model of the language before one of many.
     """
     suited = [model for model in pretrained() if task in model.tasks]
-    known = [model for model in suited if model.knows(language)] or suited
-    placed = [(model, place(model)) for model in known]
+    known = [model for model in suited if any(map(model.knows, languages))] or suited
     order: Sequence[str] = ("here", "sample", "hub")
-    return sorted(placed, key=lambda pair: (order.index(pair[1]), not pair[0].safetensors, language not in pair[0].languages))
+
+    def rank(pair: tuple[Pretrained, str]) -> tuple[bool | int, ...]:
+        model, where = pair
+        own = any(language in model.languages for language in languages)
+        return not all(map(model.knows, languages)), order.index(where), not model.safetensors, not own
+
+    return sorted(((model, place(model)) for model in known), key=rank)
