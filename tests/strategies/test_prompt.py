@@ -9,15 +9,19 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForImageClassification
+from transformers import AutoModelForCausalLM, AutoModelForImageClassification
 
 import tiny
 from training import TRAINING, tiny_fit, weights
 from tunesmith.core.errors import InputError
+from tunesmith.core.strategy import Strategy
 from tunesmith.data.encode import Encoded
 from tunesmith.engine.loop import fit
 from tunesmith.model.build import build_for
+from tunesmith.model.decoding import Decoding
+from tunesmith.model.generate import generate
 from tunesmith.model.soft_prompts import encoder_of, words_of
+from tunesmith.strategies.prefix import Prefix
 from tunesmith.strategies.prompt import Prompt
 from tunesmith.tasks.causal_language_modelling import CausalLanguageModelling
 from tunesmith.tasks.chat import Chat
@@ -69,6 +73,24 @@ def test_the_vectors_and_the_head_learn_and_the_base_does_not() -> None:
 def test_a_text_too_long_for_the_vectors_is_told() -> None:
     with pytest.raises(InputError, match=r"70 learned tokens and \d+ of the longest text are more than 72 positions"):
         tiny_fit(None, [Prompt(tokens=70)])
+    with pytest.raises(InputError, match=r"more than 72 positions\. Give fewer tokens"):
+        tiny_fit(None, [Prompt(tokens=80)])
+
+
+@pytest.mark.parametrize("strategy", [Prompt(tokens=3), Prefix(tokens=3)])
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_what_is_written_behind_learned_tokens_does_not_depend_on_the_batch(family: str, strategy: Strategy) -> None:
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(tiny.configs[family]()).eval()
+    for weight in model.parameters():
+        weight.data.mul_(5)  # so that answers differ
+    adapted = strategy.adapt(model).eval()
+    encoder_of(adapted).embedding.weight.data.normal_()
+    prompts, decoding = [[10, 11, 12], [13, 14, 15, 16, 17, 18, 19], [20, 21, 22, 23]], Decoding(max_new_tokens=8)
+    alone = [generate(adapted, tiny.tokenizer(), [prompt], decoding)[0] for prompt in prompts]
+    assert generate(adapted, tiny.tokenizer(), prompts, decoding) == alone
+    with pytest.raises(InputError, match="the model takes 69"):
+        generate(adapted, tiny.tokenizer(), [[10] * 69], decoding)
 
 
 @pytest.mark.parametrize("kind", [CausalLanguageModelling, Chat])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
+from tunesmith.model.adapters import is_adapted
 from tunesmith.model.attention import plain_attention
 from tunesmith.model.decoding import GREEDY, Decoding
 from tunesmith.model.tokenizer import positions_of
@@ -45,14 +47,15 @@ def generate(
     """
     rows = range(len(prompts)) if rows is None else rows
     is_pair = bool(_whole(module).config.is_encoder_decoder)
-    room = (positions_of(_whole(module)) or UNLIMITED) - is_pair  # a decoder of its own begins with its start token
+    learned, apart = _learned_tokens(module)
+    room = (positions_of(_whole(module)) or UNLIMITED) - (is_pair or learned)  # a decoder of its own begins with its start token
     limits = [min(decoding.max_new_tokens, room if is_pair else room - len(prompt)) for prompt in prompts]
     if min(limits, default=1) < 1:
         longest = max(map(len, prompts))
         raise InputError(Problem(f"A prompt of {longest:,} tokens leaves no room: the model takes {room:,}", "Shorten it"))
     device = next(module.parameters()).device
     found: list[list[int]] = [[] for _ in prompts]
-    for batch in _batches([len(prompt) for prompt in prompts], limits, positions // decoding.num_beams):
+    for batch in _batches([len(prompt) for prompt in prompts], limits, positions // decoding.num_beams, apart and not is_pair):
         inputs = _padded([prompts[i] for i in batch], tokenizer.pad_token_id, left=not is_pair)
         there: dict[str, Any] = {name: tensor.to(device) for name, tensor in inputs.items()}
         with _evaluating(module), plain_attention(module):
@@ -84,7 +87,8 @@ def respond(
     whole = _whole(module)
     written_from = 1 if whole.config.is_encoder_decoder else inputs["input_ids"].shape[1]
     config = _configuration(whole, tokenizer, decoding, limit)
-    with _evaluating(module), _configured(module, config):
+    with _evaluating(module), _configured(module, config), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Position ids are not supported")  # peft: behind learned tokens the model counts them itself
         ids = module.generate(  # type: ignore[operator]
             **inputs,
             **_cache(whole),
@@ -127,14 +131,15 @@ def trimmed(ids: list[int], ends: set[int], pad: int | None) -> list[int]:
     return ids[:length]
 
 
-def _batches(lengths: Sequence[int], limits: Sequence[int], positions: int) -> Iterator[list[int]]:
-    """Prompts that go through the model together: of like length, longest first, and with room for equally long answers.
+def _batches(lengths: Sequence[int], limits: Sequence[int], positions: int, equal: bool = False) -> Iterator[list[int]]:
+    """Prompts that go through the model together: of like length, or of ``equal`` length, longest first, with room for as long answers.
 
     A row that is done must not stand beside one that goes on: it would run out of positions.
     """
     batch: list[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batch and (limits[i] != limits[batch[0]] or (len(batch) + 1) * (lengths[batch[0]] + limits[i]) > positions):
+        other = batch and (limits[i] != limits[batch[0]] or (equal and lengths[i] != lengths[batch[0]]))
+        if batch and (other or (len(batch) + 1) * (lengths[batch[0]] + limits[i]) > positions):
             yield batch
             batch = []
         batch.append(i)
@@ -164,6 +169,14 @@ def _begun(module: nn.Module, inputs: Mapping[str, Tensor], limit: int) -> dict[
 def _whole(module: Any) -> Any:
     """The model of transformers inside an adapter."""
     return getattr(module, "get_base_model", lambda: module)()
+
+
+def _learned_tokens(module: Any) -> tuple[int, bool]:
+    """How many learned tokens an adapter puts before the text, and whether padding must not stand between: the model counts over all."""
+    config: Any = module.active_peft_config if is_adapted(module) else None
+    if config is None or not config.is_prompt_learning:
+        return 0, False
+    return config.num_virtual_tokens, config.peft_type.value != "PREFIX_TUNING"
 
 
 def _configuration(whole: Any, tokenizer: Any, decoding: Decoding, limit: int) -> Any:

@@ -78,7 +78,7 @@ def room_for(count: int, run: Run) -> None:
     positions = getattr(config.get_text_config(), "max_position_embeddings", None)
     longest = max((item["length"] for item in run.train), default=0)
     if positions and longest + count > positions:
-        remedy = f"Give task.max_length: {positions - count} or less, or fewer tokens"
+        remedy = f"Give task.max_length: {positions - count} or less, or fewer tokens" if positions > count else "Give fewer tokens"
         raise InputError(Problem(f"{count} learned tokens and {longest} of the longest text are more than {positions} positions", remedy))
 
 
