@@ -28,6 +28,7 @@ from tunesmith.engine.stack import Stack
 from tunesmith.evidence import peak_memory
 from tunesmith.explaining import Phase, Stretch, phase, timeline
 from tunesmith.model.build import Model, build_for
+from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe
 
 PROBE_BATCHES = 8  # timed batches, spread over the lengths of the rows; the longest rows are one more
@@ -121,6 +122,7 @@ class Probe:
     after: int
 
 
+@placed
 def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
     """Read the data, build the model, and time a few steps on a copy that is thrown away. Raises as training would."""
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)

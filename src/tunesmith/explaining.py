@@ -19,6 +19,7 @@ from tunesmith.engine.state import start
 from tunesmith.model.build import Model, build_for
 from tunesmith.model.surgery import summary
 from tunesmith.recipes.find import name_of
+from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe
 
 MEANINGS = {
@@ -69,6 +70,7 @@ class Explanation:
     decided: list[str]
 
 
+@placed
 def explain(recipe: Recipe, say: Callable[[str], None]) -> Explanation:
     """Load data and model, compose the strategies, and ask the plan about every part of the run. Nothing is trained."""
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)

@@ -110,11 +110,12 @@ def test_half_a_json_line(tunesmith: Command, here: Path) -> None:
     assert "half.jsonl:21" in done.err
 
 
-def test_bad_rows_are_told_though_the_others_are_too_few(tunesmith: Command, here: Path) -> None:
+def test_bad_rows_are_told_and_not_that_the_others_are_too_few(tunesmith: Command, here: Path) -> None:
     data("half.jsonl", '{"review": "good film", "stars": "good"}\n{"review": "bad film", "stars"\n')(here)
-    lines = tunesmith("train", "recipe.yaml").err.splitlines()
-    assert "half.jsonl:2" in lines[0]
-    assert "leaves nothing for validation" in lines[1]
+    (line,) = tunesmith("train", "recipe.yaml").err.splitlines()
+    assert "half.jsonl:2" in line
+    lines = tunesmith("train", "recipe.yaml", "data.on_bad_row=skip").err.splitlines()
+    assert "leaves nothing for validation" in lines[-1]
 
 
 def test_an_unknown_label_in_the_validation_rows(tunesmith: Command, here: Path) -> None:

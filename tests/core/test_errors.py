@@ -27,6 +27,10 @@ from tunesmith.core.errors import (
         (Problem("it is empty"), "it is empty."),
         (Problem("There is no key 'rat'", "Did you mean rate?"), "There is no key 'rat'. Did you mean rate?"),
         (Problem("It ends.", "Stop!"), "It ends. Stop!"),
+        (Problem("it is empty", file="a.csv").about("data.train"), "data.train: a.csv: it is empty."),
+        (Problem("task.metric is odd", key="task.metric"), "task.metric is odd."),
+        (Problem("it is empty", file="a.csv", line=7).about("data.train"), "a.csv:7: it is empty."),
+        (Problem("it is odd", key="data.shots").about("data"), "data.shots: it is odd."),
     ],
 )
 def test_a_problem_says_where_what_and_the_remedy(problem: Problem, text: str) -> None:

@@ -47,7 +47,7 @@ def test_everything_that_is_missing_is_named() -> None:
     with pytest.raises(InputError) as caught:
         find(COLUMNS, ["id", "reviews"], {"text": "review", "lable": "id"}, "a.csv")
     assert [str(problem) for problem in caught.value.problems] == [
-        "columns.lable: 'lable' is not a column of this task. Did you mean 'label'?",
+        "data.columns.lable: 'lable' is not a column of this task. Did you mean 'label'?",
         "a.csv: there is no column 'review'. Did you mean 'reviews'?",
         "a.csv: no column is known as the label. The columns are id, reviews. Say which it is, for example columns: {label: reviews}.",
     ]

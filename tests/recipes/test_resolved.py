@@ -36,7 +36,8 @@ TRAINING = st.fixed_dictionaries(
 STRATEGIES = st.lists(
     st.sampled_from(
         ["ema", {"freeze": {"layers": 2}}, {"lora": {"targets": ["query", "*"]}}, "early_stop", {"unfreeze": {"every": ["1ep", 2]}}]
-    )
+    ),
+    unique_by=str,
 )
 WORDS = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1)
 

@@ -95,6 +95,7 @@ def test_what_cannot_be_searched_is_refused(keys: dict[str, Any], message: str) 
 
 def test_everything_wrong_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
+    (tmp_path / "a.csv").touch()
     path.write_text(
         "model: m\ntask: text_classification\ndata: {train: a.csv}\nstrategies: [{lora: {rank: 0}}]\nsearch:\n"
         "  space:\n    training.epochs: [1, -2]\n    strategies.lora.rang: [1, 2]\n"

@@ -51,6 +51,7 @@ def test_a_stage_of_a_sequence_is_called_by_its_data() -> None:
 
 def test_everything_that_is_wrong_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "recipe.yaml"
+    (tmp_path / "a.csv").touch()
     file.write_text(
         "model: m\nnam: x\ntask: text_classification\ndata: {train: a.csv}\nsequence:\n"
         "  - task: ranking\n  - data: {trian: b.csv}\n    training: {steps: no}\n"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 SHOWN = 20  # problems printed in full; the rest is a count
 
@@ -13,6 +14,7 @@ class Problem:
     """One thing that is wrong, where it is, and what to do: ``file:line column: problem. Remedy.``
 
     ``column`` is a name in a table and a number (from 1) in a text file; ``line`` counts from 1, 0 meaning the whole file.
+    ``key`` is the setting of a recipe that it is about, as on the command line; a recipe that knows where it stands puts that first.
     """
 
     message: str
@@ -20,12 +22,23 @@ class Problem:
     file: str = ""
     line: int = 0
     column: int | str = ""
+    key: str = ""
 
-    def __str__(self) -> str:
+    def about(self, key: str) -> Problem:
+        """The same as a problem of a setting. One that knows its setting, or its line in a file of data, stays as it is."""
+        return self if self.key or self.line else replace(self, key=key)
+
+    @property
+    def said(self) -> str:
+        """Where it is and what, without the remedy."""
         place = f"{self.file}:{self.line}" if self.file and self.line else self.file
         place = f"{place} {self.column}".strip() if self.column else place
-        text = f"{place}: {self.message}" if place else self.message
-        return " ".join(sentence if sentence.endswith((".", "?", "!")) else sentence + "." for sentence in (text, self.remedy) if sentence)
+        named = "" if self.message.startswith(self.key) else self.key
+        return ": ".join(part for part in (named, place, self.message) if part)
+
+    def __str__(self) -> str:
+        sentences = (sentence for sentence in (self.said, self.remedy) if sentence)
+        return " ".join(sentence if sentence.endswith((".", "?", "!")) else sentence + "." for sentence in sentences)
 
 
 class TunesmithError(Exception):
@@ -78,6 +91,16 @@ class InterruptedRunError(TunesmithError):
     """The user or the system asked to stop; the run can be resumed. The exit code is 130 (Ctrl-C) or 143 (SIGTERM)."""
 
     exit_code = 130
+
+
+@contextmanager
+def concerning(key: str) -> Iterator[None]:
+    """What is wrong within is a problem of the setting ``key`` of a recipe."""
+    try:
+        yield
+    except TunesmithError as error:
+        error.problems = [problem.about(key) for problem in error.problems]
+        raise
 
 
 def shown(problems: Iterable[Problem], limit: int = SHOWN) -> list[str]:

@@ -66,15 +66,17 @@ class LabelTask(Task):
         """What is wrong with the settings, as far as the kind is known."""
         if isinstance(self.class_weights, str) and self.class_weights not in ("none", "balanced"):
             remedy = "Write none, balanced, a weight for each label, or {label: weight}"
-            yield Problem(f"task.class_weights cannot be '{self.class_weights}'", remedy)
+            yield Problem(f"task.class_weights cannot be '{self.class_weights}'", remedy, key="task.class_weights")
         if len(set(self.labels)) < len(self.labels):
-            yield Problem("task.labels has a name twice", "Give each once")
+            yield Problem("task.labels has a name twice", "Give each once", key="task.labels")
         if self.kind == "regression" and len(self.labels) > 1:
-            yield Problem(f"task.labels has {len(self.labels)} names, and kind: regression gives one number", "Give one name, or none")
+            message = f"task.labels has {len(self.labels)} names, and kind: regression gives one number"
+            yield Problem(message, "Give one name, or none", key="task.labels")
         if self.metric != "auto" and self.metric not in (known := self.score_names()):
             near = difflib.get_close_matches(self.metric, known, 2)
             remedy = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}"
-            yield Problem(f"There is no metric '{self.metric}'" + ("" if self.kind == "auto" else f" where kind is {self.kind}"), remedy)
+            where = "" if self.kind == "auto" else f" where kind is {self.kind}"
+            yield Problem(f"There is no metric '{self.metric}'{where}", remedy, key="task.metric")
 
     def decide(self, kind: str) -> None:
         """Take the kind that the label column has. Raises ``InputError`` for settings that are wrong, or not read, with it."""
@@ -83,7 +85,7 @@ class LabelTask(Task):
             other, read = self.applies.get(field.name, ("kind", (kind,)))
             if getattr(self, other) not in read and getattr(self, field.name) != field.default:
                 message = f"task.{field.name} is not read: by the label column, kind is {kind}"
-                raise InputError(Problem(message, f"Take it out, or set task.kind: {' or '.join(read[1:])}"))
+                raise InputError(Problem(message, f"Take it out, or set task.kind: {' or '.join(read[1:])}", key=f"task.{field.name}"))
         if problems := list(self._problems()):
             raise InputError(*problems)
 

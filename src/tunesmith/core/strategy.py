@@ -85,6 +85,7 @@ class Strategy(Memory):
     natural_rate: ClassVar[tuple[float, str] | None] = None
     _past: Past | None = None
     _changes: Sequence[tuple[str, str]] = ()
+    _key: str = ""  # where a recipe has it: strategies.0.freeze
 
     @classmethod
     def example(cls) -> Strategy:

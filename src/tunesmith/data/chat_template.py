@@ -110,7 +110,7 @@ def give_template(tokenizer: Any, asked: str, joined: bool, ends: Sequence[int])
     ``InputError`` where there is none, and for a word that is no template.
     """
     if asked and asked not in NAMED and "{" not in asked:
-        raise InputError(Problem(f"'{asked}' is no chat template", f"Write jinja, or {' or '.join(NAMED)}", column="task.template"))
+        raise InputError(Problem(f"'{asked}' is no chat template", f"Write jinja, or {' or '.join(NAMED)}", key="task.template"))
     if not asked and tokenizer.chat_template:
         return
     if tokenizer.eos_token is None:

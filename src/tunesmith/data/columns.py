@@ -31,7 +31,7 @@ def find(
     roles = [column.role for column in columns]
     problems = [
         Problem(
-            f"'{role}' is not a column of this task", meant(role, roles) or f"Its columns: {', '.join(roles)}", column=f"columns.{role}"
+            f"'{role}' is not a column of this task", meant(role, roles) or f"Its columns: {', '.join(roles)}", key=f"data.columns.{role}"
         )
         for role in mapping
         if role not in roles

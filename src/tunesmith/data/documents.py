@@ -39,7 +39,7 @@ class Windows:
             raise InputError(Problem(f"The model takes {room:,} tokens, and ends texts with {ends[:1] or 'none'}", "Name another model"))
         if share > room // 2:
             problem = f"windows of {room:,} tokens cannot share {share:,}"
-            raise InputError(Problem(problem, f"Set task.stride to {room // 2:,} at most", column="task.stride"))
+            raise InputError(Problem(problem, f"Set task.stride to {room // 2:,} at most", key="task.stride"))
         first = tokenizer("a", verbose=False)["input_ids"][0]
         return cls(first if first in (tokenizer.bos_token_id, tokenizer.cls_token_id) else ends[0], ends[0], room, share)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,5 +58,6 @@ def _of_run(recipe: Path, task: Task) -> list[Row]:
             rows += load(settings, copy.deepcopy(task), written["seed"], Path(written["base_folder"])).train
         except InputError as error:
             remedy = "Name the file of the rows instead"
-            raise InputError(Problem("the training rows of this run cannot be used", remedy, str(recipe.parent)), *error.problems) from None
+            named = [replace(problem, key="") for problem in error.problems]  # a setting of that run, not of this one
+            raise InputError(Problem("the training rows of this run cannot be used", remedy, str(recipe.parent)), *named) from None
     return rows

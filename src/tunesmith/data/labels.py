@@ -108,11 +108,11 @@ def weights_of(
     if isinstance(given, Mapping):
         named = {_name(label): float(weight) for label, weight in given.items()}
         if unknown := [name for name in named if name not in labels]:
-            raise InputError(*(Problem(f"'{name}' is no label", nearest(name, labels), column="task.class_weights") for name in unknown))
+            raise InputError(*(Problem(f"'{name}' is no label", nearest(name, labels), key="task.class_weights") for name in unknown))
         return [named.get(label, 1.0) for label in labels]
     if len(given) != len(labels):
         message = f"{len(labels)} labels ({listed(labels)}) need as many weights, not {len(given)}"
-        raise InputError(Problem(message, "Give one for each, or name them: {label: weight}", column="task.class_weights"))
+        raise InputError(Problem(message, "Give one for each, or name them: {label: weight}", key="task.class_weights"))
     return list(map(float, given))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.errors import InputError, Problem, concerning
 from tunesmith.core.task import Task
 from tunesmith.data.collect import collecting
 from tunesmith.data.columns import GROUP, describe, meant
@@ -55,7 +55,11 @@ def load(settings: DataSettings, task: Task, seed: int, base: Path | None = None
 
     Paths start from ``base``. Raises ``InputError`` with all problems of all files that this stage can see.
     """
-    loading = _Loading(settings, task, seed, base)
+    with concerning("data"):
+        return _loaded(_Loading(settings, task, seed, base), task)
+
+
+def _loaded(loading: _Loading, task: Task) -> Data:
     loading.read()
     try:
         loading.name_labels()
@@ -63,7 +67,9 @@ def load(settings: DataSettings, task: Task, seed: int, base: Path | None = None
             loading.hold_out(split)
         loading.deduplicate()
         loading.notes += task.learn(loading.rows["train"])
-    except InputError as error:  # that rows are bad comes first: it may be why the others are too few
+    except InputError as error:
+        if loading.bad and loading.settings.on_bad_row == "stop":  # rows that are missing may be why the others are too few, or alike
+            raise InputError(*in_order(loading.bad)) from None
         raise InputError(*in_order(loading.bad), *error.problems) from None
     loading.pick()
     loading.cut()
@@ -86,8 +92,8 @@ class _Loading:
     def read(self) -> None:
         """Read the files of all splits."""
         problems: list[Problem] = []
-        for split, spec in self._specs().items():
-            with collecting(problems):
+        for split, spec in self._specs(problems).items():
+            with collecting(problems), concerning(f"data.{split}"):
                 grouped, columns = split == "train", self.settings.columns
                 self.rows[split], self.headers[split], bad = read_roles(spec, self.task, columns, base=self.base, grouped=grouped)
                 self.bad += bad
@@ -99,25 +105,32 @@ class _Loading:
             self.notes.append(f"groups: {' and '.join(without)} has no column '{self.settings.columns[GROUP]}'")
         self.total = len(self.rows["train"])
 
-    def _specs(self) -> dict[str, Any]:
+    def _specs(self, problems: list[Problem]) -> dict[str, Any]:
         """What to read for each split; notes what is found beside the training data, and the shares to be held out of them."""
         specs: dict[str, Any] = {"train": self.settings.train}
         for split, given in (("validation", self.settings.validation), ("test", self.settings.test)):
             if given is None:
                 continue
-            automatic = isinstance(given, str) and given == AUTO
-            if automatic and (found := beside(self.settings.train, split, self.base)) is not None:
-                specs[split] = found
-                self.notes.append(f"{split}: {', '.join(found) if isinstance(found, list) else found} (found beside the training data)")
-            elif automatic:
-                self.shares |= {"validation": HELD_OUT} if split == "validation" else {}
-            elif (part := share(given, split)) is not None:
-                self.shares[split] = part
-            else:
-                specs[split] = given
+            if isinstance(given, str) and given == AUTO:
+                specs |= self._automatic(split)
+                continue
+            with collecting(problems):
+                if (part := share(given, split)) is None:
+                    specs[split] = given
+                else:
+                    self.shares[split] = part
         if sum(self.shares.values()) >= 1:
-            raise InputError(Problem("validation and test take all rows", "Hold out less", column="data"))
+            problems.append(Problem("validation and test take all rows", "Hold out less", key="data"))
         return specs
+
+    def _automatic(self, split: str) -> dict[str, Any]:
+        """What lies beside the training data for a split; else a share of them validates."""
+        found = beside(self.settings.train, split, self.base)
+        if found is None:
+            self.shares |= {"validation": HELD_OUT} if split == "validation" else {}
+            return {}
+        self.notes.append(f"{split}: {', '.join(found) if isinstance(found, list) else found} (found beside the training data)")
+        return {split: found}
 
     def name_labels(self) -> None:
         """Replace the values of truth columns by the names that the settings give them."""
@@ -130,7 +143,7 @@ class _Loading:
         if absent := [value for value in labels if value not in present]:
             remedy = f"The values are {', '.join(sorted(present)[:20])}"
             message = "no training row has this label"
-            raise InputError(*(Problem(message, meant(value, present) or remedy, column=f"data.labels.{value}") for value in absent))
+            raise InputError(*(Problem(message, meant(value, present) or remedy, key=f"data.labels.{value}") for value in absent))
         self.rows = {split: relabelled(rows, self.task, labels) for split, rows in self.rows.items()}
 
     def hold_out(self, split: str) -> None:
@@ -191,7 +204,7 @@ class _Loading:
         role = labelled(train, self.task)
         labels = labels_of(train.column(role)) if role else None
         if labels is None:
-            raise InputError(Problem("shots are rows of a label, and the rows have none", "Write max_rows", column="data.shots"))
+            raise InputError(Problem("shots are rows of a label, and the rows have none", "Write max_rows", key="data.shots"))
         order = np.argsort(digests(duplicate_keys(train, self.task), self.seed), kind="stable")
         chosen, counts = few(labels, order.tolist(), shots)
         self.rows["train"] = train.select(np.array(sorted(chosen), np.int64))

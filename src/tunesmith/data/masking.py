@@ -64,7 +64,7 @@ def encode_masked(texts: Sequence[str], tokenizer: Any, max_length: int, whole_w
     """
     if whole_words and not tokenizer.is_fast:
         problem = f"the tokenizer ({type(tokenizer).__name__}) does not say which of its tokens are of one word"
-        raise InputError(Problem(problem, "Set task.whole_words: false", column="task.whole_words"))
+        raise InputError(Problem(problem, "Set task.whole_words: false", key="task.whole_words"))
     asked = [text.replace(MASK, tokenizer.mask_token) for text in texts]
     coded = tokenizer(
         asked,

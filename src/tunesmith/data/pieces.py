@@ -38,7 +38,7 @@ class Pieces:
         room = length - tokenizer.num_special_tokens_to_add(pair=False)
         if stride is not None and 2 * stride > room:
             problem = f"windows of {length} positions cannot share {stride}"
-            raise InputError(Problem(problem, f"Set task.stride to {room // 2} at most, or raise task.max_length", column="task.stride"))
+            raise InputError(Problem(problem, f"Set task.stride to {room // 2} at most, or raise task.max_length", key="task.stride"))
         whole = _ids(tokenizer, "a b")
         blank = _ids(tokenizer, ["a", "b"]) != whole and _ids(tokenizer, ["a", " b"]) == whole
         return cls(length, room // 4 if stride is None else stride, blank)

@@ -48,7 +48,5 @@ def share(value: Any, key: str) -> float | None:
     if isinstance(number, bool) or not isinstance(number, int | float):
         return None
     if not 0 < number < 1:
-        raise InputError(
-            Problem(f"'{value}' is not a share of the training rows", "Write one between 0% and 100%: 10%", column=f"data.{key}")
-        )
+        raise InputError(Problem(f"'{value}' is not a share of the training rows", "Write one between 0% and 100%: 10%", key=f"data.{key}"))
     return float(number)

@@ -65,6 +65,17 @@ def beside(spec: Any, split: str, base: Path | None = None) -> Any:
     return [str(Path(spec) / path.name) for path in found] or None
 
 
+def absent(spec: Any, base: Path) -> list[Problem]:
+    """What is wrong with the names of files in ``spec``. Nothing is read, and nothing fetched."""
+    problems: list[Problem] = []
+    names = spec if isinstance(spec, list | tuple) and spec and is_name(spec[0], base) else [spec] if isinstance(spec, str | Path) else []
+    for name in names:
+        if not str(name).startswith(SAMPLE):
+            with collecting(problems):
+                _named(str(name), base, read_file)
+    return problems
+
+
 def _sources(spec: Any, base: Path, unit: str, problems: list[Problem]) -> Iterator[Callable[[], Parsed]]:
     """What has to be called to get each part of the data; names that lead nowhere are added to ``problems``."""
     if isinstance(spec, str | Path) or (isinstance(spec, list | tuple) and spec and is_name(spec[0], base)):

@@ -39,7 +39,7 @@ class Windows:
         most = room // 2 - 4  # a question takes half of the room at most, and its tokens may become a few more when it is cut
         if stride is not None and stride > most:
             problem = f"windows of {length} tokens cannot share {stride}: the question may take half of them"
-            raise InputError(Problem(problem, f"Set task.stride to {most} at most, or raise task.max_length", column="task.stride"))
+            raise InputError(Problem(problem, f"Set task.stride to {most} at most, or raise task.max_length", key="task.stride"))
         return cls(length, room // 4 if stride is None else stride, room // 2)
 
 

@@ -52,7 +52,7 @@ class MicroBatches:
         """Compute activations again where that is asked for, or where the longest row would not fit otherwise."""
         if self.recompute == "always" and not self._recomputing():
             problem = "The layers of this model cannot compute their activations again"
-            raise InputError(Problem(problem, "Leave it out, and lower task.max_length", column="training.recompute"))
+            raise InputError(Problem(problem, "Leave it out, and lower task.max_length", key="training.recompute"))
         fitting, lengths = positions_that_fit(self.run), getattr(self.run.train, "lengths", None)
         longest = int(lengths.max()) if lengths is not None and len(lengths) else 0
         if self.recompute == "auto" and fitting is not None and longest > fitting and self._recomputing():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tunesmith.core.errors import InputError
+from tunesmith.core.errors import InputError, Problem
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -22,7 +22,7 @@ def choose(setting: str, device: torch.device) -> torch.dtype:
     Raises ``InputError`` for float16 on a processor: only GPUs compute with it quickly, and its range needs their loss scaling.
     """
     if setting == "float16" and device.type != "cuda":
-        raise InputError(f"float16 cannot be trained on {device.type}", remedy="Write training.precision: auto")
+        raise InputError(Problem(f"float16 cannot be trained on {device.type}", "Write training.precision: auto", key="training.precision"))
     if setting != "auto":
         return FORMATS[setting]
     return torch.bfloat16 if has_bfloat16(device) else torch.float32

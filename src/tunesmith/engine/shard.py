@@ -138,12 +138,12 @@ def hindrances(training: Training, run: Run, stack: Stack) -> list[Problem]:
     found = []
     if distributed.world() == 1:
         remedy = "Start it with torchrun --nproc-per-node NUMBER -m tunesmith train ..., or leave it out"
-        found.append(Problem("There is one process, and nothing to share out to", remedy, column="training.shard"))
+        found.append(Problem("There is one process, and nothing to share out to", remedy, key="training.shard"))
     remedy = "Take it out of strategies, or write training.shard: never"
     found += [Problem(f"'{name}' needs whole weights or gradients", remedy) for name in stack.unshardable]
     if training.optimizer not in OF_THE_SHAPE:
         remedy = f"Write {' or '.join(OF_THE_SHAPE)}"
-        found.append(Problem(f"{training.optimizer} keeps numbers that cannot be shared out", remedy, column="training.optimizer"))
+        found.append(Problem(f"{training.optimizer} keeps numbers that cannot be shared out", remedy, key="training.optimizer"))
     if single := next((param.name for param in run.params.values() if not param.shape), None):
         found.append(Problem(f"The model has a weight that is a single number ({single})", "Write training.shard: never"))
     return found

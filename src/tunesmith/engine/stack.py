@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import nn
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
-from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.errors import InputError, Problem, concerning
 from tunesmith.core.loss import Loss
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
@@ -30,13 +31,20 @@ def name_of(strategy: object) -> str:
     return type(strategy).__module__.rsplit(".", 1)[-1]
 
 
+def key_of(strategy: Strategy) -> str:
+    """Where a recipe has it, or its name."""
+    return strategy._key or name_of(strategy)
+
+
 class Stack:
-    """The strategies of one run as one strategy. Raises ``InputError`` for what cannot be composed, naming both and the remedy."""
+    """The strategies of one run as one strategy. Raises ``InputError`` for what cannot be composed, naming both and the remedy.
+
+    ``problems`` is what is wrong with strategies in ``adapt``, by their place in the order; ``begin`` raises all of it with its own.
+    """
 
     def __init__(self, strategies: Sequence[Strategy], task: Task) -> None:
         self.strategies = list(strategies)
-        problems = [*_clashes(self.strategies), *_lacks(self.strategies, task)]
-        if problems:
+        if problems := [*clashes(self.strategies), *lacks(self.strategies, task)]:
             raise InputError(*problems)
         self.perturbs = any(strategy.perturbs for strategy in self.strategies)
         self.all_tokens = any(strategy.all_tokens for strategy in self.strategies)
@@ -45,10 +53,12 @@ class Stack:
         self.natural_rate = next((strategy.natural_rate[0] for strategy in self.strategies if strategy.natural_rate), None)
         owner = next((s for s in self.strategies if s.objective is not None), None)
         self.objective: Objective = task.objective if owner is None else owner.objective
+        self.problems: dict[int, list[Problem]] = {}
 
     def adapt(self, module: nn.Module) -> nn.Module:
-        for strategy in self.strategies:
-            module = strategy.adapt(module)
+        for place, strategy in enumerate(self.strategies):
+            with self._trying(place):
+                module = strategy.adapt(module)
         return module
 
     def plan(self, run: Run, clock: Clock | None = None, foreseen: bool = False) -> dict[str, Rule]:
@@ -109,8 +119,23 @@ class Stack:
         inner()
 
     def begin(self, run: Run) -> None:
-        for strategy in self.strategies:
-            strategy.begin(run)
+        for place, strategy in enumerate(self.strategies):
+            if place not in self.problems:
+                with self._trying(place):
+                    strategy.begin(run)
+        if self.problems:
+            raise InputError(*(problem for _, found in sorted(self.problems.items()) for problem in found))
+
+    @contextmanager
+    def _trying(self, place: int) -> Iterator[None]:
+        """Note what is wrong with a strategy, under its name, and go on with the others."""
+        strategy = self.strategies[place]
+        try:
+            with concerning(key_of(strategy)):
+                yield
+        except InputError as error:
+            own = f"{name_of(strategy)}: "
+            self.problems[place] = [replace(problem, message=problem.message.removeprefix(own)) for problem in error.problems]
 
     @contextmanager
     def finished(self, run: Run) -> Iterator[None]:
@@ -139,7 +164,7 @@ def _overrides(strategy: Strategy, seams: Sequence[str]) -> bool:
     return any(getattr(type(strategy), seam) is not getattr(Strategy, seam) for seam in seams)
 
 
-def _clashes(strategies: Sequence[Strategy]) -> Iterator[Problem]:
+def clashes(strategies: Sequence[Strategy]) -> Iterator[Problem]:
     """Two strategies that claim the same capability, the objective among them."""
     owners: dict[str, Strategy] = {}
     for strategy in strategies:
@@ -147,15 +172,17 @@ def _clashes(strategies: Sequence[Strategy]) -> Iterator[Problem]:
         for capability in sorted(claims):
             if capability in owners:
                 first = name_of(owners[capability])
-                yield Problem(f"'{first}' and '{name_of(strategy)}' both decide on {capability}", "Keep one of them")
+                message = f"'{first}' and '{name_of(strategy)}' both decide on {capability}"
+                yield Problem(message, "Keep one of them", key=key_of(strategy))
             owners.setdefault(capability, strategy)
 
 
-def _lacks(strategies: Sequence[Strategy], task: Task) -> Iterator[Problem]:
+def lacks(strategies: Sequence[Strategy], task: Task) -> Iterator[Problem]:
     """A strategy that needs what nothing in the run gives. Where a strategy has the objective, no logits come with the loss."""
     own = any(strategy.objective is not None for strategy in strategies)
     given = (set(task.offers) - ({"logits"} if own else set())).union(*(s.owns for s in strategies))
     for strategy in strategies:
         for capability in sorted(strategy.needs - given):
-            lacks = "the objective of another strategy" if own and capability in task.offers else f"task '{name_of(task)}'"
-            yield Problem(f"'{name_of(strategy)}' needs {capability}, which {lacks} has not", "Take it out of strategies")
+            who = "the objective of another strategy" if own and capability in task.offers else f"task '{name_of(task)}'"
+            message = f"'{name_of(strategy)}' needs {capability}, which {who} has not"
+            yield Problem(message, "Take it out of strategies", key=key_of(strategy))

@@ -66,7 +66,7 @@ def assemble(
         run.say("pack: each text has a row of the batch of its own, since a strategy changes what a row holds")
     if chosen := use_kernels(run.model, run.device, run.forward.dtype, task.packed):
         run.say(f"kernels of {' and '.join(chosen)} are used")
-    if run.device.type == "cpu" and not run.forward.sharded and not stack.all_tokens:
+    if run.device.type == "cpu" and not run.forward.sharded and not stack.all_tokens and not stack.problems:
         learn_rows(run.model, stack.learning(run), used_tokens(train, model.tokenizer))
     stack.begin(run)
     root.within(lambda: task.begin(run))

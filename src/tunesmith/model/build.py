@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.errors import InputError, Problem, concerning
 from tunesmith.core.task import Head, Task
 from tunesmith.model.backbone import describe
 from tunesmith.model.parts import PAIRS, parts_of
@@ -71,8 +71,11 @@ def _joined(source: ModelSource, head: Head, dtype: torch.dtype) -> tuple[Loaded
 
 def build_for(task: Task, spec: str, say: Say | None = None) -> Model:
     """The model that ``spec`` names with the head of ``task``, which has met it: ``build`` for a whole run."""
-    model = build(spec, task.head(), say)
-    for line in task.meet(model.module, model.tokenizer) or ():
+    with concerning("model"):
+        model = build(spec, task.head(), say)
+    with concerning("task"):
+        lines = task.meet(model.module, model.tokenizer) or ()
+    for line in lines:
         if say is not None:
             say(line)
     return model

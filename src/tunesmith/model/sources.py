@@ -75,10 +75,18 @@ def resolve(spec: str, say: Say | None = None) -> ModelSource:
         name = spec.partition("@")[0]
         source = ModelSource(spec, "hub", snapshot(spec, say, _instead(name)), name.rpartition("/")[2], base_model=name)
     else:
-        raise InputError(Problem(f"There is no {'file' if path.suffix else 'folder'} {path}", _instead(spec)))
+        raise InputError(*absent(spec))
     if (source.path / ADAPTER_CONFIG).exists():
         return _on_its_base(source, say)
     return _whole(source)
+
+
+def absent(spec: str) -> list[Problem]:
+    """What is wrong with a text that names a file or a folder which is not there; nothing for any other."""
+    path = Path(spec).expanduser()
+    if spec.partition(":")[0] in _SCHEMES or path.exists() or (_HUB_ID.fullmatch(spec) and path.suffix != ".gguf"):
+        return []
+    return [Problem(f"There is no {'file' if path.suffix else 'folder'} {path}", _instead(spec))]
 
 
 def _pair(spec: str, parts: tuple[ModelSource, ...]) -> ModelSource:

@@ -56,10 +56,10 @@ def _tower(loaded: Loaded, source: ModelSource, role: str) -> Any:
     place, sense = _ROLES[role]
     model = getattr(loaded.module, place, loaded.module)
     if sense not in senses(model):
-        raise InputError(Problem(f"{source.spec} does not take in {sense}s", f"Name another as the {role} model", column="model"))
+        raise InputError(Problem(f"{source.spec} does not take in {sense}s", f"Name another as the {role} model", key="model"))
     if role == "text" and not _pools(model):
         remedy = "Name a BERT or RoBERTa, or a CLIP, whose text tower has one"
-        raise InputError(Problem(f"{source.spec} gives no vector of a whole text: it has no pooler", remedy, column="model"))
+        raise InputError(Problem(f"{source.spec} gives no vector of a whole text: it has no pooler", remedy, key="model"))
     return model
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tunesmith.core.errors import InputError
 from tunesmith.model.parts import as_spec, known
 from tunesmith.recipes.document import AUTO, Document, Keys
-from tunesmith.recipes.find import Folder, find, names
+from tunesmith.recipes.find import Folder, find, name_of, names
 from tunesmith.recipes.homes import home
 from tunesmith.recipes.validate import build
 
@@ -26,7 +26,10 @@ def strategies_of(entries: Any, document: Document, levels: Mapping[str, set[str
         document.refuse(("strategies",), "strategies must be a list, or auto", "Write each on its own line: - freeze: {layers: 4}")
         return [], []
     parts = [part_of("strategies", entry, document, ("strategies", index), levels) for index, entry in enumerate(entries)]
-    return [p for p in parts if p and not isinstance(p, Observer)], [p for p in parts if isinstance(p, Observer)]
+    strategies = [(index, part) for index, part in enumerate(parts) if part and not isinstance(part, Observer)]
+    for index, part in strategies:
+        part._key = f"strategies.{index}.{name_of(part)}"
+    return [part for _, part in strategies], [part for part in parts if isinstance(part, Observer)]
 
 
 def part_of(folder: Folder, entry: Any, document: Document, keys: Keys, levels: Mapping[str, set[str]]) -> Any:

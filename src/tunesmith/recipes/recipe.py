@@ -17,10 +17,11 @@ from tunesmith.model.parts import as_spec, parts_of
 from tunesmith.recipes import stages, yaml
 from tunesmith.recipes.aliases import translate
 from tunesmith.recipes.auto import Auto, given_in, undecided
-from tunesmith.recipes.document import AUTO, Document, Place
+from tunesmith.recipes.document import AUTO, Document, Keys, Place
 from tunesmith.recipes.ensemble import Seeds, seeds_of
 from tunesmith.recipes.entries import model_of, part_of, strategies_of
 from tunesmith.recipes.find import name_of
+from tunesmith.recipes.foreseen import refuse_absent, refuse_conflicts
 from tunesmith.recipes.homes import home, levels
 from tunesmith.recipes.mixture import Membership, memberships, mixing_of, single_task
 from tunesmith.recipes.routing import routing_of
@@ -54,6 +55,7 @@ class Recipe:
     ``membership``   of a task among several: what its loss weighs, and whether it is judged
     ``search``       which of its keys vary, where the best of several recipes is looked for
     ``ensemble``     how often it is trained with other seeds, and how the models become one
+    ``places``       where its settings stand in its file, or among the overrides, by their keys
     ``auto``         that strategies, rate and length are still to be chosen: by ``deciding.py``, from the data and the model
     """
 
@@ -76,6 +78,7 @@ class Recipe:
     search: Search | None = None
     ensemble: Seeds | None = None
     auto: Auto | None = None
+    places: dict[Keys, Place] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def seed(self) -> int:
@@ -198,7 +201,7 @@ def _task_trees(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
     return {"tasks": tasks, **rules, **{key: own[key] for key in ("strategies", "training")}}
 
 
-def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: str) -> Recipe:
+def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: str, alone: bool = True) -> Recipe:
     for text in overrides:
         _override(document, text)
     if key := stages.listed(document):
@@ -214,14 +217,18 @@ def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: st
     training = _training(value, document, home("under training", places))
     auto = _auto(document) if document.auto else None
     strategies, watch = strategies_of(value["strategies"], document, places) if not document.auto else ([], [])
+    all_made = alone and not document.auto and len(strategies) + len(watch) == len(value["strategies"])
+    refuse_conflicts(document, strategies, task if all_made else None)
     stages.refuse_alone(document)
     search = search_of(document, folder, recipe_from)
     ensemble = seeds_of(document)
+    base_folder = (folder / (written.base_folder if written else "")).resolve()
+    refuse_absent(document, model, data, base_folder)
     document.finish()
     assert written and task and data and training  # noqa: PT018 (what is None has left a problem)
-    name, base_folder = written.name or name or name_of(task).rpartition(":")[2], (folder / written.base_folder).resolve()
+    name = written.name or name or name_of(task).rpartition(":")[2]
     own = Recipe(model, task, data, strategies, watch, training, name, written.baselines, base_folder)
-    return replace(own, search=search, ensemble=ensemble, auto=auto)
+    return replace(own, search=search, ensemble=ensemble, auto=auto, places=document.places)
 
 
 def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
@@ -231,7 +238,7 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
     recipes: list[Recipe] = []
     for part in stages.split(document, key):
         try:
-            recipes.append(_recipe(part, (), folder, ""))
+            recipes.append(_recipe(part, (), folder, "", alone=key != "tasks"))
         except InputError as error:
             document.problems += error.problems
     several = key == "tasks" and isinstance(document.value[key], Mapping)

@@ -53,7 +53,8 @@ def build(kind: type[T], given: Any, document: Document, keys: Keys, remedy: Rem
         made = kind(**values)
     except InputError as error:
         for problem in error.problems:
-            document.refuse(keys, problem.message, problem.remedy)
+            setting = problem.key.rpartition(".")[2]
+            document.refuse((*keys, setting) if setting in known else keys, problem.message, problem.remedy)
         return None
     _refuse_unread(made, asked, document, keys)
     return made

@@ -34,6 +34,7 @@ from tunesmith.explaining import Explanation, explained, phase
 from tunesmith.model.build import Model, build_for
 from tunesmith.model.shared import share
 from tunesmith.proof import prove
+from tunesmith.recipes.places import placed, placing
 from tunesmith.recipes.recipe import Recipe, recipe_hash
 from tunesmith.run import Report, interruption, rows_named
 from tunesmith.studies.single import Single, carry_singles, recipes_of
@@ -100,6 +101,7 @@ class Prepared:
         return [f"single_task: {' and '.join(names)} are then trained alone too{without}, which takes about as long again"]
 
 
+@placed
 def carry_tasks(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:
     """Train all tasks together, judge each beside its base, and report on all of them."""
 
@@ -134,11 +136,11 @@ def prepare(recipe: Recipe, say: Say) -> Prepared:
     models: dict[str, Model] = {}
     with each() as trying:
         for name, part in recipe.tasks.items():
-            with trying(name):
+            with trying(name), placing(part):
                 data[name] = load(part.data, part.task, part.seed, part.base_folder)
     with each() as trying:
         for name, part in recipe.tasks.items():
-            with trying(name):
+            with trying(name), placing(part):
                 models[name] = built(part, recipe, models, say)
     rows = {name: encode(data[name].train, part.task, models[name].tokenizer) for name, part in recipe.tasks.items()}
     members = {}
@@ -237,6 +239,7 @@ def judged(made: Prepared, fitted: Fitted, time: tuple[float, float], say: Say) 
     return found
 
 
+@placed
 def check(recipe: Recipe, say: Say) -> Checked:
     """What is known of a mixture before training. The steps that are timed draw rows by size, whatever the rule."""
     made = prepare(recipe, say)

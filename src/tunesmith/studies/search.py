@@ -20,6 +20,7 @@ from tunesmith.engine.stack import Stack
 from tunesmith.evidence import command
 from tunesmith.model.build import build_for
 from tunesmith.recipes.limits import seconds_of
+from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe, recipe_from, shortened
 from tunesmith.recipes.search import Search, overrides
 from tunesmith.run import Report, learn, speaker
@@ -65,12 +66,13 @@ def _search(recipe: Recipe) -> Search:
     return recipe.search
 
 
+@placed
 def check(recipe: Recipe) -> None:
     """Read the data of a recipe and build its model: what is wrong with it is wrong with every trial, and raised at once."""
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
     if data.validation is None:
         message = "a search chooses by the validation rows, and there are none"
-        raise InputError(Problem(message, "Give data.validation: 10%, or a file"))
+        raise InputError(Problem(message, "Give data.validation: 10%, or a file", key="data.validation"))
     Stack(recipe.strategies, recipe.task)
     build_for(recipe.task, recipe.model_spec)
 

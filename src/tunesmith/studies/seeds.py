@@ -13,12 +13,14 @@ from tunesmith.core.errors import InputError
 from tunesmith.core.observer import Observer
 from tunesmith.data.load import load
 from tunesmith.recipes.ensemble import FITTED, SOUPS
+from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.run import Report, carry_out, speaker
 from tunesmith.studies.ensemble import Member, combined, fitting_rows
 from tunesmith.studies.stages import settle_in, within
 
 
+@placed
 def carry_seeds(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:
     """Train the runs that are not finished yet, and combine all of them.
 

@@ -25,6 +25,7 @@ from tunesmith.model.files import ADAPTER_CONFIG
 from tunesmith.model.save import save
 from tunesmith.recipes import yaml
 from tunesmith.recipes.find import name_of
+from tunesmith.recipes.places import placing
 from tunesmith.recipes.recipe import Recipe, recipe_from, resolved
 from tunesmith.report import folder as folders
 from tunesmith.report.card import card
@@ -80,11 +81,12 @@ def prepare(recipe: Recipe) -> list[Data]:
     heads: list[Any] = []
     for number, stage in enumerate(recipe.stages):
         try:
-            found.append(load(stage.data, stage.task, stage.seed, stage.base_folder))
-            Stack(stage.strategies, stage.task)
-            if stage.task.head() not in heads:
-                heads.append(stage.task.head())
-                build_for(stage.task, recipe.model_spec)
+            with placing(stage):
+                found.append(load(stage.data, stage.task, stage.seed, stage.base_folder))
+                Stack(stage.strategies, stage.task)
+                if stage.task.head() not in heads:
+                    heads.append(stage.task.head())
+                    build_for(stage.task, recipe.model_spec)
         except InputError as error:
             name = label(recipe.stages, number)
             problems += [replace(problem, message=f"stage {name}: {problem.message}") for problem in error.problems]

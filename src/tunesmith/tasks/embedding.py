@@ -80,9 +80,8 @@ class Embedding(Task):
         if config.is_encoder_decoder:
             raise InputError(Problem(f"{config.model_type} models read one text to write another", "Name an encoder or a decoder"))
         if config.model_type not in ENCODERS and self.pooling == "cls":
-            raise InputError(
-                Problem("task.pooling: cls is the first token, which sees nothing of a text in a decoder", "Take last or mean")
-            )
+            message = "task.pooling: cls is the first token, which sees nothing of a text in a decoder"
+            raise InputError(Problem(message, "Take last or mean", key="task.pooling"))
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         return similar.encode_similar(rows, tokenizer, self.max_length)

@@ -75,7 +75,7 @@ class ExtractiveQa(Task):
         known = [answer.texts[0] for answer in found if answer.texts]
         self.unanswerable = len(known) < len(found) if self.unanswerable is None else self.unanswerable
         if not self.unanswerable and self.threshold:
-            raise InputError(Problem("task.threshold is not read: every training row has an answer", "Take it out"))
+            raise InputError(Problem("task.threshold is not read: every training row has an answer", "Take it out", key="task.threshold"))
         if self.scoring == "auto":
             self.scoring = "characters" if mostly_chinese(known) else "words"
         return summary(found, self.max_answer)

@@ -48,7 +48,7 @@ class ImageText(Task):
 
     def __post_init__(self) -> None:
         if "{label}" not in self.prompt:
-            raise InputError(Problem("task.prompt has no {label}", "Write it where the name of the label is to stand"))
+            raise InputError(Problem("task.prompt has no {label}", "Write it where the name of the label is to stand", key="task.prompt"))
 
     @property
     def primary(self) -> str:

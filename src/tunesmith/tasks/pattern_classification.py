@@ -79,7 +79,7 @@ class PatternClassification(LabelTask):
         values = [row["label"] for row in rows if row["label"] not in (None, "")]
         self.labels = labels_of(values, self.kind, self.labels)
         if unknown := [name for name in self.words if name not in self.labels]:
-            raise InputError(*(Problem(f"'{name}' is no label", nearest(name, self.labels), column="task.words") for name in unknown))
+            raise InputError(*(Problem(f"'{name}' is no label", nearest(name, self.labels), key="task.words") for name in unknown))
         written = ", ".join(f"{label} <- {word}" for label, word in zip(self.labels, self.written, strict=True) if word != label)
         return [summary(values, self.kind, self.labels), *([f"words: {written}"] if written else [])]
 

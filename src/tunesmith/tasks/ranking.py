@@ -74,7 +74,7 @@ class Ranking(Task):
             self.loss = ("bce" if shares else "mse") if single else "ranknet" if all(r.form == "pairwise" for r in found) else "softmax"
         if (single and self.loss not in POINTWISE) or (self.loss == "bce" and not shares):
             why = "compares the texts of a row, and each has one" if single else "takes relevances from 0 to 1, and there are higher ones"
-            raise InputError(Problem(f"task.loss: {self.loss} {why}", "Leave it out, or take mse"))
+            raise InputError(Problem(f"task.loss: {self.loss} {why}", "Leave it out, or take mse", key="task.loss"))
         return [*told, f"task: loss {self.loss}"]
 
     def read(self, row: Row) -> Row:

@@ -53,7 +53,8 @@ class ReplacedTokenDetection(Task):
         self._counts: dict[str, int] = {}
         self._generator: nn.Module | None = None
         if self.generator == UNIGRAM and self.temperature != 1:
-            raise InputError(Problem("task.temperature is read where a model replaces tokens", "Take it out, or name task.generator"))
+            message = "task.temperature is read where a model replaces tokens"
+            raise InputError(Problem(message, "Take it out, or name task.generator", key="task.temperature"))
 
     @property
     def primary(self) -> str:

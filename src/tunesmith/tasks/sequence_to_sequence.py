@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
@@ -84,7 +84,8 @@ class SequenceToSequence(Task):
     def learn(self, rows: Iterable[Row]) -> list[str]:
         known = list(rows)
         if absent := [f"{{{name}}}" for name in placeholders(self.template) if name not in known[0]]:
-            raise InputError(f"task.template has {' and '.join(absent)}, and no column is known as that", remedy="Say which: data.columns")
+            message = f"task.template has {' and '.join(absent)}, and no column is known as that"
+            raise InputError(Problem(message, "Say which: data.columns", key="task.template"))
         sources = [str(row["source"]) for row in known]
         check_variety(sources)
         kind, why = kind_of(sources, [first_of(row["target"]) for row in known])

@@ -70,7 +70,8 @@ class TokenClassification(Task):
         found = tagged.learn(rows, self.scheme, self.labels, self.parting)
         self.scheme, self.labels, self.parting = found.tagged.scheme, list(found.tagged.labels), found.tagged.parting
         if given == "auto" and self.decoding != "valid" and self.scheme not in self.applies["decoding"][1]:
-            raise InputError(Problem(f"task.decoding is not read: by the tags, scheme is {self.scheme}", "Take it out"))
+            message = f"task.decoding is not read: by the tags, scheme is {self.scheme}"
+            raise InputError(Problem(message, "Take it out", key="task.decoding"))
         return found.lines
 
     def read(self, row: Row) -> Row:

@@ -1,0 +1,59 @@
+"""What can be told of a recipe before data and model are read: strategies that cannot be composed, and names that lead nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tunesmith.core.errors import Problem, concerning
+from tunesmith.data.settings import AUTO, DataSettings, share
+from tunesmith.model.parts import parts_of
+from tunesmith.recipes.document import Document
+
+if TYPE_CHECKING:
+    from tunesmith.core.strategy import Strategy
+    from tunesmith.core.task import Task
+
+SPLITS = ("train", "validation", "test")
+
+
+def refuse_conflicts(document: Document, strategies: Sequence[Strategy], task: Task | None) -> None:
+    """Refuse strategies that exclude each other, and, where a ``task`` is given, those that need what nothing else gives."""
+    if not strategies:
+        return
+    from tunesmith.engine.stack import clashes, lacks  # brings torch
+
+    for problem in [*clashes(strategies), *(lacks(strategies, task) if task else ())]:
+        _refuse(document, problem)
+
+
+def absent_models(model: str, base: Path) -> list[Problem]:
+    """The folders and files among the models of a recipe that are not there."""
+    from tunesmith.model.sources import absent
+
+    specs = [spec for spec in parts_of(model).values() or [model] if spec and not (base / spec).exists()]
+    return [problem.about("model") for spec in specs for problem in absent(spec)]
+
+
+def refuse_absent(document: Document, model: str, data: DataSettings | None, base: Path) -> None:
+    """Add what is not there to what else is wrong in a file. With nothing else wrong it may be read where what it names is gone."""
+    if not document.problems or not document.place(()).file:
+        return
+    from tunesmith.data.collect import collecting
+    from tunesmith.data.source import absent
+
+    found = absent_models(model, base)
+    for split in SPLITS if data else ():
+        given = getattr(data, split)
+        if given is not None and not (isinstance(given, str) and given == AUTO):
+            with collecting(found), concerning(f"data.{split}"):
+                found += [problem.about(f"data.{split}") for problem in ([] if share(given, split) else absent(given, base))]
+    for problem in found:
+        _refuse(document, problem)
+
+
+def _refuse(document: Document, problem: Problem) -> None:
+    keys = tuple(int(key) if key.isdecimal() else key for key in problem.key.split("."))
+    document.refuse(keys, replace(problem, key=document.name(keys)).said, problem.remedy)

@@ -1,0 +1,56 @@
+"""What is told of a recipe before data and model are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunesmith.core.errors import InputError
+from tunesmith.recipes.recipe import read_recipe, recipe_from
+
+SMALL: dict[str, Any] = {"model": "m", "task": "text_classification", "data": {"train": "x.csv"}}
+
+
+def refused(folder: Path, **keys: Any) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        recipe_from({**SMALL, **keys}, base_folder=folder)
+    return [str(problem).replace(f"{folder}/", "") for problem in caught.value.problems]
+
+
+def test_conflicts_and_wrong_settings_are_told_together(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").touch()
+    rank, shipped, learns = refused(tmp_path, strategies=["ema", "swa", "layer_norm", "bitfit", {"lora": {"rank": -1}}])
+    assert rank.startswith("strategies.4.lora.rank must be at least 1")
+    assert shipped.startswith("strategies.1.swa: 'ema' and 'swa' both decide on which weights are shipped")
+    assert learns.startswith("strategies.3.bitfit: 'layer_norm' and 'bitfit' both decide on")
+
+
+def test_needs_are_told_where_all_strategies_are_known(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").touch()
+    (line,) = refused(tmp_path, strategies=["grad_norm"])
+    assert line.startswith("strategies.0.grad_norm: 'grad_norm' needs several tasks")
+    (line,) = refused(tmp_path, strategies=["grad_norm", {"lora": {"rank": -1}}])
+    assert line.startswith("strategies.1.lora.rank")
+    tasks = {name: {"task": "text_classification", "data": {"train": "x.csv"}} for name in ("one", "other")}
+    assert recipe_from({"model": "m", "tasks": tasks, "strategies": ["grad_norm"]}, base_folder=tmp_path).tasks
+
+
+def test_what_is_not_there_joins_what_else_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "model: ../m/brt\ntask: text_classification\n"
+        "data:\n  train: nope.csv\n  validation: 1.5\n  test: sample:sentiment/test\ntraining: {epochs: 2}\n"
+    )
+    assert read_recipe(path).model == "../m/brt"
+    with pytest.raises(InputError) as caught:
+        read_recipe(path, ["training.epochs=-1"])
+    found = [str(problem).replace(f"{tmp_path}/", "") for problem in caught.value.problems]
+    starts = [
+        "r.yaml:1 1: model: There is no folder ../m/brt.",
+        "r.yaml:4 3: data.train: nope.csv: there is no such file.",
+        "r.yaml:5 3: data.validation: '1.5' is not a share",
+        "training.epochs=-1: training.epochs must be above 0",
+    ]
+    assert all(line.startswith(start) for line, start in zip(found, starts, strict=True))
