@@ -80,7 +80,7 @@ def refused(place: str, block: str) -> list[str]:
     """What is wrong with a recipe, or with a part of one: whatever it does not say is said for it."""
     value, _ = yaml.parse(block, place)
     try:
-        recipe_from({key: said for key, said in REST.items() if key == "model" or not value.keys() & {"tasks", "sequence"}} | value)
+        recipe_from({key: said for key, said in REST.items() if key == "model" or not value.keys() & {"tasks", "sequence", "stages"}} | value)
     except InputError as error:
         return [f"{place}: {problem}" for problem in error.problems]
     return []

@@ -9,6 +9,7 @@ import pytest
 
 from tunesmith.core.errors import InputError
 from tunesmith.recipes.recipe import read_recipe, recipe_from, recipe_hash, resolved, shortened
+from tunesmith.recipes.stages import FORM
 from tunesmith.recipes.yaml import parse
 
 TOP: dict[str, Any] = {"model": "m", "task": "text_classification", "data": {"train": "a.csv", "validation": "20%"}, "seed": 3}
@@ -90,6 +91,22 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_place(tmp_path: Path)
 def test_what_cannot_be_is_refused(given: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         recipe_from(TOP | given)
+
+
+@pytest.mark.parametrize("key", ["stages", "sequence", "tasks"])
+def test_a_list_of_nothing_is_told_alone(key: str) -> None:
+    with pytest.raises(InputError) as caught:
+        recipe_from({"model": "m", key: None})
+    assert [problem.message.partition(" of ")[0] for problem in caught.value.problems] == [f"{key} must be a {FORM[key][0].split()[1]}"]
+
+
+def test_a_model_within_a_stage_is_told_alone() -> None:
+    given = {name: value for name, value in TOP.items() if name != "model"}
+    with pytest.raises(InputError) as caught:
+        recipe_from(given | {"stages": [{"model": "m", "data": {"train": "b.csv"}}, {}]})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "There is no setting 'model' in stages.0. It holds for all of them: write it at the top."
+    ]
 
 
 def test_a_stage_can_be_changed_on_the_command_line() -> None:

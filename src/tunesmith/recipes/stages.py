@@ -45,7 +45,7 @@ def refuse_alone(document: Document) -> None:
 
 def listed(document: Document) -> str:
     """``stages``, ``sequence`` or ``tasks`` where the recipe has one of them, else nothing. Two at once are a problem."""
-    found = [key for key in OWN if document.value.get(key) is not None]
+    found = [key for key in OWN if key in document.value]
     if len(found) > 1:
         message = f"{found[0]} and {found[1]} exclude each other"
         document.refuse((found[1],), message, "Keep one: stages come in turn, a sequence is stages of one task, tasks are learned together")
@@ -62,6 +62,9 @@ def split(document: Document, key: str) -> list[Document]:
         if document.value.pop(study, None) is not None:
             document.refuse((study,), f"{study} is not read: the recipe has {key}", "Write it into a recipe of one task alone")
     numbered = list(entries.items() if isinstance(entries, Mapping) else enumerate(entries))
+    for _, entry in numbered:
+        if isinstance(entry, Mapping) and "model" in entry:  # it is refused where it stands, and is missing nowhere then
+            document.value.setdefault("model", entry["model"])
     parts = [part for place, entry in numbered if (part := _part(document, key, place, entry))]
     for keys in _unread(document, key, [entry for _, entry in numbered if isinstance(entry, Mapping)]):
         path = ".".join(map(str, (key, numbered[0][0], *keys)))
