@@ -19,7 +19,7 @@ from tunesmith.core.observer import Observer, Record
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
 from tunesmith.data.encode import Encoded, encode
-from tunesmith.data.lint import Finding, lint
+from tunesmith.data.lint import Finding, lint, untested
 from tunesmith.data.load import load
 from tunesmith.deciding import settled
 from tunesmith.engine.loop import fit
@@ -126,7 +126,7 @@ class Probe:
 def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
     """Read the data, build the model, and time a few steps on a copy that is thrown away. Raises as training would."""
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
-    findings = lint(data)
+    findings = [*untested(data), *lint(data)]
     torch.manual_seed(seed_of(recipe.seed, "head"))
     model = build_for(recipe.task, recipe.model_spec, say)
     decided: list[str] = []

@@ -55,7 +55,7 @@ Carry = Callable[[Recipe, Path, Sequence[Observer]], Report]
 def train(
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     *,
-    run: str = "",
+    run: str | None = None,
     runs: Path | str = "runs",
     watch: Sequence[Observer] = (),
     **keys: Any,
@@ -71,10 +71,10 @@ def train(
     return begun(made, (Path(runs), run), watch, carry_out)
 
 
-def begun(recipe: Recipe, place: tuple[Path, str], watch: Sequence[Observer], carry: Carry) -> Report:
-    """Make the folder of a new run, and carry the recipe out in it. ``place`` is the folder of runs, and its name or nothing."""
+def begun(recipe: Recipe, place: tuple[Path, str | None], watch: Sequence[Observer], carry: Carry) -> Report:
+    """Make the folder of a new run, and carry the recipe out in it. ``place`` is the folder of runs, and its name or None."""
     with distributed.group(), naming(place[0]):
-        folder = reserved(place[0], place[1] or recipe.name)
+        folder = reserved(place[0], recipe.name if place[1] is None else place[1])
         with leaving(recipe, folder, new=True):
             describe(recipe, folder)
             return carry(recipe, folder, watch)
@@ -91,7 +91,8 @@ def describe(recipe: Recipe, folder: Path) -> None:
 def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapping[str, Any]) -> Recipe:
     """The one recipe that was given, in whichever form. Raises ``InputError`` for two, or none."""
     if (recipe is None) == (not keys):
-        raise InputError("Give a recipe, or its keys by name: model, task and data")
+        named = f"Name the run by run={keys['name']!r}" if recipe is not None and "name" in keys else ""
+        raise InputError("Give a recipe, or its keys by name: model, task and data", remedy=named)
     if isinstance(recipe, Recipe):  # the caller's own stays as it is, and can be trained again: tasks and strategies learn
         strategies, watch = [copy.copy(part) for part in recipe.strategies], [copy.copy(part) for part in recipe.watch]
         stages = [recipe_of(stage, {}) for stage in recipe.stages]

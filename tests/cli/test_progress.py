@@ -97,5 +97,19 @@ def test_the_first_process_alone_shows_it(monkeypatch: pytest.MonkeyPatch, capsy
     assert capsys.readouterr().err == ""
 
 
+def test_a_stage_has_figures_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    observer, run = Progress(), SimpleNamespace(clock=Clock(0, 1, 1))
+    given: Any = run
+    for loss in (9.0, 1.0):
+        run.clock = Clock(0, 1, 1)
+        observer.begin(given)
+        run.clock = run.clock.tick(16, 1000)
+        observer.step(given, Record(1, 1.0, loss, 5e-5, 16, 1000, 0.1, 2.0))
+        observer.end(given, "all steps done")
+    lines = capsys.readouterr().err.splitlines()
+    assert "loss 1.0000" in lines[2]
+    assert lines[3].startswith("1 step in ")
+
+
 def test_it_has_no_memory() -> None:
     assert watched().memory() == {}

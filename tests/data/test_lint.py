@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tunesmith.data.lint import lint
+from tunesmith.data.lint import lint, untested
 from tunesmith.data.load import load
 from tunesmith.data.settings import DataSettings
 from tunesmith.tasks.extractive_qa import ExtractiveQa
@@ -19,6 +19,12 @@ def findings(task, train: list[dict[str, str]], test: object = None, **settings:
 
 def test_sound_data_has_no_findings(task, rows) -> None:
     assert findings(task, rows(40), [{"text": "new", "label": "good"}, {"text": "newer", "label": "bad"}]) == {}
+
+
+def test_rows_that_are_trained_and_judged_on_are_told(task, rows) -> None:
+    (found,) = untested(load(DataSettings(rows(40), None, None), task, 0))
+    assert "will say nothing about new data. Give data.validation or data.test" in str(found)
+    assert not untested(load(DataSettings(rows(40), "10%", None), task, 0))
 
 
 def test_leakage_is_found_in_any_spelling(task, rows) -> None:

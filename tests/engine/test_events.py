@@ -27,6 +27,8 @@ def test_a_full_disk_is_told_once_with_the_name_of_the_file(tmp_path: Path) -> N
     given: Any = run
     log.begin(given)
     file: Any = Full()
+    assert log._file is not None
+    log._file.close()
     log._file = file
     with pytest.raises(DiskError, match=r"events\.jsonl: it cannot be written \(No space left on device\)\. Free some space"):
         log.say("a line")

@@ -27,7 +27,7 @@ class Toy:
     mode: str = setting("slow", "how", choices=("slow", "fast"))
     warm: bool = setting(True, "whether it warms up")
     every: Annotated[Span, "st"] = setting(Span(10, "%"), "how often")
-    until: Annotated[Span, "ep"] | None = setting(None, "how long")
+    until: Annotated[Span, "ep"] | None = setting(None, "how long", above=0)
     power: float = setting(2.0, "fast: how strong")
 
     applies: ClassVar[dict[str, tuple[str, tuple[Any, ...]]]] = {"power": ("mode", ("fast",))}
@@ -81,6 +81,7 @@ def test_what_is_accepted(settings: dict[str, Any], expected: dict[str, Any]) ->
         ({"rate": True}, "toy.rate must be a number, not True. How fast."),
         ({"rate": None}, "toy.rate must be a number, not None. How fast."),
         ({"layers": 2.5}, "toy.layers must be a whole number, not 2.5. How many."),
+        ({"until": "0ep"}, "toy.until must be above 0, not '0ep'. How long."),
         ({"layers": -1}, "toy.layers must be at least 0, not -1. How many."),
         ({"groups": [1, 0]}, "toy.groups must be above 0, not [1, 0]. A number for each group."),
         ({"groups": 1}, "toy.groups must be a list (a number), not 1. A number for each group."),

@@ -229,6 +229,27 @@ def test_a_recipe_is_one_thing() -> None:
     for given in ({}, {"recipe": "a.yaml", "model": "b"}):
         with pytest.raises(InputError, match="Give a recipe, or its keys by name"):
             tunesmith.train(**given)
+    with pytest.raises(InputError, match="Name the run by run='a4'"):
+        tunesmith.train("a.yaml", name="a4")
+
+
+def test_an_empty_name_is_no_name(train: Train) -> None:
+    with pytest.raises(InputError, match="cannot be the name of a run"):
+        train("")
+
+
+def test_weights_can_be_read_by_whoever_can_read_the_run(train: Train) -> None:
+    report = train("open", training={"epochs": 1})
+    modes = {path.stat().st_mode & 0o777 for path in report.folder.rglob("*") if path.is_file()}
+    assert modes == {report.folder.stat().st_mode & 0o666}
+
+
+def test_a_check_takes_what_train_takes(model: str) -> None:
+    said: list[str] = []
+    keys = {"model": model, "task": "text_classification", "data": {"train": rows(), "validation": None}, "training": {"steps": 1}}
+    (found,) = tunesmith.check(**keys, say=said.append).values()
+    assert found.findings[0].kind == "untested"
+    assert tunesmith.explain(keys, say=said.append).keys() == {"text_classification"}
 
 
 @pytest.mark.parametrize("form", ["list", "table", "columns"])

@@ -44,7 +44,7 @@ def test_the_rate_falls_and_then_the_run_ends(run: Run, said: list[str]) -> None
         judge(strategy, run, accuracy=accuracy)
         rates.append(strategy.plan(run.params["classifier.weight"], Rule(rate=2.0), run.clock).rate)
     assert rates == pytest.approx([2.0, 2.0, 0.2, 0.2, 0.2])
-    assert run.stop == "adaptive: no better accuracy in 2 evaluations after 1 falls of the rate"
+    assert run.stop == "adaptive: no better accuracy in 2 evaluations after 1 fall of the rate"
     assert said == ["adaptive: no better accuracy in 2 evaluations: the rate falls to 0.1 of what it was"]
 
 

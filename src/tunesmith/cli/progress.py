@@ -13,6 +13,7 @@ from typing import Any
 from tunesmith.cli import show
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run, best_index
+from tunesmith.core.words import counted
 
 LIVE_SECONDS, PLAIN_SECONDS = 0.2, 15.0  # least time between two lines
 SMOOTHING = 0.9
@@ -33,6 +34,7 @@ class Progress(Observer):
     def begin(self, run: Run) -> None:
         self._shown = self._began = time.monotonic()
         self._first_step = run.clock.step
+        self._loss, self._seconds, self._tokens = 0.0, 0.0, 0.0  # a stage has figures of its own
         answer = signal.getsignal(signal.SIGINT)
 
         def tell_first(number: int, frame: FrameType | None) -> None:
@@ -62,7 +64,7 @@ class Progress(Observer):
 
     def end(self, run: Run, reason: str) -> None:
         steps = run.clock.step - self._first_step
-        show.say(f"{steps:,} steps in {show.duration(time.monotonic() - self._began)}: {reason}")
+        show.say(f"{counted(steps, 'step')} in {show.duration(time.monotonic() - self._began)}: {reason}")
 
     def _line(self, run: Run, record: Record) -> str:
         clock = run.clock

@@ -52,10 +52,10 @@ def quickstart(runs: str, as_json: bool) -> None:
 @click.command()
 @show.recipe_argument
 @show.overrides_argument
-@click.option("--run", default="", metavar="NAME", help="Name of the run; the recipe's name when absent.")
+@click.option("--run", metavar="NAME", help="Name of the run; the recipe's name when absent.")
 @show.runs_option
 @show.json_option
-def train(recipe: str, overrides: tuple[str, ...], run: str, runs: str, as_json: bool) -> None:
+def train(recipe: str, overrides: tuple[str, ...], run: str | None, runs: str, as_json: bool) -> None:
     """Train what a recipe says, and prove what it brought.
 
     The run is written to DIR/NAME; a run that exists is never overwritten. Ctrl-C
@@ -72,10 +72,12 @@ def train(recipe: str, overrides: tuple[str, ...], run: str, runs: str, as_json:
 @show.overrides_argument
 @click.option("--trials", type=click.IntRange(min=1), help="Recipes that are tried at most; what the recipe says when absent.")
 @click.option("--time", "most", metavar="TIME", help="Time after which no other trial begins: 30min, 2h.")
-@click.option("--run", default="", metavar="NAME", help="Name of the run; the recipe's name when absent.")
+@click.option("--run", metavar="NAME", help="Name of the run; the recipe's name when absent.")
 @show.runs_option
 @show.json_option
-def search(recipe: str, overrides: tuple[str, ...], trials: int | None, most: str | None, run: str, runs: str, as_json: bool) -> None:
+def search(
+    recipe: str, overrides: tuple[str, ...], trials: int | None, most: str | None, run: str | None, runs: str, as_json: bool
+) -> None:
     """Find the best of the recipes that a search spans.
 
     What varies stands under search in the recipe. Trials are judged on the validation
@@ -150,7 +152,7 @@ def free_name(runs: Path, name: str) -> str:
     return taken
 
 
-def _train(recipe: Recipe, name: str, runs: str) -> Report:
+def _train(recipe: Recipe, name: str | None, runs: str) -> Report:
     from tunesmith.cli.progress import observers
     from tunesmith.studies import whole
 

@@ -22,7 +22,7 @@ LONG = 20  # how many times the median length a text may have
 class Finding:
     """Something odd that ``count`` rows of a split show, the first of them at ``places`` (``file:line``).
 
-    ``kind``  leakage, one_class, few_rows, imbalance, unjudged, contradictions, duplicates, wordless, long or skipped
+    ``kind``  leakage, one_class, few_rows, imbalance, unjudged, contradictions, duplicates, wordless, long, skipped or untested
     """
 
     kind: str
@@ -68,6 +68,14 @@ def lint(data: Data) -> list[Finding]:
             Finding("skipped", "data", len(data.skipped), f"{len(data.skipped):,} bad rows are left out", "Mend them to use them", places)
         )
     return findings
+
+
+def untested(data: Data) -> list[Finding]:
+    """That a model will be judged on the rows that it was trained on, where no others are there."""
+    if data.test is not None or data.validation is not None:
+        return []
+    message = "the model will be judged on rows that it was trained on: its scores will say nothing about new data"
+    return [Finding("untested", "train", len(data.train), message, "Give data.validation or data.test")]
 
 
 def _leakage(looks: Sequence[_Look]) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from tunesmith.engine.divergence import diverged
 from tunesmith.engine.shard import gathered
 from tunesmith.engine.state import load_weights, weights
 from tunesmith.engine.tree import flush, load_tree, save_tree
+from tunesmith.model.files import open_up
 
 MANIFEST = "manifest.json"
 PARTS = ("model", "optimizer", "memory", "run")
@@ -114,6 +115,7 @@ class Checkpoints(Observer):
     def _write_parts(self, aside: Path, state: Mapping[str, Any], run: Run) -> None:
         aside.mkdir(parents=True)
         paths = [path for part, tree in state.items() for path in save_tree(tree, aside / part)]
+        open_up(aside)
         manifest = {
             "step": run.clock.step,
             "samples": run.clock.samples,

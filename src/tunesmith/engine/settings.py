@@ -86,8 +86,8 @@ class Training:
     patience: int = setting(1, "reduce_on_plateau: evaluations without a better score before the rate falls", low=1)
     factor: float = setting(0.5, "reduce_on_plateau: what the rate is multiplied with", above=0, high=0.99)
 
-    evaluate_every: Annotated[Span, "ep"] = setting(Span(1, "ep"), "time between evaluations on the validation rows")
-    save_every: Annotated[Span, "st"] | None = setting(None, "time between checkpoints; at each evaluation when absent")
+    evaluate_every: Annotated[Span, "ep"] = setting(Span(1, "ep"), "time between evaluations on the validation rows", above=0)
+    save_every: Annotated[Span, "st"] | None = setting(None, "time between checkpoints; at each evaluation when absent", above=0)
     keep: int = setting(2, "checkpoints kept, beside the best", low=2)
     ship: str = setting("best", "the weights that are shipped: of the best evaluation or of the last step", choices=("best", "last"))
     log_every: int = setting(10, "optimizer steps between lines of events.jsonl", low=1)

@@ -91,6 +91,12 @@ def read_json(file: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def open_up(folder: Path) -> None:
+    """Let weights be read by whoever may read the folder they are in: safetensors writes files for their owner alone."""
+    for path in folder.glob("*.safetensors"):
+        path.chmod(folder.stat().st_mode & 0o666)
+
+
 def _shards(folder: Path) -> list[str]:
     if (folder / WEIGHTS).exists():
         return [WEIGHTS]

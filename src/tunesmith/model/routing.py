@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.setting import setting
+from tunesmith.model.files import open_up
 
 ABOUT, WEIGHTS = "router.json", "router.safetensors"
 LEAST = 1e-9  # a distance that counts as none
@@ -78,6 +79,7 @@ class Router:
                 f"{number}.count": np.array(stage.count),
             }
         save_file(tensors, folder / WEIGHTS)
+        open_up(folder)
         about = {"trunk": trunk, "stages": list(self.stages), "loads": "tunesmith.load, which sends each row to the model of a stage"}
         (folder / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
 

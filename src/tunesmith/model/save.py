@@ -17,6 +17,7 @@ from tunesmith.core.errors import DiskError, Problem
 from tunesmith.model import bottleneck
 from tunesmith.model.adapters import is_adapted, merged
 from tunesmith.model.build import Model
+from tunesmith.model.files import open_up
 from tunesmith.model.quiet import quiet
 
 
@@ -40,6 +41,7 @@ def save(model: Model, folder: Path) -> None:
             bottleneck.write(module, folder)
         if model.tokenizer is not None:
             model.tokenizer.save_pretrained(folder)
+        open_up(folder)
 
 
 @contextmanager

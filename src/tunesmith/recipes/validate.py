@@ -117,10 +117,11 @@ def _checked(kind: type, field: Field[Any], value: Any, document: Document, keys
 
 
 def _in_range(value: Any, metadata: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` where a number, or one in a list, is out of its range, or a value is none of the choices."""
+    """Raise ``ValueError`` where a number or a length of time, or one in a list, is out of its range, or a value is none of the choices."""
     low, high, above, choices = (metadata.get(name) for name in ("low", "high", "above", "choices"))
     items = list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, list | tuple) else [value]
     for item in items:
+        item = item.value if isinstance(item, Span) else item
         if item is None:
             continue
         if choices and item not in choices:

@@ -27,7 +27,7 @@ PACKAGES = ("tunesmith", "torch", "transformers", "peft", "tokenizers", "safeten
 def create(runs: Path, name: str) -> Path:
     """Make the folder of a new run. An existing run is refused, and so is a name that is not one folder's name (``InputError``)."""
     if not name or name.startswith((".", "-")) or name == "last" or any(letter in name for letter in '/\\\0:*?"<>|'):
-        remedy = "Use letters, digits, '-' and '_', for example --run reviews-2"
+        remedy = "Use letters, digits, '-' and '_', for example --run reviews-2 (from Python run='reviews-2')"
         raise InputError(Problem(f"'{name}' cannot be the name of a run", remedy))
     folder = runs / name
     try:
@@ -35,7 +35,8 @@ def create(runs: Path, name: str) -> Path:
     except FileExistsError as error:
         if not folder.exists():
             raise InputError(Problem("this is a file, not a folder for runs", "Choose another with --runs DIR", str(runs))) from error
-        remedy = f"Name the new one with --run NAME, go on with the old one by `tunesmith resume {name}`, or remove its folder"
+        other = "Name the new one with --run NAME (from Python run=NAME)"
+        remedy = f"{other}, go on with the old one by `tunesmith resume {name}`, or remove its folder"
         raise InputError(Problem(f"the run '{name}' exists, and runs are never overwritten", remedy, str(folder))) from error
     except NotADirectoryError as error:
         raise InputError(Problem("a file stands where a folder is needed", "Choose another with --runs DIR", str(runs))) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith.report import groups, numbers
 from tunesmith.report.outcome import TUNED, contender, contenders
-from tunesmith.report.verdict import judge
+from tunesmith.report.verdict import CAVEATS, judge
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +37,8 @@ def cells(scores: Mapping[str, Any]) -> list[list[str]]:
 def verdict_lines(scores: Mapping[str, Any]) -> list[str]:
     """The verdict as lines of text."""
     verdict = judge(scores)
-    said = (f"{verdict.headline}. {verdict.sentence}", verdict.flips, verdict.advice, *groups.warnings(scores))
+    caveat = CAVEATS["train"] if scores.get("split") == "train" else ""
+    said = (f"{verdict.headline}. {verdict.sentence}", verdict.flips, caveat, verdict.advice, *groups.warnings(scores))
     return [line for line in said if line]
 
 

@@ -14,6 +14,7 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.core.words import counted
 
 VALIDATION_LOSSES = ("log_loss", "loss", "mse")  # scores that are of the kind of a training loss, the first that there is
 STRONGEST = 64.0  # multiple of the weight decay
@@ -87,10 +88,12 @@ class Adaptive(Strategy):
             where = "everything" if reached == 0 else f"all from layer {reached} up"
             run.say(f"adaptive: {metric} is {run.evaluations[-1][metric]:.4g}, better than before: {where} learns now")
         elif self.waited >= self.patience and self.fallen < self.falls:
+            long = counted(self.waited, "evaluation")
             self.fallen, self.waited, self.rate = self.fallen + 1, 0, self.rate * self.factor
-            run.say(f"adaptive: no better {metric} in {self.patience} evaluations: the rate falls to {self.rate:.3g} of what it was")
+            run.say(f"adaptive: no better {metric} in {long}: the rate falls to {self.rate:.3g} of what it was")
         elif self.waited >= self.patience:
-            self.ended = f"adaptive: no better {metric} in {self.waited} evaluations after {self.fallen} falls of the rate"
+            long, falls = counted(self.waited, "evaluation"), counted(self.fallen, "fall")
+            self.ended = f"adaptive: no better {metric} in {long} after {falls} of the rate"
 
     def _regularise(self, run: Run, scores: dict[str, Any]) -> None:
         """More weight decay where the gap to validation is wide, less where it is not."""

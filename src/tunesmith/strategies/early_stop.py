@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
+from tunesmith.core.words import counted
 
 
 @dataclass
@@ -32,7 +33,8 @@ class EarlyStop(Observer):
         if waited < self.patience:
             return None
         best = run.evaluations[-1 - waited]
-        self.ended = f"early_stop: no gain in {metric} for {waited} evaluations; it was {best[metric]:.4g} at step {best['step']}"
+        long = counted(waited, "evaluation")
+        self.ended = f"early_stop: no gain in {metric} for {long}; it was {best[metric]:.4g} at step {best['step']}"
         return self.ended
 
     def end(self, run: Run, reason: str) -> None:

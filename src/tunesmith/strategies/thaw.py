@@ -12,6 +12,7 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.core.words import counted
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Thaw(Strategy):
             self.groups, self.since = self.groups + 1, len(run.evaluations) - 1
             reached = max(lowest, layers - self.layers * self.groups + 1)
             below = "the embeddings" if reached == 0 else f"layer {reached}"
-            run.say(f"thaw: no better {run.task.primary} in {self.patience} evaluations, so all from {below} up learns now")
+            run.say(f"thaw: no better {run.task.primary} in {counted(self.patience, 'evaluation')}, so all from {below} up learns now")
 
 
 def stalled(values: list[float], higher_is_better: bool, patience: int) -> bool:

@@ -21,7 +21,7 @@ from tunesmith.core.run import seed_of
 from tunesmith.core.task import Task
 from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded, encode
-from tunesmith.data.lint import lint
+from tunesmith.data.lint import lint, untested
 from tunesmith.data.load import Data, load
 from tunesmith.data.mixing import MixedRows
 from tunesmith.engine.checkpoint import INTERRUPTED, Checkpoints
@@ -247,6 +247,7 @@ def check(recipe: Recipe, say: Say) -> Checked:
     findings = [replace(f, split=f"{name}, {f.split}") for name, data in made.data.items() for f in lint(data)]
     rows = [data.validation for name, data in made.data.items() if name in made.judged and data.validation is not None]
     median, most, longest = (int(n) for n in np.percentile(made.train.lengths, [50, 95, 100]))
+    findings += [replace(f, split=f"{name}, {f.split}") for name in made.judged for f in untested(made.data[name])]
     return Checked(
         model=made.model.about,
         notes=made.notes(),

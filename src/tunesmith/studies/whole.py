@@ -23,7 +23,7 @@ from tunesmith.studies.stages import carry_stages, hand_on, label, prepare
 def train(
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     *,
-    run: str = "",
+    run: str | None = None,
     runs: Path | str = "runs",
     watch: Sequence[Observer] = (),
     **keys: Any,
@@ -70,8 +70,14 @@ def carry_of(recipe: Recipe) -> Carry:
     return next((carry for asked, carry in kinds if asked), one.carry_out)
 
 
-def check(recipe: Recipe, say: Callable[[str], None]) -> dict[str, checking.Checked]:
-    """What is known before training, for each stage by its name. A later stage is timed on the model that the first one begins with."""
+def check(
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None, say: Callable[[str], None] = print, **keys: Any
+) -> dict[str, checking.Checked]:
+    """What is known before training, for each stage by its name. A later stage is timed on the model that the first one begins with.
+
+    ``recipe`` and ``keys`` are those of ``train``; ``say`` is told what goes on.
+    """
+    recipe = one.recipe_of(recipe, keys)
     if recipe.tasks:
         return {recipe.name: mixture.check(recipe, say)}
     if recipe.search:
@@ -81,8 +87,11 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> dict[str, checking.Chec
     return {name: checking.check(stage, say) for name, stage in staged(recipe)}
 
 
-def explain(recipe: Recipe, say: Callable[[str], None]) -> dict[str, explaining.Explanation]:
-    """Which strategy acts where, and what learns when, for each stage by its name."""
+def explain(
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None, say: Callable[[str], None] = print, **keys: Any
+) -> dict[str, explaining.Explanation]:
+    """Which strategy acts where, and what learns when, for each stage by its name. ``recipe``, ``say`` and ``keys`` as for ``check``."""
+    recipe = one.recipe_of(recipe, keys)
     if recipe.tasks:
         return {recipe.name: mixture.explain(recipe, say)}
     return {name: explaining.explain(stage, say) for name, stage in staged(recipe)}
