@@ -61,6 +61,12 @@ def test_predict_a_file_whose_truth_the_model_does_not_know(tunesmith: Command, 
     assert "'superb' is not a label" in tunesmith("eval", "done", "--data", "others.csv").err
 
 
+def test_empty_lines_of_a_text_file_are_counted(tunesmith: Command, here: Path, done: Path) -> None:
+    (here / "texts.txt").write_text("a good film\n\n \na bad film\n", encoding="utf-8")
+    predicted = tunesmith("predict", "done", "texts.txt")
+    assert (len(predicted.out.splitlines()), predicted.err) == (2, "2 empty lines passed over, the first is line 2\n")
+
+
 def test_predict_texts(tunesmith: Command, done: Path) -> None:
     options = [word for text in TEXTS for word in ("--text", text)]
     shown = tunesmith("predict", "done", *options)

@@ -35,6 +35,7 @@ def test_the_first_class_that_knows_the_family() -> None:
         ("bart", WRITER, "bart models have an encoder and a decoder, .* decoder, or set task: sequence_to_sequence"),
         ("marian", CHOICES, "marian models have an encoder and a decoder, .*, or set task: sequence_to_sequence"),
         ("whisper", WRITER, r"whisper models have an encoder and a decoder, .* another decoder\.$"),
+        ("gpt2", Head("AutoModelForMaskedLM", {}, instead="task.language: causal"), "encoder of texts, or set task.language: causal"),
         ("gpt2", Head("AutoModelForMaskedLM", {}), "gpt2 models have no AutoModelForMaskedLM. Name sample:minilm or another encoder"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from training import TRAINING
 from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError
 from tunesmith.core.forward import Forward
+from tunesmith.core.observer import Observer
 from tunesmith.core.task import Row
 from tunesmith.data.encode import Encoded
 from tunesmith.engine.loop import fit
@@ -22,6 +24,16 @@ from tunesmith.tasks.pattern_classification import PatternClassification
 
 ROWS: list[Row] = [{"text": "a film", "label": "good"}, {"text": "the very sad plot", "label": "bad"}, {"text": "a dog", "label": "bad"}]
 WORDS = {"good": "very good"}
+
+
+@dataclass
+class Said(Observer):
+    """What a run says."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def say(self, message: str) -> None:
+        self.lines.append(message)
 
 
 def learned(**settings: Any) -> tuple[PatternClassification, list[Row]]:
@@ -102,8 +114,9 @@ def test_it_learns(family: str, language: str, tmp_path: Path) -> None:
     task, rows = learned(language=language)
     model = built(task, tmp_path, family)
     encoded = Encoded([task.encode(rows, model.tokenizer)])
-    before = task.objective(batch_of(task, rows, model), Forward(model.module)).mean.item()
-    fitted = fit(model, task, encoded, [], TRAINING, None, [])
+    before, said = task.objective(batch_of(task, rows, model), Forward(model.module)).mean.item(), Said()
+    fitted = fit(model, task, encoded, [], TRAINING, None, [said])
+    assert any("the head that writes words is new" in line for line in said.lines) == (language == "masked")  # a decoder's is tied
     after = task.objective(batch_of(task, rows, model), Forward(fitted.model.module.eval()))
     assert after.mean.item() < before
     answers = predict(Forward(fitted.model.module), encoded, task, model.tokenizer)

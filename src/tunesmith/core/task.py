@@ -57,12 +57,14 @@ class Head:
     ``auto``       the name of the class: ``AutoModelForSequenceClassification``
     ``otherwise``  names of classes for the families that ``auto`` does not know, best first
     ``families``   the head of families that have one of their own for the task, by ``model_type``
+    ``instead``    what may be set in the recipe where a family has no such class: ``task.language: causal``
     """
 
     auto: str
     config: Mapping[str, Any]
     otherwise: tuple[str, ...] = ()
     families: Mapping[str, Head] = field(default_factory=dict)
+    instead: str = ""
 
     def of(self, family: str) -> Head:
         """The head of a model of a family."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row, Task
-from tunesmith.data.readers import format_of
+from tunesmith.data.examples import Examples
+from tunesmith.data.readers import TEXT, format_of
 from tunesmith.data.source import SAMPLE, is_name
 
 
@@ -34,6 +36,21 @@ def as_rows(spec: Any, task: Task) -> Any:
         return spec
     is_data = not _is_medium(str(given[0]), task) and (given is not spec or is_name(given[0], Path()))
     return spec if is_data else [row_of(str(value), task) for value in given]
+
+
+def blank_lines(examples: Examples) -> list[int]:
+    """The lines of a text file, up to its last row, on which no row stands; none where rows are no lines."""
+    files = {examples.place(row)[0] for row in range(len(examples))}
+    unit = next((column.unit for column in examples.task.columns()), "line")
+    if unit != "line" or len(files) != 1 or format_of(Path(files.pop())) != TEXT:
+        return []
+    lines = [examples.place(row)[1] for row in range(len(examples))]
+    return sorted(set(range(1, max(lines))) - set(lines))
+
+
+def passed_over(lines: Sequence[int]) -> str:
+    """That lines are empty and have no prediction, for people."""
+    return f"{len(lines):,} empty line{'s' if len(lines) > 1 else ''} passed over, the first is line {lines[0]:,}"
 
 
 def _is_medium(value: str, task: Task) -> bool:

@@ -44,7 +44,7 @@ def class_of(config: Any, head: Head) -> Any:
 def named(head: Head) -> str:
     """What to name for a head: ``Name sample:smollm2 or another decoder``."""
     example, kind = EXAMPLES.get(head.auto, EXAMPLE)
-    return f"Name {example} or another {kind}"
+    return f"Name {example} or another {kind}" + (f", or set {head.instead}" if head.instead else "")
 
 
 def renamed(config: Any, auto: Any) -> dict[str, str]:

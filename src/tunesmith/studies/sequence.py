@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from tunesmith.metrics.lifelong import lifelong
 from tunesmith.model.build import build_for
 from tunesmith.model.files import read_json
 from tunesmith.proof import Untuned, judged_rows
+from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import folder as folders
 from tunesmith.report import numbers
@@ -71,7 +73,7 @@ def check_one_head(stages: Sequence[Recipe]) -> None:
     labels = [getattr(stage.task, "labels", []) for stage in stages]
     union = list(dict.fromkeys(label for each in labels for label in each))
     named = "; ".join(f"{stage.name} has {', '.join(each[:8])}" for stage, each in zip(stages, labels, strict=True))
-    remedy = f"Name all of them at the top: task: {{...: {{labels: [{', '.join(union)}]}}}}"
+    remedy = f"Name all of them at the top: task: {{{name_of(stages[0].task)}: {{labels: {json.dumps(union, ensure_ascii=False)}}}}}"
     raise InputError(Problem(f"the stages of the sequence have different labels: {named}", remedy))
 
 

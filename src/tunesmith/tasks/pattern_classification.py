@@ -101,6 +101,10 @@ class PatternClassification(LabelTask):
         self._ids = patterns.word_ids(self.written, self.pattern, tokenizer)
         self.packed = self.language == "causal" and shares_rows(module, None, self.max_length, *probe())
 
+    def begin(self, run: Any) -> None:
+        if run.new_head:
+            run.say("pattern_classification: the head that writes words is new, so they mean nothing yet; name a model that brings its own")
+
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         texts = [row["text"] for row in rows]
         if self.language == "causal":
@@ -121,7 +125,7 @@ class PatternClassification(LabelTask):
         return [row["text"] for row in rows]
 
     def head(self) -> Head:
-        return Head(HEADS[self.language], {})
+        return Head(HEADS[self.language], {}, instead=f"task.language: {'causal' if self.language == 'masked' else 'masked'}")
 
     def objective(self, batch: Batch, forward: Forward) -> Loss:
         scores, right = self.scores(batch, forward), batch.targets["right"]
