@@ -31,10 +31,10 @@ from tunesmith.model.files import read_json
 from tunesmith.model.processor import Processor
 from tunesmith.model.sources import ModelSource
 from tunesmith.model.zero_shot import chances, content_free, entailing
+from tunesmith.ready import LONGEST
 from tunesmith.tasks.image_classification import ImageClassification
 from tunesmith.tasks.pattern_classification import PatternClassification
 from tunesmith.tasks.text_classification import TextClassification
-from tunesmith.tuned import LONGEST
 
 TEMPERATURE = 0.05  # what cosines are divided by, as where vectors are learned
 PATTERNS = {  # way -> the pattern where none is given

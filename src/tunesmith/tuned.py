@@ -12,12 +12,11 @@ import torch
 from tunesmith.combining import combine
 from tunesmith.core.errors import InputError, IntegrityError, Problem
 from tunesmith.core.forward import Forward
-from tunesmith.core.label_task import PROBLEM
 from tunesmith.core.task import Prediction, Row, Task
-from tunesmith.data.asking import as_rows, blank_lines, passed_over
+from tunesmith.data.asking import as_rows
 from tunesmith.data.columns import GROUP, ID
 from tunesmith.data.encode import encode
-from tunesmith.data.examples import Examples, read_examples
+from tunesmith.data.examples import Examples, read_examples, read_roles
 from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate.score import predict
 from tunesmith.evaluate.vectors import vectors
@@ -26,19 +25,17 @@ from tunesmith.model.files import digest, read_json
 from tunesmith.model.routing import ABOUT as ROUTER
 from tunesmith.model.routing import Router
 from tunesmith.model.shared import lean
-from tunesmith.model.sources import ModelSource, Say, resolve
+from tunesmith.model.sources import Say, resolve
+from tunesmith.ready import named_labels, ready
 from tunesmith.recipes.find import did_you_mean, name_of
 from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from
 from tunesmith.recipes.validate import as_plain
 from tunesmith.report import folder as folders
-from tunesmith.tasks.text_classification import TextClassification
 
 RESOLVED = folders.RECIPES[1]
 ENSEMBLE = "ensemble.json"  # in the folder of a run whose model is several others
 TOLD = "tunesmith.json"  # beside a model that has left its run: what it was tuned for
 CHUNK = 2_000  # rows predicted at a time: a large file takes little memory
-CLASSIFIER = "ForSequenceClassification"  # how transformers ends the names of text classifiers
-LONGEST = 512  # tokens of a text, where the model does not say less
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,7 @@ class Tuned:
 
     ``columns``  the header of each role in the training file; a file without these headers is read by the names that the task knows
     ``labels``   names for values of the label column; ``precision`` the number format that it was judged in
+    ``learns``   whether the rows that it is judged on say what its files do not: how right choices are given, for example
     """
 
     model: Model
@@ -54,6 +52,7 @@ class Tuned:
     columns: dict[str, str]
     labels: dict[str, str]
     precision: str = "auto"
+    learns: bool = False
 
     def predict(self, rows: Any) -> list[Prediction]:
         """A prediction for each row, in their order.
@@ -66,14 +65,12 @@ class Tuned:
     def stream(self, rows: Any, say: Say | None = None) -> Iterator[Prediction]:
         """The predictions of ``predict``, as they are made: all rows are checked before the first.
 
-        ``say`` gets a line where there is a truth that the task cannot read, since no prediction needs one, and where lines are empty.
+        ``say`` gets a line where there is a truth that the task cannot read: no prediction needs one.
         """
         examples, forward = self.examples(rows, truth=False), self.forward()
         if say and (unread := examples.unread):
             names = " and ".join(f"'{header}'" for header in unread)
             say(f"column {names} is not read: it holds what the model does not know, and predictions need no truth")
-        if say and (empty := blank_lines(examples)):
-            say(passed_over(empty))
         for start in range(0, len(examples), CHUNK):
             part = examples[start : start + CHUNK]
             found = self.predictions([self.task.asked(row) for row in part], forward)
@@ -91,6 +88,8 @@ class Tuned:
     def examples(self, rows: Any, truth: bool) -> Examples:
         """Rows as ``Task.read`` returns them, with their truth where that must be there; else with what the rows are called."""
         rows, named = (rows, {}) if truth else (as_rows(rows, self.task), {ID: ID})
+        if truth and self.learns:
+            self.task.learn(read_roles(rows, self.task, self.columns)[0])
         try:
             return read_examples(rows, self.task, {**self.columns, **named}, self.labels, truth)[0]
         except InputError as error:
@@ -150,16 +149,19 @@ class Ensemble(Tuned):
         return combine(self.task, self.how, self.weights, found, examples)
 
 
-def load(which: str | Path, runs: str | Path = "runs", task: str = "") -> Tuned:
-    """The tuned model of a run (its folder, its name in ``runs``, or ``last``), an exported one, or a classifier from anywhere.
+def load(which: str | Path, runs: str | Path = "runs", task: str = "", kind: str = "") -> Tuned:
+    """The tuned model of a run (its folder, its name in ``runs``, or ``last``), an exported one, or one from anywhere.
 
-    ``task`` names one where the run has several, or a stage where rows would be routed to one of them. Raises ``InputError`` for a run
-    that is not finished, and for a model without a head that can answer.
+    ``task`` names one where the run has several, or a stage where rows would be routed to one of them; ``kind`` is the task, as recipes
+    call it, that a model from anywhere is to do, where its files do not tell. Raises ``InputError`` for a run that is not finished, and
+    for a model without a head that can answer.
     """
     if task:
-        return _from_elsewhere(str(of_task(which, runs, task)))
+        return _from_elsewhere(str(of_task(which, runs, task)), kind)
     if is_model(str(which), Path(runs)):
-        return _from_elsewhere(str(which))
+        return _from_elsewhere(str(which), kind)
+    if kind:
+        raise InputError(Problem("a run knows its task", "Leave --as out, or name the folder of its model", str(which)))
     folder = finished_run(which, runs)
     if (folder / "model" / ROUTER).exists():
         return _from_elsewhere(str(folder / "model"))
@@ -250,13 +252,16 @@ def _routed(folder: Path) -> Routed:
     return Routed(base.model, base.task, base.columns, base.labels, base.precision, router=router, stages=stages)
 
 
-def _from_elsewhere(spec: str) -> Tuned:
-    """A model that was exported from a run, or a classifier."""
+def _from_elsewhere(spec: str, task: str = "") -> Tuned:
+    """A model that was exported from a run, or one that was tuned elsewhere; with a name of a ``task``, as one that does it."""
     if (Path(spec) / ROUTER).is_file():
         return _routed(Path(spec))
     source = resolve(spec)
     told = (source.adapter or source.path) / TOLD
-    return tuned_for(_told(told), spec) if told.exists() else _classifier(spec, source)
+    if told.exists() and not task:
+        return tuned_for(_told(told), spec)
+    model, known = ready(source, task)
+    return Tuned(model, known, {}, named_labels(known), learns=not known.settings().get("labels"))
 
 
 def _told(file: Path) -> Recipe:
@@ -266,34 +271,3 @@ def _told(file: Path) -> Recipe:
         return recipe_from({**told, "model": str(file.parent), "data": {"train": [], **told.get("data", {})}})
     except InputError as error:
         raise InputError(*(replace(problem, file=str(file)) for problem in error.problems)) from None
-
-
-def _classifier(spec: str, source: ModelSource) -> Tuned:
-    """A text classifier that was tuned elsewhere: its labels are those of its configuration."""
-    task = _task_of(source)
-    model = build_for(task, spec)
-    if model.fresh:
-        raise _no_head(source)
-    # rows may name a label by its number, or in other letters
-    names = {str(number): label for number, label in enumerate(task.labels)} | {label.lower(): label for label in task.labels}
-    return Tuned(model, task, {}, {other: label for other, label in names.items() if other not in task.labels})
-
-
-def _task_of(source: ModelSource) -> TextClassification:
-    if source.adapter:
-        raise InputError(Problem("an adapter does not name its labels", "Name the run that it comes from", source.spec))
-    if source.gguf:
-        raise _no_head(source)
-    config = read_json(source.path / "config.json")
-    if not any(name.endswith(CLASSIFIER) for name in config.get("architectures") or ()):
-        raise _no_head(source)
-    named = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}  # what transformers leaves out
-    labels = [str(named[number]) for number in sorted(named, key=int)]
-    kinds = {problem: kind for kind, problem in PROBLEM.items()}
-    kind = kinds.get(config.get("problem_type") or "", "single" if len(labels) > 1 else "regression")
-    return TextClassification(kind=kind, labels=labels, max_length=LONGEST)
-
-
-def _no_head(source: ModelSource) -> InputError:
-    remedy = f"Name a run or a tuned classifier, or tune this one: `tunesmith init --data FILE --model {source.spec}`"
-    return InputError(Problem("the model has no head that classifies texts", remedy, source.spec))

@@ -1,4 +1,4 @@
-"""The options of predict and eval for labels that a model was never tuned for."""
+"""The options of predict and eval that say as what a model is loaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ def test_predict_and_eval_without_training(tunesmith: Command, here: Path, model
     assert scores["accuracy"] == 1.0
 
 
+def test_a_model_from_elsewhere_does_what_is_said(tunesmith: Command, here: Path, model: Path) -> None:
+    [vector] = tunesmith("predict", str(model), "--as", "embedding", "--text", "a good film", "--json").json
+    assert len(vector["vector"]) == 32
+    (here / "pairs.csv").write_text("text1,text2,score\na film,a movie,5\na film,a cat,1\n", encoding="utf-8")
+    assert "spearman" in tunesmith("eval", str(model), "--as", "embedding", "--data", "pairs.csv", "--json").json["scores"]
+
+
 def test_options_that_nothing_reads_are_refused(tunesmith: Command, done: Path) -> None:
     refused = tunesmith("predict", "done", "reviews.csv", "--way", "masked", "--prior", "none")
     assert refused.code == 2
     assert "--way and --prior is read beside --labels alone" in refused.err
+    refused = tunesmith("predict", "done", "reviews.csv", "--as", "chat", *ASKED)
+    assert refused.code == 2
+    assert "--as is not read beside --labels" in refused.err

@@ -108,13 +108,19 @@ def test_a_configuration_without_names(tmp_path: Path) -> None:
 
 
 def test_a_model_without_a_head(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no head that classifies texts"):
+    with pytest.raises(InputError, match=r"\(BertModel\) does not tell which task it was tuned for"):
         load(model)
     folder = Path(classifier(tmp_path / "half", kind=transformers.BertModel))
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"architectures": ["BertForSequenceClassification"]}))
-    with pytest.raises(InputError, match="no head that classifies texts"):
+    with pytest.raises(InputError, match=r"not tuned for text_classification: classifier.weight would be new"):
         load(folder)  # it says that it has one
+
+
+def test_a_run_knows_its_task(done: Path) -> None:
+    with pytest.raises(InputError, match=r"done: a run knows its task. Leave --as out"):
+        load("done", kind="embedding")
+    assert len(load(done / "model", kind="embedding").predict(["a good film"])[0]["vector"]) == 32
 
 
 def test_an_adapter(tmp_path: Path, model: Path) -> None:

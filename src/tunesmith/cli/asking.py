@@ -1,4 +1,4 @@
-"""The options by which a model labels texts without training."""
+"""The options that say as what a model is loaded: as one for a task, or as one that labels texts without training."""
 
 from __future__ import annotations
 
@@ -15,37 +15,49 @@ if TYPE_CHECKING:
     from tunesmith.tuned import Tuned
 
 Load = Callable[[str, str], "Tuned"]  # a model and the folder of runs, to what answers
-LABELS = "Label without training: good,bad, or with descriptions 'good: what praises; bad: what blames'. Any language model can, and a CLIP for pictures."
+LABELS = (
+    "Label without training: good,bad, or with descriptions 'good: what praises; bad: what blames'. Any language model can, "
+    "and a CLIP for pictures."
+)
 WAY = "--labels: how a model finds them; auto: as it can."
 PATTERN = "--labels: where a label is written, as in 'Review: {text} It was {label}.'; for vectors and entailment without {text}."
 PRIOR = "--labels: what is taken off for the words themselves: what is said of nothing, or after the pattern alone; auto by the model."
+KIND = "The task that a model from elsewhere does, as recipes call it, where its files do not tell."
 
 
 def labels_options(command: Callable[..., None]) -> Callable[..., None]:
     """A command with the options, which it gets as ``loaded``, what loads the model as they say."""
 
+    @click.option("--as", "kind", default="", metavar="TASK", help=KIND)
     @click.option("--labels", metavar="LABELS", help=LABELS)
-    @click.option("--way", type=click.Choice(["auto", "embedding", "entailment", "masked", "causal", "text_to_text", "pictures"]), default="auto", help=WAY)
+    @click.option(
+        "--way",
+        type=click.Choice(["auto", "embedding", "entailment", "masked", "causal", "text_to_text", "pictures"]),
+        default="auto",
+        help=WAY,
+    )
     @click.option("--pattern", default="", metavar="TEXT", help=PATTERN)
     @click.option("--prior", type=click.Choice(["auto", "none", "content_free", "premise"]), default="auto", help=PRIOR)
     @wraps(command)
-    def called(labels: str | None, way: str, pattern: str, prior: str, **others: Any) -> None:
-        command(loaded=_by_labels(labels, way, pattern, prior), **others)
+    def called(labels: str | None, way: str, pattern: str, prior: str, kind: str, **others: Any) -> None:
+        command(loaded=_by_labels(labels, way, pattern, prior, kind), **others)
 
     return called
 
 
-def _by_labels(labels: str | None, way: str, pattern: str, prior: str) -> Load:
+def _by_labels(labels: str | None, way: str, pattern: str, prior: str, kind: str) -> Load:
     """What loads the model. Raises ``InputError`` for options that nothing would read."""
     given = [name for name, value in (("--way", way), ("--pattern", pattern), ("--prior", prior)) if value not in ("auto", "")]
     if labels is None and given:
         raise InputError(Problem(f"{' and '.join(given)} is read beside --labels alone", "Write --labels too, or take it out"))
+    if labels is not None and kind:
+        raise InputError(Problem("--as is not read beside --labels, which makes the model a classifier", "Take one of them out"))
 
     def loaded(model: str, runs: str) -> Tuned:
         if labels is None:
             from tunesmith.tuned import load
 
-            return load(model, runs)
+            return load(model, runs, kind=kind)
         from tunesmith.labelling import Asked
         from tunesmith.zero_shot import labels_in, zero_shot
 

@@ -102,9 +102,9 @@ def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | Non
 @show.runs_option
 @show.json_option
 def evaluate(model: str, data: str, loaded: Load, runs: str, as_json: bool) -> None:
-    """Judge a run, or any text classifier, on other data.
+    """Judge a run, or any tuned model, on other data.
 
-    With --labels, a model is judged that was never tuned for them.
+    With --as, a model is judged on a task that its files do not tell; with --labels, one that was never tuned for them.
     """
     from tunesmith.auditing import told, trained_on
 
@@ -147,7 +147,6 @@ def _of_texts(task: Task, texts: Sequence[str], model: str) -> Iterator[Asked]:
 
 def _of_lines(tuned: Tuned) -> Iterator[Prediction]:
     """Predictions for the lines of standard input, as many at a time as for a file; empty ones are passed over and counted."""
-    from tunesmith.data.asking import passed_over
     from tunesmith.tuned import CHUNK
 
     if sys.stdin.isatty():
@@ -157,7 +156,7 @@ def _of_lines(tuned: Tuned) -> Iterator[Prediction]:
     while asked := list(islice(rows, CHUNK)):
         yield from _answered(tuned, asked, "-")
     if empty:
-        show.say(passed_over(empty))
+        show.say(f"{len(empty):,} empty line{'s' if len(empty) > 1 else ''} passed over, the first is line {empty[0]:,}")
 
 
 def _filled(file: Iterable[bytes], empty: list[int]) -> Iterator[tuple[int, str]]:

@@ -44,7 +44,7 @@ def columns_of(kind: str) -> tuple[Column, ...]:
 
 def texts_of(row: Row, kind: str) -> list[str]:
     """The texts of a row, the first one before those that it is compared with; of an unsupervised one its halves. Raises ``RowError``."""
-    roles = [role for role in _TEXTS if role == "anchor" or (role in KINDS[kind] and role in row)]
+    roles = [role for role in _TEXTS if role == "anchor" or (role in KINDS.get(kind, ()) and role in row)]
     for role in roles:
         check_text(row[role], role)
     texts = [row[role] for role in roles]
