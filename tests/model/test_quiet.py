@@ -7,6 +7,7 @@ import warnings
 import pytest
 import torch
 from huggingface_hub.utils import are_progress_bars_disabled
+from transformers import GenerationMixin, WhisperForConditionalGeneration
 from transformers.utils import logging
 
 import tiny
@@ -27,6 +28,13 @@ def test_a_text_that_ends_as_it_is_padded_needs_no_mask(caplog: pytest.LogCaptur
     logging.get_logger("transformers.modeling_utils").warning("another wall")
     model(input_ids=torch.tensor([[5, 6, tiny.SEP]]))
     assert caplog.messages == ["another wall"]
+
+
+def test_sound_needs_no_mask(caplog: pytest.LogCaptureFixture) -> None:
+    whisper = WhisperForConditionalGeneration(tiny.configs["whisper"](pad_token_id=tiny.SEP)).eval()
+    started = torch.full((2, 1), tiny.CLS)
+    GenerationMixin.generate(whisper, input_features=torch.zeros(2, 8, 32), decoder_input_ids=started, max_new_tokens=1)
+    assert not any("mask" in said for said in caplog.messages)
 
 
 def test_everything_is_as_it_was_afterwards_even_after_an_error() -> None:

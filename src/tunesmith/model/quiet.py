@@ -8,8 +8,10 @@ from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from logging import ERROR, getLogger
 
-# A mask is left out where a decoder does not look at the padding, which stands behind the text.
-getLogger("transformers.modeling_utils").addFilter(lambda said: "passing in an `attention_mask`" not in said.getMessage())
+# A mask is left out where it would change nothing: of padding behind what a decoder reads, and of sound.
+_MASKLESS = ("passing in an `attention_mask`", "attention mask is not set")
+for _name in ("transformers.modeling_utils", "transformers.generation.utils"):
+    getLogger(_name).addFilter(lambda said: not any(words in said.getMessage() for words in _MASKLESS))
 getLogger("bitsandbytes").setLevel(ERROR)  # where it is installed peft imports it, and it misses kernels of the hub
 
 
