@@ -13,7 +13,7 @@ from tunesmith.combining import combine
 from tunesmith.core.errors import InputError, IntegrityError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.task import Prediction, Row, Task
-from tunesmith.data.asking import as_rows
+from tunesmith.data.asking import as_rows, blank_lines, passed_over
 from tunesmith.data.columns import GROUP, ID
 from tunesmith.data.encode import encode
 from tunesmith.data.examples import Examples, read_examples, read_roles
@@ -65,12 +65,14 @@ class Tuned:
     def stream(self, rows: Any, say: Say | None = None) -> Iterator[Prediction]:
         """The predictions of ``predict``, as they are made: all rows are checked before the first.
 
-        ``say`` gets a line where there is a truth that the task cannot read: no prediction needs one.
+        ``say`` gets a line where there is a truth that the task cannot read, since no prediction needs one, and where lines are empty.
         """
         examples, forward = self.examples(rows, truth=False), self.forward()
         if say and (unread := examples.unread):
             names = " and ".join(f"'{header}'" for header in unread)
             say(f"column {names} is not read: it holds what the model does not know, and predictions need no truth")
+        if say and (empty := blank_lines(examples)):
+            say(passed_over(empty))
         for start in range(0, len(examples), CHUNK):
             part = examples[start : start + CHUNK]
             found = self.predictions([self.task.asked(row) for row in part], forward)

@@ -147,6 +147,7 @@ def _of_texts(task: Task, texts: Sequence[str], model: str) -> Iterator[Asked]:
 
 def _of_lines(tuned: Tuned) -> Iterator[Prediction]:
     """Predictions for the lines of standard input, as many at a time as for a file; empty ones are passed over and counted."""
+    from tunesmith.data.asking import passed_over
     from tunesmith.tuned import CHUNK
 
     if sys.stdin.isatty():
@@ -156,7 +157,7 @@ def _of_lines(tuned: Tuned) -> Iterator[Prediction]:
     while asked := list(islice(rows, CHUNK)):
         yield from _answered(tuned, asked, "-")
     if empty:
-        show.say(f"{len(empty):,} empty line{'s' if len(empty) > 1 else ''} passed over, the first is line {empty[0]:,}")
+        show.say(passed_over(empty))
 
 
 def _filled(file: Iterable[bytes], empty: list[int]) -> Iterator[tuple[int, str]]:
