@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 import tiny
 from tunesmith.core.errors import InputError
 from tunesmith.core.param import Param
+from tunesmith.core.strategy import Strategy
 from tunesmith.model.backbone import describe
-from tunesmith.model.surgery import amount, matching, summary
+from tunesmith.model.surgery import amount, check_layers, matching, summary
+from tunesmith.strategies.adaptive import Adaptive
+from tunesmith.strategies.auto_freeze import AutoFreeze
+from tunesmith.strategies.freeze import Freeze
+from tunesmith.strategies.layer_rates import LayerRates
+from tunesmith.strategies.surgical import Surgical
+from tunesmith.strategies.thaw import Thaw
+from tunesmith.strategies.unfreeze import Unfreeze
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +74,17 @@ def test_a_summary_names_places_and_sizes(params: dict[str, Param]) -> None:
 )
 def test_amounts(number: int, text: str) -> None:
     assert amount(number) == text
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        *(Freeze(layers=4), LayerRates(groups=[1.0] * 4), Adaptive(start=4), AutoFreeze(keep=4), Surgical(blocks=5)),
+        *(Thaw(layers=4), Thaw(layers=2, start=2), Unfreeze(layers=4), Unfreeze(start=4)),
+    ],
+)
+def test_strategies_refuse_more_layers_than_there_are(params: dict[str, Param], strategy: Strategy) -> None:
+    run: Any = SimpleNamespace(params=params)
+    with pytest.raises(InputError, match=r"^4 layers cannot [a-z ]+, the model has 3\. Give 0 to 3\.$"):
+        strategy.begin(run)
+    check_layers(3, 3, "be frozen")

@@ -49,7 +49,7 @@ def test_the_rates_of_ulmfit() -> None:
     assert values == pytest.approx([2.6**-4, 2.6**-3, 2.6**-2, 2.6**-1, 1.0])
 
 
-@pytest.mark.parametrize(("groups", "message"), [([1.0] * 4, "4 groups for 3 layers"), ([0.0, 1.0], "above 0")])
+@pytest.mark.parametrize(("groups", "message"), [([1.0] * 4, "4 layers cannot have a rate each, the model has 3"), ([0.0, 1.0], "above 0")])
 def test_impossible_groups_are_refused(run: Run, groups: list[float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         LayerRates(groups=groups).begin(run)

@@ -64,11 +64,6 @@ def test_it_says_what_will_never_learn(run: Run, said: list[str]) -> None:
     assert ["2 of 3 layers" in said[0], "0 of 3 layers" in said[1], len(said)] == [True, True, 2]
 
 
-def test_it_says_when_everything_learns_from_the_start(run: Run, said: list[str]) -> None:
-    Unfreeze(start=9).begin(run)
-    assert "everything learns from the start" in said[0]
-
-
 @pytest.mark.parametrize("every", [[], "soon", "-1ep", "120%"])
 def test_a_wait_that_is_no_length_of_time_is_refused(every: str) -> None:
     with pytest.raises(InputError):

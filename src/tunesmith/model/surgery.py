@@ -26,6 +26,12 @@ def matching(params: Mapping[str, Param], patterns: Sequence[str]) -> set[str]:
     return set().union(*chosen.values())
 
 
+def check_layers(given: int, layers: int, what: str) -> None:
+    """Raise ``InputError`` where a setting is about more layers than a model has; ``what`` they cannot do."""
+    if given > layers:
+        raise InputError(Problem(f"{given} layers cannot {what}, the model has {layers}", f"Give 0 to {layers}"))
+
+
 def summary(params: Iterable[Param]) -> str:
     """Where the parameters are and how many: ``embeddings 11.9 M, layers 1-6 10.6 M, head 0.8 k``; ``none`` where there are none."""
     by_depth = sorted(params, key=lambda param: param.depth)

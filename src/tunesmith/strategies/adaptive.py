@@ -15,6 +15,7 @@ from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.core.words import counted
+from tunesmith.model.surgery import check_layers
 
 VALIDATION_LOSSES = ("log_loss", "loss", "mse")  # scores that are of the kind of a training loss, the first that there is
 STRONGEST = 64.0  # multiple of the weight decay
@@ -58,6 +59,7 @@ class Adaptive(Strategy):
 
     def begin(self, run: Run) -> None:
         self.__post_init__()  # a strategy that was used before begins anew
+        check_layers(self.start, next(iter(run.params.values())).layers, "learn from the beginning")
 
     def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
         loss = inner(batches)

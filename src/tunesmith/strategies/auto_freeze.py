@@ -16,6 +16,7 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.model.surgery import check_layers
 
 
 @dataclass
@@ -50,6 +51,7 @@ class AutoFreeze(Strategy):
 
     def begin(self, run: Run) -> None:
         self.__post_init__()  # a strategy that was used before begins anew
+        check_layers(self.keep, next(iter(run.params.values())).layers, "be kept from freezing")
 
     def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
         loss = inner(batches)

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from tunesmith.core.clock import Clock
-from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.model.surgery import matching, summary
+from tunesmith.model.surgery import check_layers, matching, summary
 
 
 @dataclass
@@ -46,10 +45,7 @@ class Freeze(Strategy):
 
     def begin(self, run: Run) -> None:
         num_layers = next(iter(run.params.values())).layers
-        if self.layers > num_layers:
-            raise InputError(
-                Problem(f"freeze: {self.layers} layers cannot be frozen, the model has {num_layers}", f"Give 0 to {num_layers}")
-            )
+        check_layers(self.layers, num_layers, "be frozen")
         self._named = frozenset(matching(run.params, self.patterns)) if self.patterns else frozenset()
         frozen = [param for param in run.params.values() if self._covers(param)]
         nothing = "freeze: nothing is frozen; give layers, fraction, norms or patterns"

@@ -12,6 +12,7 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.model.surgery import check_layers
 
 
 @dataclass
@@ -38,8 +39,7 @@ class LayerRates(Strategy):
 
     def begin(self, run: Run) -> None:
         num_layers = next(iter(run.params.values())).layers
-        if len(self.groups) > num_layers:
-            raise InputError(Problem(f"layer_rates: {len(self.groups)} groups for {num_layers} layers", f"Give at most {num_layers}"))
+        check_layers(len(self.groups), num_layers, "have a rate each")
         if any(multiple <= 0 for multiple in self.groups):
             raise InputError(Problem("layer_rates: a group's multiple must be above 0", "To stop layers from learning use freeze"))
 

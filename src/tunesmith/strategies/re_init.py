@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.backbone import layers
+from tunesmith.model.surgery import check_layers
 
 
 @dataclass
@@ -34,10 +34,7 @@ class ReInit(Strategy):
 
     def adapt(self, model: nn.Module) -> nn.Module:
         found = layers(model)
-        if self.layers > len(found):
-            raise InputError(
-                Problem(f"re_init: {self.layers} layers cannot start anew, the model has {len(found)}", f"Give 0 to {len(found)}")
-            )
+        check_layers(self.layers, len(found), "start anew")
         self._parts: list[nn.Module] = found[len(found) - self.layers :]
         self._parts += [part for name, part in model.named_modules() if self.pooler and name.rpartition(".")[2] == "pooler"]
         draw(model, self._parts)

@@ -13,6 +13,7 @@ from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.core.words import counted
+from tunesmith.model.surgery import check_layers
 
 
 @dataclass
@@ -43,6 +44,9 @@ class Thaw(Strategy):
 
     def begin(self, run: Run) -> None:
         self.__post_init__()  # a strategy that was used before begins anew
+        num_layers = next(iter(run.params.values())).layers
+        check_layers(self.layers, num_layers, "be in a group")
+        check_layers(self.layers * self.start, num_layers, "learn from the beginning")
 
     @contextmanager
     def finished(self, run: Run) -> Iterator[None]:

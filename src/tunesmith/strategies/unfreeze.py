@@ -12,6 +12,7 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.model.surgery import check_layers
 
 
 @dataclass
@@ -50,10 +51,10 @@ class Unfreeze(Strategy):
 
     def begin(self, run: Run) -> None:
         num_layers = next(iter(run.params.values())).layers
-        first, last = (self._frontier(num_layers, run.clock.at(step)) for step in (0, run.clock.total - 1))
-        if first < 0 and self.embeddings:
-            run.say("unfreeze: everything learns from the start, so it does nothing; lower 'start'")
-        elif last > 0 or (last == 0 and self.embeddings):
+        check_layers(self.layers, num_layers, "be in a group")
+        check_layers(self.layers * self.start, num_layers, "learn from the beginning")
+        last = self._frontier(num_layers, run.clock.at(run.clock.total - 1))
+        if last > 0 or (last == 0 and self.embeddings):
             run.say(
                 f"unfreeze: the run ends with {last} of {num_layers} layers and the embeddings still frozen; shorten 'every' to reach them"
             )
