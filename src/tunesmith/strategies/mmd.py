@@ -30,7 +30,7 @@ class MMD(Strategy):
     """
 
     target: Any = setting("", "rows of the other domain, labels unread: a file (from the working folder), a sample, a hub id or texts")
-    strength: float = setting(1.0, "lambda, the weight of the discrepancy; 0 is none", low=0)
+    strength: float = setting(0.3, "lambda, the weight of the discrepancy; 0 is none", low=0)
 
     compares: ClassVar[bool] = True
     all_tokens: ClassVar[bool] = True
