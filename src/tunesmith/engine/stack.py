@@ -40,6 +40,7 @@ class Stack:
     """The strategies of one run as one strategy. Raises ``InputError`` for what cannot be composed, naming both and the remedy.
 
     ``problems`` is what is wrong with strategies in ``adapt``, by their place in the order; ``begin`` raises all of it with its own.
+    ``adding`` are the names of those that added weights there.
     """
 
     def __init__(self, strategies: Sequence[Strategy], task: Task) -> None:
@@ -54,11 +55,13 @@ class Stack:
         owner = next((s for s in self.strategies if s.objective is not None), None)
         self.objective: Objective = task.objective if owner is None else owner.objective
         self.problems: dict[int, list[Problem]] = {}
+        self.adding: list[str] = []
 
     def adapt(self, module: nn.Module) -> nn.Module:
         for place, strategy in enumerate(self.strategies):
             with self._trying(place):
                 module = strategy.adapt(module)
+                self.adding += [name_of(strategy)] * (sum(1 for _ in module.parameters()) > before)
         return module
 
     def plan(self, run: Run, clock: Clock | None = None, foreseen: bool = False) -> dict[str, Rule]:
@@ -90,9 +93,12 @@ class Stack:
 
     def _foreseen(self, run: Run) -> list[set[str]]:
         """What may learn at each of some moments."""
-        moments = sorted({int(run.clock.total * share / MOMENTS) for share in range(MOMENTS)})
-        plans = (self.plan(run, run.clock.at(step), foreseen=True) for step in moments)
+        plans = (self.plan(run, clock, foreseen=True) for clock in self.moments(run))
         return [{name for name, rule in plan.items() if rule.learns} for plan in plans]
+
+    def moments(self, run: Run) -> list[Clock]:
+        """Times over all of the run."""
+        return [run.clock.at(step) for step in sorted({int(run.clock.total * share / MOMENTS) for share in range(MOMENTS)})]
 
     def feed(self, source: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for strategy in reversed(self.strategies):

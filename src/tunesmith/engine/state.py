@@ -19,6 +19,7 @@ from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Task
 from tunesmith.data.batches import Source
 from tunesmith.data.encode import Encoded
+from tunesmith.engine.cancelled import cancelled
 from tunesmith.engine.compiled import Compiled
 from tunesmith.engine.micro import MicroBatches
 from tunesmith.engine.optimizer import Optimizer
@@ -74,6 +75,8 @@ def assemble(
     optimizer.follow(stack.plan(run))
     if idle := stack.idle(run):
         run.say(f"nothing learns in {idle:.0%} of the steps: what one strategy lets learn then, another freezes")
+    if warning := cancelled(stack, run):
+        run.say(warning)
     source = Source(train, training.batch_size, training.seed)
     keeps = training.trunk == "auto" and not run.forward.sharded  # ranks would not compute the same layers
     trunk = Trunk(run, stack, train, model.tokenizer, cache() / "trunk" if keeps else None)
