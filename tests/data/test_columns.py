@@ -53,5 +53,16 @@ def test_everything_that_is_missing_is_named() -> None:
     ]
 
 
+def test_a_column_is_proposed_for_one_role_and_only_where_it_is_free() -> None:
+    with pytest.raises(InputError) as caught:
+        find(COLUMNS, ["review"], None, "a.csv")
+    assert [problem.remedy for problem in caught.value.problems] == [
+        "Say which it is, for example columns: {text: review}",
+        "Give a file with a column of the label",
+    ]
+    with pytest.raises(InputError, match=r"The columns are text\. Give a file with a column of the label\.$"):
+        find(COLUMNS, ["text"], None, "a.txt")
+
+
 def test_what_was_found_is_one_line() -> None:
     assert describe({"text": "review", "label": "stars"}) == "columns: text <- review, label <- stars"

@@ -7,8 +7,9 @@ import pytest
 
 from tunesmith.core.errors import InputError
 from tunesmith.core.task import RowError
-from tunesmith.data.examples import read_examples
+from tunesmith.data.examples import read_examples, read_roles
 from tunesmith.tasks.chat import Chat
+from tunesmith.tasks.text_classification import TextClassification
 
 ROWS = [{"review": "fine", "stars": 5}, {"review": "dull", "stars": 1}]
 
@@ -85,3 +86,16 @@ def test_a_row_that_teaches_nothing_can_be_asked(task, monkeypatch) -> None:
     assert len(read_examples(ROWS, task, truth=False)[0]) == 2
     with pytest.raises(InputError, match="<rows>:2 review: there is nothing to learn"):
         read_examples(ROWS, task)
+
+
+@pytest.mark.parametrize(("kind", "remedy"), [("multi", "Write [] for no label"), ("single", "Fill it")])
+def test_an_empty_cell_of_labels_may_mean_that_there_are_none(kind: str, remedy: str) -> None:
+    rows = [{"text": "a", "label": ""}, {"text": "b", "label": "x"}]
+    _, _, (problem,) = read_roles(rows, TextClassification(kind=kind), None)
+    assert problem.remedy == f"{remedy}, or leave the row out"
+
+
+def test_lists_in_other_cells_say_that_there_may_be_none() -> None:
+    rows = [{"text": "a", "label": None}, {"text": "b", "label": ["x", "y"]}]
+    _, _, (problem,) = read_roles(rows, TextClassification(), None)
+    assert problem.remedy == "Write [] for no label, or leave the row out"

@@ -65,17 +65,18 @@ def test_json_lines_under_the_name_of_json() -> None:
 
 
 def test_all_bad_lines_are_named() -> None:
-    content = '{"a": 1}\n{"a": "x\n[1]\n"x"\n{a: 1}\n{"a": "\\ud83d"}\n' + '{"a": ' + "[" * 100_000 + "\n{}\n"
+    content = '{"a": 1}\n{"a": "x\n[1]\n"x"\n{a: 1}\n{"a": "\\ud83d"}\n' + '{"a": ' + "[" * 100_000 + "\n{}\nnull\n"
     rows, problems, _ = parsed(content)
     assert rows == [{"a": 1}]
     assert sorted(problem.split(". ")[0] for problem in problems) == [
         "f:2 7: the JSON ends in the middle",
         "f:3: a list stands where an object should",
-        "f:4: a str stands where an object should",
+        "f:4: a text stands where an object should",
         "f:5 2: this is not JSON: expecting property name enclosed in double quotes",
         "f:6 a: a character is only half there (a lone surrogate)",
         "f:7: the JSON cannot be read: it is nested too deeply",
         "f:8: the row is empty",
+        "f:9: null stands where an object should",
     ]
 
 

@@ -103,7 +103,8 @@ def test_a_list_of_strings_is_texts_unless_the_first_names_a_file(write, tmp_pat
     ("spec", "message"),
     [
         ([], "the data has no rows"),
-        (3, "rows cannot be read from a int"),
+        (3, "rows cannot be read from 3"),
+        (None, "rows cannot be read from null"),
         ([{"text": "a"}, 3], "<rows>:2: a int is no row"),
         ([{"text": "a"}, {"text": object()}], "<rows>:2 text: a value of type object"),
         ([{"text": "\ud800"}], "<rows>:1 text: a character is only half there"),

@@ -114,6 +114,11 @@ def test_a_package_that_is_not_there_or_holds_no_files(name: str) -> None:
     assert f"There is no installed package '{name}'" in refusal(f"package:{name}/model")
 
 
+def test_a_package_under_its_own_name(package: Path) -> None:
+    assert refusal("weights_inside:weights_inside/data/bert").endswith("Write package:weights_inside/data/bert.")
+    assert refusal("weights_inside:data/bert").endswith("Write package:weights_inside/data/bert.")
+
+
 def test_a_sample(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tunesmith.samples import fetch
 
@@ -123,7 +128,7 @@ def test_a_sample(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sample_that_does_not_exist_or_is_data() -> None:
-    assert "minilm" in refusal("sample:minilmm")
+    assert refusal("sample:minilmm") == "There is no sample 'minilmm'. Did you mean 'minilm'? There are: minilm, smollm2."
     assert refusal("sample:sentiment").startswith(
         "sample:sentiment is a data set, not a model. Name a model: sample:minilm, sample:smollm2"
     )

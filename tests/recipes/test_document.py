@@ -57,7 +57,8 @@ def test_paths_lead_to_values(path: str, keys: tuple[str | int, ...]) -> None:
 @pytest.mark.parametrize(
     ("value", "path", "message"),
     [
-        ({}, "strategies.lora.rank", "no strategy 'lora'"),
+        ({}, "strategies.lora.rank", "The recipe has no strategy 'lora'"),
+        ({}, "strategies.loraa.rank", "There is no strategy 'loraa'"),
         ({}, "strategies.7.layers", "nothing at '7'"),
         ({"strategies": ["ema", "ema"]}, "strategies.ema.decay", "2 strategies 'ema'"),
         ({"strategies": {"ema": {}}}, "strategies.ema.decay", "no strategy 'ema'"),

@@ -175,7 +175,7 @@ baselines: maybe
             ["'learning_rat' in the recipe. Did you mean learning_rate? It belongs under training."],
         ),
         (GOOD.replace("seed: 3", "stages: []"), ["stages must be a list of at least one stage."]),
-        (GOOD.replace("layers: 4", "layers: 4, max_length: 3"), ["'max_length' in strategies.0.freeze. It belongs under task."]),
+        (GOOD.replace("layers: 4", "layers: 4, max_length: 3"), ["'max_length' in strategies.0.freeze. Known: embeddings, "]),
         (GOOD.replace("epochs: 2", "epochs: 2, momentum: 0.9"), ["training.momentum is not read where optimizer is adamw."]),
         (GOOD.replace("epochs: 2", "epochs: 2, steps: 9"), ["training.epochs is not read where steps is 9. Take one of the two out."]),
         (GOOD.replace("epochs: 2", "num_train_epochs: 0"), ["training.num_train_epochs must be above 0, not 0"]),
@@ -197,6 +197,7 @@ def test_what_is_refused(tmp_path: Path, text: str, expected: list[str]) -> None
     ("override", "value"),
     [
         ("training.epochs=5", lambda recipe: recipe.training.epochs == 5.0),
+        ("training={epochs: null, steps: 40}", lambda recipe: recipe.training.steps == 40),
         ("training.steps=7", lambda recipe: recipe.training.steps == 7),  # which takes the place of epochs
         ("training.warmup=50st", lambda recipe: recipe.training.warmup == Span(50, "st")),
         ("data.train=*.csv", lambda recipe: recipe.data.train == "*.csv"),
@@ -232,6 +233,9 @@ def test_overrides_that_exclude_each_other_are_refused(tmp_path: Path) -> None:
         ("trainin.epochs=5", "trainin.epochs=5: There is no setting 'trainin' in the recipe. Did you mean training?"),
         ("epochs=5", "epochs=5: There is no setting 'epochs' in the recipe. It belongs under training."),
         ("strategies.lora.rank=5", "strategies.lora.rank=5: The recipe has no strategy 'lora'. Add it to the list under strategies."),
+        ("strategies.fredge.layers=5", "strategies.fredge.layers=5: The recipe has no strategy 'fredge'. Did you mean freeze?"),
+        ("strategies.loraa={}", "strategies.loraa={}: There is no strategy 'loraa'. Did you mean lora or qlora?"),
+        ("training.epochs=null", "training.epochs=null: training.epochs must be a number, not null."),
         ("strategies.8=ema", "strategies.8=ema: There is nothing at '8'. Correct the path of the key."),
         ("model.name=5", "model.name=5: There is nothing at 'name'."),
         ("training.num_train_epochs=5", "training.num_train_epochs=5: training.num_train_epochs and training.epochs say the same."),

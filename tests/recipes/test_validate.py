@@ -79,7 +79,7 @@ def test_what_is_accepted(settings: dict[str, Any], expected: dict[str, Any]) ->
         ({"rate": "much"}, "toy.rate must be a number, not 'much'. How fast."),
         ({"rate": "0.5"}, "toy.rate must be a number, not '0.5'. How fast."),
         ({"rate": True}, "toy.rate must be a number, not True. How fast."),
-        ({"rate": None}, "toy.rate must be a number, not None. How fast."),
+        ({"rate": None}, "toy.rate must be a number, not null. How fast."),
         ({"layers": 2.5}, "toy.layers must be a whole number, not 2.5. How many."),
         ({"until": "0ep"}, "toy.until must be above 0, not '0ep'. How long."),
         ({"layers": -1}, "toy.layers must be at least 0, not -1. How many."),

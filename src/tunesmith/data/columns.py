@@ -37,6 +37,7 @@ def find(
         if role not in roles
     ]
     found: dict[str, str] = {}
+    missing: list[str] = []
     free = [header for header in headers if header not in mapping.values()]
     for column in columns:
         if column.role in mapping:
@@ -49,9 +50,11 @@ def find(
             found[column.role] = known
             free.remove(known)
         elif column.required and (truth or not column.truth):
-            mapped = f"Say which it is, for example columns: {{{column.role}: {next(iter(free or headers), '...')}}}"
-            remedy = mapped if truth else f"Rename one to {column.role}"
-            problems.append(Problem(f"no column is known as the {column.role}. {listed(headers)}", remedy, file))
+            missing.append(column.role)
+    for role in missing:
+        mapped = f"Say which it is, for example columns: {{{role}: {free.pop(0)}}}" if free else f"Give a file with a column of the {role}"
+        remedy = mapped if truth else f"Rename one to {role}"
+        problems.append(Problem(f"no column is known as the {role}. {listed(headers)}", remedy, file))
     if problems:
         raise InputError(*problems)
     return found

@@ -102,11 +102,18 @@ def read_roles(
     needed = [column.role for column in wanted if column.role in headers]
     empty = [(index, role) for index, row in enumerate(rows) for role in needed if _is_empty(row[role])]
     if empty:
-        bad += [Problem("the cell is empty", "Fill it, or leave the row out", *rows.place(index), headers[role]) for index, role in empty]
+        remedies = {role: f"{_filling(rows, task, role)}, or leave the row out" for _, role in empty}
+        bad += [Problem("the cell is empty", remedies[role], *rows.place(index), headers[role]) for index, role in empty]
         rows = rows.select(np.setdiff1d(np.arange(len(rows)), [index for index, _ in empty]))
     if not rows:
         raise InputError(*in_order(bad))
     return rows, headers, bad
+
+
+def _filling(rows: Rows, task: Task, role: str) -> str:
+    """What to do about an empty cell."""
+    several = getattr(task, "kind", "") == "multi" or any(isinstance(value, list) for value in rows.column(role))
+    return "Write [] for no label" if role == labelled(rows, task) and several else "Fill it"
 
 
 def in_order(problems: Sequence[Problem]) -> list[Problem]:

@@ -16,6 +16,7 @@ from tunesmith.data.squad import questions
 
 _DECODER = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\r\n]*")
+_NAMES = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
 _SHAPE = 'Write objects, for example {"text": "...", "label": "..."}'
 
 
@@ -127,7 +128,7 @@ def _keep(row: Any, line: int, collector: Collector) -> None:
     elif isinstance(row, dict):
         collector.add(row, line)
     else:
-        collector.bad(f"a {type(row).__name__} stands where an object should", _SHAPE, line)
+        collector.bad(f"{_NAMES.get(type(row), 'null')} stands where an object should", _SHAPE, line)
 
 
 def _fault(error: Exception, text: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -91,7 +92,8 @@ def _sources(spec: Any, base: Path, unit: str, problems: list[Problem]) -> Itera
     elif hasattr(spec, "__arrow_c_stream__") or hasattr(spec, "__dataframe__"):
         yield partial(_of_table, spec)
     else:
-        problems.append(Problem(f"rows cannot be read from a {type(spec).__name__}", "Give a file, a list of dictionaries or a table"))
+        what = json.dumps(spec) if isinstance(spec, int | float | None) else f"a value of the type {type(spec).__name__}"
+        problems.append(Problem(f"rows cannot be read from {what}", "Give a file, a list of dictionaries or a table"))
 
 
 def is_name(value: Any, base: Path) -> bool:

@@ -147,7 +147,7 @@ def _sample(spec: str, name: str, say: Say | None) -> ModelSource:
     from tunesmith.samples.catalogue import find
     from tunesmith.samples.fetch import fetch
 
-    sample = find(name)
+    sample = find(name, "model")
     if sample.kind != "model":
         raise InputError(
             Problem(f"{spec} is a data set, not a model", f"Name a model: {', '.join(dict.fromkeys(_sample_models().values()))}")
@@ -173,7 +173,10 @@ _SCHEMES: dict[str, Callable[[str, str, Say | None], ModelSource]] = {"sample": 
 
 
 def _instead(spec: str) -> str:
-    """What to name instead of what is not there: the nearest path, the nearest sample, or any."""
+    """What to name instead of what is not there: a path in a package, the nearest path, the nearest sample, or any."""
+    package, colon, rest = spec.partition(":")
+    if colon and package.isidentifier() and find_spec(package):
+        return f"Write package:{rest if rest.partition('/')[0] == package else f'{package}/{rest}'}"
     path = Path(spec).expanduser().absolute()
     there = next(parent for parent in path.parents if parent.is_dir())
     near = get_close_matches(path.relative_to(there).parts[0], sorted(child.name for child in there.iterdir()), n=1)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.recipes.find import did_you_mean, names
 
 Keys = tuple[str | int, ...]
 AUTO = "auto"  # in place of the list of strategies: they are to be chosen
@@ -166,9 +167,11 @@ class Document:
             return found[0]
         if found:
             raise LookupError(f"The recipe has {len(found)} strategies '{name}'", f"Use the number: strategies.{found[0]}.{name}")
-        near = difflib.get_close_matches(name, [strategy for _, strategy in self.strategies()], n=1)
-        remedy = f"Did you mean {near[0]}?" if near else "Add it to the list under strategies"
-        raise LookupError(f"The recipe has no strategy '{name}'", remedy)
+        if near := difflib.get_close_matches(name, [strategy for _, strategy in self.strategies()], n=1):
+            raise LookupError(f"The recipe has no strategy '{name}'", f"Did you mean {near[0]}?")
+        if name not in names("strategies"):
+            raise LookupError(f"There is no strategy '{name}'", did_you_mean(name, names("strategies")))
+        raise LookupError(f"The recipe has no strategy '{name}'", "Add it to the list under strategies")
 
 
 def _copied(value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tunesmith.core.errors import InputError
 from tunesmith.model.parts import as_spec, known
 from tunesmith.recipes.document import AUTO, Document, Keys
-from tunesmith.recipes.find import Folder, find, name_of, names
+from tunesmith.recipes.find import Folder, did_you_mean, find, name_of, names
 from tunesmith.recipes.homes import home
 from tunesmith.recipes.validate import build
 
@@ -57,7 +57,7 @@ def part_of(folder: Folder, entry: Any, document: Document, keys: Keys, levels: 
         remedy = "Write strategies: auto, without a list" if name == AUTO else error.problems[0].remedy
         document.refuse((*keys, name), error.problems[0].message, remedy)
         return None
-    return build(kind, settings, document, (*keys, name), home("under task" if folder == "tasks" else "under the strategy", levels))
+    return build(kind, settings, document, (*keys, name), home("under task", levels) if folder == "tasks" else did_you_mean)
 
 
 def model_of(written: str | dict[str, str], document: Document) -> str:

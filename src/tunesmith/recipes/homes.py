@@ -30,7 +30,7 @@ def home(here: str, levels: Mapping[str, set[str]]) -> Remedy:
     """What to do about a key that is not known ``here``: it belongs elsewhere, or is spelled a little differently."""
 
     def remedy(word: str, known: Iterable[str]) -> str:
-        known = levels.get(here, set(known))
+        own, known = set(known), levels.get(here, set(known))
         elsewhere = {level: keys for level, keys in levels.items() if level != here}
         home = next((level for level, keys in elsewhere.items() if word in keys), None)
         if home:
@@ -38,6 +38,6 @@ def home(here: str, levels: Mapping[str, set[str]]) -> Remedy:
         if difflib.get_close_matches(word, known, cutoff=0.65):
             return did_you_mean(word, known)
         near = {match: level for level, keys in elsewhere.items() for match in difflib.get_close_matches(word, keys, n=1, cutoff=0.85)}
-        return next((f"Did you mean {match}? It belongs {level}" for match, level in near.items()), did_you_mean(word, known))
+        return next((f"Did you mean {match}? It belongs {level}" for match, level in near.items()), did_you_mean(word, own))
 
     return remedy

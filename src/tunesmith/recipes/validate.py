@@ -40,6 +40,7 @@ def build(kind: type[T], given: Any, document: Document, keys: Keys, remedy: Rem
     if not isinstance(given, dict):
         document.refuse(keys, f"{document.name(keys)} must be a mapping of settings", f"Write {document.name(keys)}: {{...}}")
         return None
+    given = {name: value for name, value in given.items() if value is not None or not _replaced(kind, name, given)}
     before = len(document.problems)
     for name in given.keys() - known.keys():
         document.refuse((*keys, name), f"There is no setting '{name}' in {document.name(keys)}", remedy(name, known))
@@ -56,7 +57,7 @@ def build(kind: type[T], given: Any, document: Document, keys: Keys, remedy: Rem
             setting = problem.key.rpartition(".")[2]
             document.refuse((*keys, setting) if setting in known else keys, problem.message, problem.remedy)
         return None
-    _refuse_unread(made, asked, document, keys)
+    _refuse_unread(made, given.keys() & set(asked), document, keys)
     return made
 
 
@@ -169,7 +170,7 @@ def _leaves(hint: Any, units: bool = False) -> Iterator[Any]:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = "null" if value is None else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -198,6 +199,12 @@ def _is_short(value: Any) -> bool:
 
 def _applies(part: Any) -> Mapping[str, tuple[str, tuple[Any, ...]]]:
     return getattr(part, "applies", {})
+
+
+def _replaced(kind: type, name: str, given: Mapping[str, Any]) -> bool:
+    """Whether another setting that is given takes the place of one."""
+    other, allowed = _applies(kind).get(name, ("", ()))
+    return given.get(other) is not None and given[other] not in allowed
 
 
 def _settings(kind: type) -> list[Field[Any]]:

@@ -243,10 +243,11 @@ SAMPLES: dict[str, Sample] = {
 }
 
 
-def find(name: str) -> Sample:
-    """The sample of that name; ``InputError`` names the nearest, and all there are."""
+def find(name: str, kind: str = "") -> Sample:
+    """The sample of that name; ``InputError`` names the nearest, and all there are, of a ``kind`` where one is wanted."""
     if name in SAMPLES:
         return SAMPLES[name]
-    near = get_close_matches(name, SAMPLES, 1)
+    known = [sample.name for sample in SAMPLES.values() if kind in ("", sample.kind)]
+    near = get_close_matches(name, known, 1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
-    raise InputError(f"There is no sample {name!r}", remedy=f"{hint}There are: {', '.join(SAMPLES)}.")
+    raise InputError(f"There is no sample {name!r}", remedy=f"{hint}There are: {', '.join(known)}.")
