@@ -60,6 +60,7 @@ class Stack:
     def adapt(self, module: nn.Module) -> nn.Module:
         for place, strategy in enumerate(self.strategies):
             with self._trying(place):
+                before = sum(1 for _ in module.parameters())
                 module = strategy.adapt(module)
                 self.adding += [name_of(strategy)] * (sum(1 for _ in module.parameters()) > before)
         return module
