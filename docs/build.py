@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from itertools import groupby
 from operator import attrgetter
@@ -26,6 +26,7 @@ from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Column
 from tunesmith.data.mixing import Mixing
 from tunesmith.data.settings import DataSettings
+from tunesmith.engine.optimizer import DEFAULT_RATES
 from tunesmith.engine.settings import Training
 from tunesmith.model.routing import Routing
 from tunesmith.recipes import ensemble, find, search
@@ -57,7 +58,7 @@ def pages() -> dict[str, str]:
         "tasks/README.md": index_page("Tasks", "What rows look like, how they are encoded, trained on and judged.", tasks),
         "papers.md": papers_page(strategies, tasks),
         "compatibility.md": compatibility_page(strategies, tasks),
-        "settings.md": settings_page(),
+        "settings.md": settings_page(strategies),
         "advice.md": advice_page(),
         "measured.md": page("Measured", *measured.blocks()),
         **{f"measured-{setting}.svg": measured.picture(setting) for setting in measured.settings()},
@@ -167,13 +168,23 @@ def compatibility_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, 
     )
 
 
-def settings_page() -> str:
+def settings_page(strategies: Mapping[str, type[Any]]) -> str:
     text = "The `data` and `training` parts of a recipe. [Strategies](strategies/README.md) and [tasks](tasks/README.md) have their own."
     several = "Of [several tasks](multi-task.md): what each is told beside `task` and `data`, and how rows are drawn from them."
     studies: dict[str, type[Any]] = {"search": search.Search, "ensemble": ensemble.Seeds}
     parts = {"data": DataSettings, "training": Training, "tasks": Membership, "mixing": Mixing, "routing": Routing, **studies}
     about = {"tasks": (several,), "routing": ("Of a [sequence](lifelong.md) with a model for each stage: how a row finds its own.",)}
-    return page("Settings", text, *(b for name, kind in parts.items() for b in (f"## {name}", *about.get(name, ()), settings_table(kind))))
+    blocks = (b for name, kind in parts.items() for b in (f"## {name}", *about.get(name, ()), settings_table(kind)))
+    return page("Settings", text, *blocks, *rates_blocks(strategies))
+
+
+def rates_blocks(strategies: Mapping[str, type[Any]]) -> Iterator[str]:
+    """The learning rates that are taken where a recipe gives none, and their sources."""
+    yield "## Learning rates"
+    yield "Where neither `training.learning_rate` nor `strategies: auto` gives one, the first that fits: `tunesmith check` shows which."
+    own = ((f"[{name}](strategies/{name}.md)", *cls.natural_rate) for name, cls in strategies.items() if getattr(cls, "natural_rate", None))
+    rows = [*own, *((when, rate, source) for rate, source, when in DEFAULT_RATES.values())]
+    yield table(("what learns", "highest rate", "source"), ((when, f"{rate:.0e}", source) for when, rate, source in rows))
 
 
 def advice_page() -> str:

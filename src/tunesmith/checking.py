@@ -23,6 +23,7 @@ from tunesmith.data.lint import Finding, lint, untested
 from tunesmith.data.load import load
 from tunesmith.deciding import settled
 from tunesmith.engine.loop import fit
+from tunesmith.engine.optimizer import Rates, rates
 from tunesmith.engine.settings import Training
 from tunesmith.engine.stack import Stack
 from tunesmith.evidence import peak_memory
@@ -73,6 +74,7 @@ class Checked:
     lengths: tuple[int, int, int]
     truncated: int
     bounds: str
+    rates: Rates
     phases: list[Phase]
     said: list[str]
     cost: Cost
@@ -111,13 +113,14 @@ class Stopwatch(Observer):
 class Probe:
     """A few steps of a run that were really done.
 
-    ``run``        as they left it, its clock at the beginning; ``stretches`` the plan over all of its time
+    ``run``        as they left it, its clock at the beginning; ``stretches`` the plan over all of its time, ``rates`` the highest
     ``before``     bytes of memory held before the steps; ``after`` the most that was held during them
     """
 
     run: Run
     watch: Stopwatch
     stretches: list[Stretch]
+    rates: Rates
     before: int
     after: int
 
@@ -142,6 +145,7 @@ def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
         lengths=(median, most, longest),
         truncated=rows.truncated,
         bounds=recipe.task.bounds,
+        rates=done.rates,
         phases=[phase(done.run.params, stretch) for stretch in done.stretches],
         said=done.watch.said,
         cost=estimate(recipe.training, done, int(rows.lengths.sum()), judged),
@@ -164,7 +168,9 @@ def probe(recipe: Recipe, model: Model, rows: Encoded) -> Probe:
     run = fit(model, recipe.task, some, recipe.strategies, replace(training, steps=steps), None, [watch]).run
     after = int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else int(peak_memory())
     run.clock = Clock(0, steps, per_epoch)
-    return Probe(run, watch, timeline(Stack(recipe.strategies, recipe.task), run), before, after)
+    stack = Stack(recipe.strategies, recipe.task)
+    highest = rates(run, training, stack.learning(run), stack.natural_rate)
+    return Probe(run, watch, timeline(stack, run), highest, before, after)
 
 
 def estimate(training: Training, done: Probe, tokens: int, judged: float) -> Cost:

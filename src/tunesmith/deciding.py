@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Task
 from tunesmith.data.examples import truths
 from tunesmith.data.load import Data
 from tunesmith.data.split import labels_of
 from tunesmith.engine.precision import FORMATS
+from tunesmith.engine.schedule import BY_EVALUATIONS
 from tunesmith.model.backbone import describe
 from tunesmith.model.build import Model
 from tunesmith.model.sources import compares_sentences
@@ -37,14 +39,25 @@ WRITING = {"AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForSpeechS
 def settled(recipe: Recipe, data: Data, model: Model, say: Callable[[str], None]) -> Recipe:
     """The recipe with strategies, rate and length chosen, where it leaves them open; every decision is said with its reason.
 
-    A pure function of recipe, data and model: neither the clock nor the machine is asked, so that a resumed run decides the same.
+    A pure function of recipe, data and model: neither the clock nor the machine is asked, so that a resumed run decides the same. Raises
+    ``InputError`` for what decides by evaluations, where there are no validation rows.
     """
     if recipe.auto is None:
+        check_judged(recipe, data.validation is not None)
         return recipe
     advice = advice_for(recipe, data, model)
     for decision in advice.decisions:
         say(f"auto: {decision}")
     return carried_out(recipe, advice)
+
+
+def check_judged(recipe: Recipe, judged: bool) -> None:
+    """Raise ``InputError`` for what decides by evaluations, where nothing is ``judged`` as there are no validation rows."""
+    names = [name_of(part) for part in (*recipe.strategies, *recipe.watch) if part.by_evaluations]
+    names += [recipe.training.schedule] * (recipe.training.schedule in BY_EVALUATIONS)
+    if names and not judged:
+        message = f"{' and '.join(names)} decide{'s' * (len(names) == 1)} by evaluations, and there are no validation rows"
+        raise InputError(Problem(message, "Give a file, or a share of the training rows: 10%", key="data.validation"))
 
 
 def carried_out(recipe: Recipe, advice: Advice) -> Recipe:

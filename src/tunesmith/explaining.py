@@ -13,11 +13,11 @@ from tunesmith.core.run import Run, seed_of
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.load import load
 from tunesmith.deciding import settled
-from tunesmith.engine.optimizer import rates
+from tunesmith.engine.optimizer import Rates, rates
 from tunesmith.engine.stack import Stack
 from tunesmith.engine.state import start
 from tunesmith.model.build import Model, build_for
-from tunesmith.model.surgery import summary
+from tunesmith.model.surgery import places, summary
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe
@@ -47,7 +47,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch in words: what learns, and the multiples of the learning rate."""
+    """A stretch in words: what learns, and at which multiples of the learning rate."""
 
     first: int
     last: int
@@ -59,13 +59,13 @@ class Phase:
 class Explanation:
     """``seams`` lists the strategies at each seam, outermost first; ``phases`` what learns when; ``foresees`` whether that is certain.
 
-    ``learning_rate`` is the highest, in a run of ``total`` steps; ``decided`` is what ``strategies: auto`` chose, and why.
+    ``rates`` are the highest, in a run of ``total`` steps; ``decided`` is what ``strategies: auto`` chose, and why.
     """
 
     seams: dict[str, list[str]]
     phases: list[Phase]
     total: int
-    learning_rate: float
+    rates: Rates
     foresees: bool
     decided: list[str]
 
@@ -86,13 +86,13 @@ def explained(recipe: Recipe, model: Model, num_rows: int, decided: list[str]) -
     stack = Stack(recipe.strategies, recipe.task)
     run = start(model, recipe.task, num_rows, recipe.training, (), stack)
     stack.begin(run)
-    rate, head = rates(run, recipe.training, stack.learning(run), stack.natural_rate)
-    run.head_pace = head / rate
+    chosen = rates(run, recipe.training, stack.learning(run), stack.natural_rate)
+    run.head_pace = chosen.head / chosen.rate
     return Explanation(
         seams={seam: acting(recipe, seam) for seam in MEANINGS},
         phases=[phase(run.params, stretch) for stretch in timeline(stack, run)],
         total=run.clock.total,
-        learning_rate=rate,
+        rates=chosen,
         foresees=all(strategy.foresees for strategy in recipe.strategies),
         decided=decided,
     )
@@ -131,9 +131,12 @@ def timeline(stack: Stack, run: Run) -> list[Stretch]:
 
 
 def phase(params: Mapping[str, Param], stretch: Stretch) -> Phase:
-    """One stretch in words; rates are multiples of the learning rate, from the bottom of the model up."""
+    """One stretch in words; rates are multiples of the learning rate, from the bottom up, and where there are several, whose."""
     rules = stretch.rules
     learning = sorted((params[name] for name, rule in rules.items() if rule.learns), key=lambda param: param.depth)
-    rates = list(dict.fromkeys(f"{rules[param.name].rate:.3g}" for param in learning))
-    shown = rates if len(rates) <= 6 else [*rates[:2], "...", *rates[-2:]]
-    return Phase(stretch.first, stretch.last, summary(learning), " ".join(shown))
+    by_rate: dict[str, list[Param]] = {}
+    for param in learning:
+        by_rate.setdefault(f"{rules[param.name].rate:.3g}", []).append(param)
+    told = [f"{rate} {', '.join(places(group))}" for rate, group in by_rate.items()] if len(by_rate) > 1 else list(by_rate)
+    shown = told if len(told) <= 6 else [*told[:2], "...", *told[-2:]]
+    return Phase(stretch.first, stretch.last, summary(learning), "; ".join(shown))

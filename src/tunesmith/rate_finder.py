@@ -82,7 +82,7 @@ def find_rate(recipe: Recipe, say: Callable[[str], None]) -> Found:
     recipe = settled(recipe, data, model, say)
     rows = encode(data.train, recipe.task, model.tokenizer)
     watching = _Watching()
-    rising = {"steps": STEPS, "learning_rate": LOWEST, "head_rate": None, "schedule": "constant", "warmup": Span(0, "st")}
+    rising: dict[str, Any] = {"steps": STEPS, "learning_rate": LOWEST, "head_rate": None, "schedule": "constant", "warmup": Span(0, "st")}
     training = replace(recipe.training, **rising, trunk="off", final_rate=0.0)
     with suppress(DivergedError):  # that the highest rates lead there is what is looked for
         fit(model, recipe.task, rows, [_Rising(), *recipe.strategies], training, None, [watching])

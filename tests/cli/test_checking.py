@@ -50,6 +50,25 @@ def test_work(learning: tuple[str, ...], expected: float) -> None:
     assert work(*params(*learning)) == pytest.approx(expected)
 
 
+def test_rates_are_told_with_their_sources(here: Path) -> None:
+    found = look("training.learning_rate=null").rates
+    assert found.source.startswith("Devlin et al. 2019")
+    assert (found.head, found.head_source) == (1e-3, "a linear model on fixed features")
+    assert look("training.head_rate=1e-2").rates.head_source == "training.head_rate"
+
+
+def test_what_decides_by_evaluations_says_nothing_while_there_are_none_yet(here: Path) -> None:
+    assert not [line for line in look("strategies=[adaptive, thaw]").said if "evaluation" in line]
+    for changes in (["strategies=[adaptive]"], ["strategies=[early_stop]"], ["training.schedule=reduce_on_plateau"]):
+        with pytest.raises(InputError, match="decides by evaluations, and there are no validation rows"):
+            look("data.validation=null", *changes)
+
+
+def test_a_schedule_under_an_average_is_told(here: Path) -> None:
+    assert [line for line in look("strategies=[schedule_free]").said if "linear lowers the rate too" in line]
+    assert not [line for line in look("strategies=[schedule_free]", "training.schedule=constant").said if "schedule" in line]
+
+
 def test_what_learns_costs(here: Path) -> None:
     whole, part = look("strategies=[]").cost, look("strategies.freeze.layers=3").cost
     assert whole.disk > part.disk

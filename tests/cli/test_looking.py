@@ -17,7 +17,7 @@ def test_check(tunesmith: Command, here: Path) -> None:
     done = tunesmith("check", "recipe.yaml", "training.epochs=3")
     assert (done.code, done.err) == (0, "")
     titles = [line.split()[0] for line in done.out.splitlines() if line and not line.startswith(" ")]
-    assert titles == ["model", "data", "tokens", "learns", "cost", "Ready."]
+    assert titles == ["model", "data", "tokens", "rate", "learns", "cost", "Ready."]
     assert "columns: text <- review, label <- stars" in done.out
     assert "freeze: embeddings" in done.out
     assert done.out.splitlines()[-1] == "Ready. Next: tunesmith train recipe.yaml training.epochs=3"
@@ -50,14 +50,16 @@ def test_explain(tunesmith: Command, here: Path) -> None:
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
     assert [line.split()[:4] for line in lines if line.startswith("  plan")] == [["plan", "freeze", ">", "layer_rates"]]
-    assert [line.split()[:4] for line in lines if line.startswith("  1-14")] == [["1-14", "0.81", "0.9", "1"]]
+    assert [" ".join(line.split()[:7]) for line in lines if line.startswith("  1-14")] == ["1-14 0.81 layer 2; 0.9 layer 3;"]
+    assert "The highest learning rate is 0.01: training.learning_rate." in lines
     assert files(here) == before
 
 
 def test_explain_shows_the_rate_of_a_new_head(tunesmith: Command) -> None:
     changes = ("training.learning_rate=1e-4", "training.head_rate=1e-3")
     lines = tunesmith("explain", "recipe.yaml", *changes).out.splitlines()
-    assert [line.split()[:4] for line in lines if line.startswith("  1-14")] == [["1-14", "0.81", "0.9", "10"]]
+    assert "1-14 0.81 layer 2; 0.9 layer 3; 10 head layers 2-3 17.1 k, head 1.1 k" in " ".join(" ".join(lines).split())
+    assert "The highest learning rate is 0.0001: training.learning_rate; head 0.001: training.head_rate." in lines
 
 
 def test_explain_shows_when_layers_begin_to_learn(tunesmith: Command, here: Path) -> None:

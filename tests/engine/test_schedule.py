@@ -12,6 +12,7 @@ import torch
 import tiny
 from training import tiny_fit
 from tunesmith.core.clock import Clock, Span
+from tunesmith.core.errors import InputError
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.param import Param
 from tunesmith.core.run import Run
@@ -109,6 +110,23 @@ def test_plateau_halves_after_patience(scores: list[float], expected: float) -> 
     assert schedule.plateau([-s for s in scores], False, patience=1, factor=0.5) == expected
 
 
+def test_a_fall_at_a_plateau_is_told_once_and_after_its_evaluation() -> None:
+    evaluations = [{"step": step, "accuracy": score} for step, score in ((2, 0.6), (4, 0.5), (6, 0.5))]
+    said: list[str] = []
+    for step in (4, 6, 7):
+        run = AtStep(step, 10, [scores for scores in evaluations if scores["step"] <= step])
+        run.say = said.append  # type: ignore[attr-defined]
+        rate = schedule.schedule(Training(schedule="reduce_on_plateau", warmup=Span(0, "st")), run)  # type: ignore[arg-type]
+        assert rate() == (1 if step == 4 else 0.5)
+    assert said == ["reduce_on_plateau: no better accuracy in 2 evaluations: the rate falls to 0.5 of the highest"]
+
+
+def test_a_warm_up_and_a_cooldown_that_overlap_are_refused() -> None:
+    with pytest.raises(InputError, match=r"a warm-up of 50% and a cooldown of 90% are more than all of the run\. Lower one"):
+        factors(20, schedule="warmup_stable_decay", warmup=Span(50, "%"), cooldown=Span(90, "%"))
+    assert len(factors(1, schedule="warmup_stable_decay", warmup=Span(50, "%"), cooldown=Span(50, "%"))) == 1
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "adamw_8bit", "sgd", "adafactor"])
 def test_every_optimizer_learns(optimizer: str) -> None:
     rates = {"adamw": 1e-2, "adamw_8bit": 1e-2, "sgd": 0.3, "adafactor": 0.1}
@@ -122,6 +140,7 @@ def test_every_optimizer_learns(optimizer: str) -> None:
         ("bert", "all", "adamw", 5e-5),
         ("bert", "all", "adafactor", 1e-3),
         ("bert", "classifier", "adamw", 1e-3),
+        ("bert", "classifier", "sgd", 1e-2),
         ("t5", "all", "adamw", 1e-4),
         ("marian", "all", "adamw", 3e-5),
         ("gpt2", "all", "adamw", 5e-5),
@@ -132,19 +151,22 @@ def test_the_rate_that_nobody_names_has_a_source(family: str, names: str, optimi
     model = tiny.bert() if family == "bert" else tiny.base(family)
     run = SimpleNamespace(model=model, params=describe(model), task=SimpleNamespace(pace=1.0))
     chosen = {name for name in run.params if names == "all" or names in name}
-    assert optimizers.default_rate(run, chosen, optimizer) == rate  # type: ignore[arg-type]
-    assert all(source for _, source in optimizers.DEFAULT_RATES.values())
+    assert optimizers.default_rate(run, chosen, optimizer)[0] == rate  # type: ignore[arg-type]
+    assert all(source and when for _, source, when in optimizers.DEFAULT_RATES.values())
 
 
 def test_a_large_decoder_and_an_adapter_have_rates_of_their_own() -> None:
     inner = Param("layers.0.mlp.weight", (20_000, 30_000), 1, 2, "mlp")
     task = SimpleNamespace(pace=1.0)
     run = SimpleNamespace(model=type("LlamaForCausalLM", (), {})(), params={inner.name: inner}, task=task)
-    assert optimizers.default_rate(run, {inner.name}) == 2e-5  # type: ignore[arg-type]
+    assert optimizers.default_rate(run, {inner.name})[0] == 2e-5  # type: ignore[arg-type]
     run.params = {inner.name: replace(inner, added=True)}
-    assert optimizers.default_rate(run, {inner.name}) == 5e-4  # type: ignore[arg-type]
+    assert optimizers.default_rate(run, {inner.name})[0] == 5e-4  # type: ignore[arg-type]
     task.pace = 0.1  # a task that wants smaller steps
-    assert optimizers.default_rate(run, {inner.name}) == pytest.approx(5e-5)  # type: ignore[arg-type]
+    rate, source = optimizers.default_rate(run, {inner.name})  # type: ignore[arg-type]
+    assert rate == pytest.approx(5e-5)
+    assert source.startswith("Hu et al.")
+    assert source.endswith("times 0.1 for the task")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +188,10 @@ def test_a_new_head_has_the_rate_of_a_head_alone_unless_the_recipe_says_one(
     model = tiny.bert()
     params = describe(model, fresh=new)
     run = SimpleNamespace(model=model, params=params, task=SimpleNamespace(pace=1.0), new_head=new[:1] == ["classifier.weight"])
-    assert optimizers.rates(run, Training(**settings), set(params)) == expected  # type: ignore[arg-type]
+    found = optimizers.rates(run, Training(**settings), set(params))  # type: ignore[arg-type]
+    assert (found.rate, found.head) == expected
+    assert (found.source == "training.learning_rate") == ("learning_rate" in settings)
+    assert (found.head_source == "training.head_rate") == ("head_rate" in settings)
 
 
 def test_the_head_learns_at_its_own_rate_new_or_not() -> None:

@@ -66,6 +66,8 @@ def test_a_summary_names_places_and_sizes(params: dict[str, Param]) -> None:
     assert summary(param for param in params.values() if param.depth in (1, 3)) == "layer 1 8.5 k, layer 3 8.5 k"
     assert summary(param for param in params.values() if param.depth in (2, 3, 4)) == "layers 2-3 17.1 k, head 1.1 k"
     assert summary([]) == "none"
+    prompt = Param("prompt_encoder.default.embedding.weight", (10, 32), 0, 3, "embedding")
+    assert summary([prompt, params["classifier.bias"]]) == "soft prompt 0.3 k, head 2"
 
 
 @pytest.mark.parametrize(

@@ -61,13 +61,6 @@ def test_weight_decay_follows_the_gap(run: Run, said: list[str]) -> None:
     assert decay_for(STRONGEST, 1.0, 9.0, 0.5) == STRONGEST
 
 
-def test_without_evaluations_it_says_that_it_did_nothing(run: Run, said: list[str]) -> None:
-    strategy = Adaptive()
-    with strategy.finished(run):
-        pass
-    assert "no evaluation to decide by" in said[0]
-
-
 def test_a_run_ends_early_and_its_events_say_why(tmp_path: Path) -> None:
     strategy = Adaptive(patience=1, falls=0, start=1)
     fitted = tiny_fit(tmp_path, [strategy], steps=30, evaluate_every=Span(1, "st"), learning_rate=1e-9)

@@ -66,13 +66,5 @@ def test_steps_without_an_evaluation_are_passed_over(run: Run) -> None:
     assert [strategy.step(run, record(step)) for step in range(11, 20)] == [None] * 9
 
 
-def test_it_says_when_there_was_nothing_to_watch(run: Run, said: list[str]) -> None:
-    EarlyStop().end(run, "all steps done")
-    assert "no evaluation" in said[0]
-    run.evaluations.append({"step": 1, "accuracy": 0.5})
-    EarlyStop().end(run, "all steps done")
-    assert len(said) == 1
-
-
 def test_since_gain() -> None:
     assert [since_gain(values, True) for values in ([], [1], [1, 2], [2, 1, 1], [1, NAN])] == [0, 0, 0, 2, 1]

@@ -14,6 +14,7 @@ from tunesmith.cli import show
 
 if TYPE_CHECKING:
     from tunesmith.checking import Checked
+    from tunesmith.engine.optimizer import Rates
     from tunesmith.explaining import Explanation, Phase
 
 
@@ -93,6 +94,7 @@ def _found(checked: Checked) -> dict[str, list[str]]:
         "data": checked.notes,
         "auto": [line.removeprefix("auto: ") for line in checked.decided],
         "tokens": [f"median {median:,}, 95% of rows at most {most:,}, longest {longest:,}; {cut}"],
+        "rate": [_rate(checked.rates)],
         "learns": [*(_when(phase, len(checked.phases)) for phase in checked.phases), *checked.said],
         "cost": [
             f"{cost.steps:,} steps, about {show.duration(cost.seconds)} at {cost.tokens_per_second:,.0f} tokens/s",
@@ -100,6 +102,12 @@ def _found(checked: Checked) -> dict[str, list[str]]:
         ],
         "WARNING": [*map(str, checked.findings), *cost.warnings()],
     }
+
+
+def _rate(rates: Rates) -> str:
+    """The highest rate and that of the head, with their sources."""
+    head = "" if rates.head == rates.rate else f"; head {rates.head:.3g}: {rates.head_source}"
+    return f"{rates.rate:.3g}: {rates.source}{head}"
 
 
 def _when(phase: Phase, phases: int) -> str:
@@ -139,7 +147,8 @@ def _explained(explained: Explanation) -> None:
         print()
     print("Who acts where, the outermost first:\n")
     show.rows([(f"  {seam}", " > ".join(names) or "-", explaining.MEANINGS[seam]) for seam, names in explained.seams.items()])
-    print(f"\nWhat learns when, at a learning rate of at most {explained.learning_rate:g} times the multiples:\n")
+    print(f"\nThe highest learning rate is {_rate(explained.rates)}.")
+    print("\nWhat learns when, at which multiples of it:\n")
     table = [(f"  {p.first:,}-{p.last:,}", p.rates, p.learns) for p in explained.phases]
     show.rows(table, ("  STEPS", "MULTIPLES", "LEARNS"))
     if not explained.foresees:

@@ -24,7 +24,11 @@ class Memory:
     """What an object holds beside its settings: checkpointed by itself, tensors and JSON values alike.
 
     A name with a leading underscore is not memory: an open file, a value that is computed again.
+
+    ``by_evaluations``  whether it decides by evaluations, so that a recipe with it must have validation rows
     """
+
+    by_evaluations: ClassVar[bool] = False
 
     def settings(self) -> dict[str, Any]:
         """The dataclass fields by name."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tunesmith.core.errors import InputError
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.loss import Loss
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
@@ -18,26 +19,40 @@ from tunesmith.engine.schedule import schedule
 from tunesmith.engine.settings import Training
 from tunesmith.model.embedding import LARGE
 
-# The highest rate when neither the recipe nor a strategy names one, by what learns: (rate, source). The first that fits is taken.
+# The highest rate when neither the recipe nor a strategy names one, by what learns: (rate, source, when). The first that fits is taken.
 DEFAULT_RATES = {
-    "head": (1e-3, "a linear model on fixed features"),
-    "added": (5e-4, "Hu et al. 2021, table 9: 4e-4 to 5e-4 for LoRA"),
-    "few": (4e-4, "Ben Zaken et al. 2022, section 4: 1e-4 to 1e-3 for biases"),
-    "adafactor": (1e-3, "Raffel et al. 2020, T5, section 3.1.2: a constant 1e-3"),
-    "t5": (1e-4, "transformers' page on T5: 1e-4 and 3e-4 with AdamW"),
-    "bart": (3e-5, "Lewis et al. 2020, BART, fairseq's examples: 1e-5 to 3e-5"),
-    "whisper": (1e-5, "Gandhi 2022, Fine-Tune Whisper with transformers"),
-    "clip": (1e-5, "Goyal et al. 2023, Finetune Like You Pretrain: 1e-6 to 1e-5 for all of CLIP"),
-    "causal": (2e-5, "Touvron et al. 2023, Llama 2, section 3.1"),
-    "everything": (5e-5, "Devlin et al. 2019, appendix A.3: 2e-5 to 5e-5"),
+    "sgd": (1e-2, "Dosovitskiy et al. 2021, ViT, table 4: 1e-3 to 6e-2 for SGD with momentum", "the optimizer is sgd"),
+    "head": (1e-3, "a linear model on fixed features", "the head learns alone, and of a new head beside other weights"),
+    "added": (5e-4, "Hu et al. 2021, table 9: 4e-4 to 5e-4 for LoRA", "weights that a strategy adds"),
+    "few": (4e-4, "Ben Zaken et al. 2022, section 4: 1e-4 to 1e-3 for biases", "less than 2% of the weights"),
+    "adafactor": (1e-3, "Raffel et al. 2020, T5, section 3.1.2: a constant 1e-3", "the optimizer is adafactor"),
+    "t5": (1e-4, "transformers' page on T5: 1e-4 and 3e-4 with AdamW", "T5 and its like"),
+    "bart": (3e-5, "Lewis et al. 2020, BART, fairseq's examples: 1e-5 to 3e-5", "BART and its like"),
+    "whisper": (1e-5, "Gandhi 2022, Fine-Tune Whisper with transformers", "Whisper"),
+    "clip": (1e-5, "Goyal et al. 2023, Finetune Like You Pretrain: 1e-6 to 1e-5 for all of CLIP", "CLIP"),
+    "causal": (2e-5, "Touvron et al. 2023, Llama 2, section 3.1", "a decoder of half a billion weights or more"),
+    "everything": (5e-5, "Devlin et al. 2019, appendix A.3: 2e-5 to 5e-5", "everything else"),
 }
 FAMILIES = {"mt5": "t5", "umt5": "t5", "mbart": "bart", "pegasus": "bart", "marian": "bart"}  # that are tuned as others are
 LARGE_DECODER = 5e8  # weights from which a decoder takes the rate of those of its kind; GPT-2 is tuned as BERT is
 FP16_SCALE = 2.0**14
 
 
-def default_rate(run: Run, names: Set[str], optimizer: str = "adamw") -> float:
-    """The highest learning rate when ``names`` learn at any time: by how much learns, then by optimizer and family, at the task's pace."""
+@dataclass(frozen=True)
+class Rates:
+    """The highest learning rate, and that of the head, each with its source: where it comes from, or the setting that says it."""
+
+    rate: float
+    source: str
+    head: float
+    head_source: str
+
+
+def default_rate(run: Run, names: Set[str], optimizer: str = "adamw") -> tuple[float, str]:
+    """The highest learning rate when ``names`` learn at any time, and its source, at the task's pace.
+
+    It goes by optimizer where that scales no gradients, by how much learns, and then by optimizer and family.
+    """
     learning = [run.params[name] for name in sorted(names)]
     weights, whole = sum(param.size for param in learning), sum(param.size for param in run.params.values())
     inside = [param for param in learning if not param.head]
@@ -45,6 +60,7 @@ def default_rate(run: Run, names: Set[str], optimizer: str = "adamw") -> float:
     family = str(getattr(config, "model_type", ""))
     decodes = any("CausalLM" in name for name in getattr(config, "architectures", None) or [type(run.model).__name__])
     kinds = {
+        "sgd": optimizer == "sgd",
         "head": not inside,
         "added": any(param.added for param in inside),
         "few": weights < 0.02 * whole,
@@ -52,19 +68,25 @@ def default_rate(run: Run, names: Set[str], optimizer: str = "adamw") -> float:
         FAMILIES.get(family, family): FAMILIES.get(family, family) in DEFAULT_RATES,
         "causal": decodes and whole >= LARGE_DECODER,
     }
-    return DEFAULT_RATES[next((kind for kind, fits in kinds.items() if fits), "everything")][0] * run.task.pace
+    rate, source, _ = DEFAULT_RATES[next((kind for kind, fits in kinds.items() if fits), "everything")]
+    return rate * run.task.pace, source + ("" if run.task.pace == 1 else f"; times {run.task.pace:g} for the task")
 
 
-def rates(run: Run, training: Training, names: Set[str], natural_rate: float | None = None) -> tuple[float, float]:
+def rates(run: Run, training: Training, names: Set[str], natural_rate: tuple[float, str] | None = None) -> Rates:
     """The highest learning rate, and that of the head, when ``names`` learn at any time.
 
     ``natural_rate`` is what a strategy wants where the recipe gives none. A head of which a part is new learns as a head alone would, if
     the recipe says nothing of rates: at that of a pre-trained model it is still half random when a short run ends (benchmarks/README.md,
     New heads).
     """
-    rate = training.learning_rate or natural_rate or default_rate(run, names, training.optimizer)
-    by_itself = max(rate, DEFAULT_RATES["head"][0] * run.task.pace) if run.new_head and not training.learning_rate else rate
-    return rate, training.head_rate or by_itself
+    said = (training.learning_rate, "training.learning_rate") if training.learning_rate else None
+    rate, source = said or natural_rate or default_rate(run, names, training.optimizer)
+    if training.head_rate:
+        return Rates(rate, source, training.head_rate, "training.head_rate")
+    alone, of_head, _ = DEFAULT_RATES["head"]
+    if run.new_head and not said and alone * run.task.pace > rate:
+        return Rates(rate, source, alone * run.task.pace, of_head)
+    return Rates(rate, source, rate, source)
 
 
 class Optimizer:
@@ -73,12 +95,14 @@ class Optimizer:
     ``names`` and ``natural_rate`` as for ``rates``; ``rate`` is the learning rate of the last update before any rule's multiple.
     """
 
-    def __init__(self, run: Run, training: Training, names: Set[str], natural_rate: float | None = None) -> None:
+    def __init__(self, run: Run, training: Training, names: Set[str], natural_rate: tuple[float, str] | None = None) -> None:
         self.run = run
         if not names:
-            raise InputError("Nothing would learn: the strategies freeze every parameter", remedy="Freeze less, or add lora")
-        run.peak, head = rates(run, training, names, natural_rate)
-        run.head_pace = head / run.peak
+            raise InputError(
+                Problem("Nothing would learn: the strategies freeze every parameter", "Freeze less, or add lora", key="strategies")
+            )
+        chosen = rates(run, training, names, natural_rate)
+        run.peak, run.head_pace = chosen.rate, chosen.head / chosen.rate
         self.decay = training.weight_decay
         self.parameters: dict[str, nn.Parameter] = dict(run.model.named_parameters())
         self.inner = build(training, [p for p in self.parameters.values() if p.is_floating_point()], run.device)

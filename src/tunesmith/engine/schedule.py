@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
 from tunesmith.engine.settings import Training
+
+BY_EVALUATIONS = ("reduce_on_plateau",)  # schedules that want validation rows
 
 
 def linear(progress: float) -> float:
@@ -68,7 +71,20 @@ def schedule(training: Training, run: Run) -> Callable[[], float]:
     """The factor of the next update of ``run``, as a function to be asked at each step. Warm-up never gives 0."""
     total, warmup = run.clock.total, training.warmup.steps(run.clock)
     cooldown = training.cooldown.steps(run.clock) / max(1, total - warmup)
+    if training.schedule == "warmup_stable_decay" and warmup + training.cooldown.steps(run.clock) > max(total, 2):
+        message = f"a warm-up of {training.warmup} and a cooldown of {training.cooldown} are more than all of the run"
+        raise InputError(Problem(message, "Lower one of them", key="training.cooldown"))
     task = run.task
+
+    def left_by_plateau() -> float:
+        """What evaluations left of the rate. A fall is told once, at the first step after the evaluation that it follows."""
+        scores = [scores[task.primary] for scores in run.evaluations]
+        before, now = (plateau(some, task.higher_is_better, training.patience, training.factor) for some in (scores[:-1], scores))
+        if now < before and run.evaluations[-1]["step"] == run.clock.step:
+            no_better = f"no better {task.primary} in {training.patience + 1} evaluations"
+            run.say(f"reduce_on_plateau: {no_better}: the rate falls to {now:.3g} of the highest")
+        return now
+
     shapes: dict[str, Callable[[float], float]] = {
         "linear": linear,
         "cosine": cosine,
@@ -76,9 +92,7 @@ def schedule(training: Training, run: Run) -> Callable[[], float]:
         "constant": lambda progress: 1.0,
         "polynomial": lambda progress: polynomial(progress, training.power),
         "warmup_stable_decay": lambda progress: warmup_stable_decay(progress, cooldown),
-        "reduce_on_plateau": lambda progress: plateau(
-            [scores[task.primary] for scores in run.evaluations], task.higher_is_better, training.patience, training.factor
-        ),
+        "reduce_on_plateau": lambda progress: left_by_plateau(),
     }
 
     with_rise: dict[str, Callable[[int], float]] = {  # whose rise is no warm-up

@@ -47,11 +47,12 @@ class Stack:
         self.strategies = list(strategies)
         if problems := [*clashes(self.strategies), *lacks(self.strategies, task)]:
             raise InputError(*problems)
+        self.owns = frozenset[str]().union(*(strategy.owns for strategy in self.strategies))
         self.perturbs = any(strategy.perturbs for strategy in self.strategies)
         self.all_tokens = any(strategy.all_tokens for strategy in self.strategies)
         self.compares = task.compares or any(strategy.compares for strategy in self.strategies)
         self.unshardable = [name_of(s) for s in self.strategies if not s.shardable and (s.objective is not None or _overrides(s, SEAMS))]
-        self.natural_rate = next((strategy.natural_rate[0] for strategy in self.strategies if strategy.natural_rate), None)
+        self.natural_rate = next((strategy.natural_rate for strategy in self.strategies if strategy.natural_rate), None)
         owner = next((s for s in self.strategies if s.objective is not None), None)
         self.objective: Objective = task.objective if owner is None else owner.objective
         self.problems: dict[int, list[Problem]] = {}

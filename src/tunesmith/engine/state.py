@@ -73,6 +73,8 @@ def assemble(
     root.within(lambda: task.begin(run))
     optimizer = Optimizer(run, training, stack.learning(run), stack.natural_rate)
     optimizer.follow(stack.plan(run))
+    if "the learning rate over time" in stack.owns and training.schedule != "constant":
+        run.say(f"an average takes the place of a schedule, and {training.schedule} lowers the rate too: write training.schedule: constant")
     if idle := stack.idle(run):
         run.say(f"nothing learns in {idle:.0%} of the steps: what one strategy lets learn then, another freezes")
     if warning := cancelled(stack, run):

@@ -67,7 +67,9 @@ def refuse_adapted(model: nn.Module) -> None:
     """Raise ``InputError`` for a model with an adapter of peft: the folder of a run holds one adapter on a whole model."""
     if is_adapted(model):
         kind = str(model.active_peft_config.peft_type.value).lower()  # type: ignore[union-attr]
-        remedy = "Merge it first (tunesmith export RUN --to merged) and name the new folder as the model, or go on tuning it without another"
+        remedy = (
+            "Merge it first (tunesmith export RUN --to merged) and name the new folder as the model, or go on tuning it without another"
+        )
         raise InputError(Problem(f"the model is an adapter already ({kind}), and a second one needs a whole model below it", remedy))
 
 

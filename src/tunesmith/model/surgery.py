@@ -10,6 +10,7 @@ from itertools import groupby
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.param import Param
 
+SOFT_PROMPT = "prompt_encoder."  # in the names of learned tokens, keys and values, as peft has them
 _WILD = "*?["
 
 
@@ -34,7 +35,14 @@ def check_layers(given: int, layers: int, what: str) -> None:
 
 def summary(params: Iterable[Param]) -> str:
     """Where the parameters are and how many: ``embeddings 11.9 M, layers 1-6 10.6 M, head 0.8 k``; ``none`` where there are none."""
-    by_depth = sorted(params, key=lambda param: param.depth)
+    return ", ".join(f"{place} {amount(size)}" for place, size in places(params).items()) or "none"
+
+
+def places(params: Iterable[Param]) -> dict[str, int]:
+    """Where the parameters are, from the bottom up, and how many are there: soft prompt, embeddings, layers 1-6, head."""
+    every = list(params)
+    prompts = [param for param in every if SOFT_PROMPT in param.name]
+    by_depth = sorted((param for param in every if SOFT_PROMPT not in param.name), key=lambda param: param.depth)
     sizes = {depth: sum(param.size for param in group) for depth, group in groupby(by_depth, key=lambda param: param.depth)}
     layers = by_depth[0].layers if by_depth else 0
     inner = [depth for depth in sizes if 1 <= depth <= layers]
@@ -42,7 +50,8 @@ def summary(params: Iterable[Param]) -> str:
     parts = [("embeddings", [0])] if 0 in sizes else []
     parts += [(f"layer {run[0]}" if len(run) == 1 else f"layers {run[0]}-{run[-1]}", run) for _, group in runs if (run := list(group))]
     parts += [("head", [layers + 1])] if layers + 1 in sizes else []
-    return ", ".join(f"{place} {amount(sum(sizes[depth] for depth in depths))}" for place, depths in parts) or "none"
+    found = {"soft prompt": sum(param.size for param in prompts)} if prompts else {}
+    return found | {place: sum(sizes[depth] for depth in depths) for place, depths in parts}
 
 
 def amount(number: int) -> str:

@@ -42,6 +42,7 @@ class Adaptive(Strategy):
     gap: float = setting(0.5, "by how much validation may exceed training loss, as a share of it, before weight decay doubles", low=0)
 
     foresees: ClassVar[bool] = False
+    by_evaluations: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.deeper, self.rate, self.decay = 0, 1.0, 1.0  # layers below the first ones; multiples of rate and weight decay
@@ -74,8 +75,6 @@ class Adaptive(Strategy):
             self._go_on(run)
             self._regularise(run, run.evaluations[-1])
             self.losses = []
-        elif not run.evaluations:
-            run.say("adaptive: there was no evaluation to decide by, so nothing was adapted; give data.validation")
         run.stop = self.ended or run.stop
 
     def _go_on(self, run: Run) -> None:

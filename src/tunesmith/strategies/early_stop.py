@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
@@ -25,6 +26,8 @@ class EarlyStop(Observer):
     patience: int = setting(3, "evaluations without a gain after which the run ends", low=1)
     minimum_gain: float = setting(0.0, "smallest change for the better that counts, in units of the metric", low=0)
 
+    by_evaluations: ClassVar[bool] = True
+
     def step(self, run: Run, record: Record) -> str | None:
         if record.scores is None:
             return None
@@ -36,10 +39,6 @@ class EarlyStop(Observer):
         long = counted(waited, "evaluation")
         self.ended = f"early_stop: no gain in {metric} for {long}; it was {best[metric]:.4g} at step {best['step']}"
         return self.ended
-
-    def end(self, run: Run, reason: str) -> None:
-        if not run.evaluations:
-            run.say("early_stop: there was no evaluation to watch; give data.validation")
 
 
 def since_gain(values: Sequence[float], higher_is_better: bool, minimum_gain: float = 0.0) -> int:

@@ -32,7 +32,7 @@ class ScheduleFree(Strategy):
     beta: float = setting(0.9, "b, share of the average in the weights where gradients are taken; 0 is plain averaging", low=0, high=0.999)
     warmup: int = setting(0, "steps at the start that the average forgets", low=0)
 
-    owns: ClassVar[frozenset[str]] = frozenset({"which weights are shipped"})
+    owns: ClassVar[frozenset[str]] = frozenset({"which weights are shipped", "the learning rate over time"})
 
     def begin(self, run: Run) -> None:
         self.last: dict[str, Tensor] = {}  # z

@@ -33,6 +33,7 @@ class Thaw(Strategy):
     embeddings: bool = setting(True, "whether the embeddings learn at last")
 
     foresees: ClassVar[bool] = False
+    by_evaluations: ClassVar[bool] = True
     shardable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -52,8 +53,6 @@ class Thaw(Strategy):
     def finished(self, run: Run) -> Iterator[None]:
         yield
         if len(run.evaluations) == self.judged:
-            if not run.evaluations:
-                run.say("thaw: there was no evaluation to decide by, so only the head learned; give data.validation")
             return
         self.judged = len(run.evaluations)
         layers = next(iter(run.params.values())).layers

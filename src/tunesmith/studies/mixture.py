@@ -24,6 +24,7 @@ from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.lint import lint, untested
 from tunesmith.data.load import Data, load
 from tunesmith.data.mixing import MixedRows
+from tunesmith.deciding import check_judged
 from tunesmith.engine.checkpoint import INTERRUPTED, Checkpoints
 from tunesmith.engine.evaluation import Score
 from tunesmith.engine.events import EventLog, read_events, training_time
@@ -72,8 +73,6 @@ class Prepared:
         assert self.recipe.mixing is not None
         return MixedRows(self.recipe.mixing, self.recipe.training.batch_size)
 
-    def notes(self) -> list[str]:
-        """Lines for the user: what each task found in its data, and how often its rows will be met."""
     def place(self, row: int) -> tuple[str, int] | None:
         """The file and line of a training row, by its number among those of all tasks."""
         for data in self.data.values():
@@ -82,6 +81,8 @@ class Prepared:
             row -= len(data.train)
         return None
 
+    def notes(self) -> list[str]:
+        """Lines for the user: what each task found in its data, and how often its rows will be met."""
         batch, training = self.recipe.training.batch_size, self.recipe.training
         steps = training.steps or max(1, round(training.epochs * -(-len(self.train) // batch)))
         sizes = {name: len(rows) for name, rows in self.rows.items()}
@@ -138,6 +139,7 @@ def prepare(recipe: Recipe, say: Say) -> Prepared:
         for name, part in recipe.tasks.items():
             with trying(name), placing(part):
                 data[name] = load(part.data, part.task, part.seed, part.base_folder)
+    check_judged(recipe, any(own.validation is not None for own in data.values()))
     with each() as trying:
         for name, part in recipe.tasks.items():
             with trying(name), placing(part):
@@ -245,15 +247,17 @@ def check(recipe: Recipe, say: Say) -> Checked:
     made = prepare(recipe, say)
     done = probe(replace(recipe, task=made.task), made.model, made.train)
     findings = [replace(f, split=f"{name}, {f.split}") for name, data in made.data.items() for f in lint(data)]
+    findings += [replace(f, split=f"{name}, {f.split}") for name in made.judged for f in untested(made.data[name])]
     rows = [data.validation for name, data in made.data.items() if name in made.judged and data.validation is not None]
     median, most, longest = (int(n) for n in np.percentile(made.train.lengths, [50, 95, 100]))
-    findings += [replace(f, split=f"{name}, {f.split}") for name in made.judged for f in untested(made.data[name])]
     return Checked(
         model=made.model.about,
         notes=made.notes(),
         rows=len(made.train),
         lengths=(median, most, longest),
         truncated=made.train.truncated,
+        bounds=made.task.bounds,
+        rates=done.rates,
         phases=[phase(done.run.params, stretch) for stretch in done.stretches],
         said=done.watch.said,
         cost=estimate(recipe.training, done, int(made.train.lengths.sum()), sum(map(len, rows)) / len(made.train)),
