@@ -89,7 +89,7 @@ def test_places_and_overrides(tmp_path: Path) -> None:
 )
 def test_what_makes_no_mixture_is_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        recipe_from(TOP | keys)
+        recipe_from({key: value for key, value in (TOP | keys).items() if value is not None})
 
 
 def test_each_task_may_be_trained_alone_too() -> None:

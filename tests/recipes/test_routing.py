@@ -38,4 +38,4 @@ def test_it_reads_back(routing: dict[str, Any]) -> None:
 )
 def test_what_is_not_read_is_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        recipe_from(TOP | {"routing": {}} | keys)
+        recipe_from({key: value for key, value in (TOP | {"routing": {}} | keys).items() if value is not None})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from tunesmith.cli import show
@@ -30,7 +32,7 @@ from tunesmith.core.words import counted
 @task_option
 @show.runs_option
 @show.json_option
-def select(model: str, file: str, by: str, folds: int | None, num: int, out: str | None, runs: str, as_json: bool) -> None:
+def select(model: str, file: str, out: str | None, runs: str, as_json: bool, **how: Any) -> None:
     """Find the rows to label next, or whose labels are likely wrong.
 
     The best comes first, each with its row number (from 0) and score; by label_error with the label that is likely instead, where
@@ -44,7 +46,7 @@ def select(model: str, file: str, by: str, folds: int | None, num: int, out: str
         check_free(out)
     from tunesmith import selecting
 
-    found = selecting.select(model, file, by, num, folds, runs, show.say)
+    found = selecting.select(model, file, runs=runs, say=show.say, **how)
     if out is not None:
         number = write(found, Path(out))
         show.document({"rows": number, "file": out}) if as_json else show.say(f"{counted(number, 'row')} in {out}")
