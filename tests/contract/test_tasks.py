@@ -191,7 +191,7 @@ def test_rows_without_the_truth_can_be_answered(bench: Bench) -> None:
 def predicted(bench: Bench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Predicted:
     """Carry out ``tunesmith predict`` with a model of the task."""
     tuned = Tuned(bench.model(), bench.task, {}, {}, "float32")
-    monkeypatch.setattr("tunesmith.tuned.load", lambda *_: tuned)
+    monkeypatch.setattr("tunesmith.tuned.load", lambda *_, **__: tuned)
 
     def command(*arguments: str, given: str = "") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode())))
