@@ -17,7 +17,11 @@ from tunesmith.recipes.recipe import recipe_from
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 YAML = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
-REST = {"model": "sample:minilm", "task": "text_classification", "data": {"train": "reviews.csv"}}
+DATA = {"train": "reviews.csv"}
+TASKS = ("text_classification", "image_classification", "chat")  # between them they have what strategies need of one task
+RESTS = [{"task": task, "data": DATA} for task in TASKS]
+RESTS.append({"tasks": {name: {"task": TASKS[0], "data": DATA} for name in ("stars", "topic")}})
+WHOLE = {"tasks", "sequence", "stages"}  # say by themselves what the tasks and data are
 CODE = re.compile(r"^(`{3,}).*?^\1|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
@@ -77,13 +81,16 @@ def recipes(page: Path) -> list[tuple[int, str]]:
 
 
 def refused(place: str, block: str) -> list[str]:
-    """What is wrong with a recipe, or with a part of one: whatever it does not say is said for it."""
+    """What is wrong with a recipe, or with a part of one: whatever it does not say is said for it, in a way that fits."""
     value, _ = yaml.parse(block, place)
-    try:
-        recipe_from({key: said for key, said in REST.items() if key == "model" or not value.keys() & {"tasks", "sequence", "stages"}} | value)
-    except InputError as error:
-        return [f"{place}: {problem}" for problem in error.problems]
-    return []
+    found = []
+    for rest in [{}] if value.keys() & WHOLE else RESTS[:1] if "task" in value else RESTS:
+        try:
+            recipe_from({"model": "sample:minilm"} | rest | value)
+            return []
+        except InputError as error:
+            found.append([f"{place}: {problem}" for problem in error.problems])
+    return found[0]
 
 
 def test_recipes_in_pages_can_be_read() -> None:

@@ -54,10 +54,11 @@ def compares_sentences(source: ModelSource) -> bool:
 
 
 def resolve(spec: str, say: Say | None = None) -> ModelSource:
-    """Find the model that ``spec`` names: a folder, a run by its folder or its name, ``file.gguf``, ``package:module/path``, ``sample:name`` or a hub id.
+    """Find the model that ``spec`` names.
 
-    A hub id may have a revision: ``org/name@main``. Two of these make a pair: ``encoder=SPEC,decoder=SPEC``. Raises ``InputError`` for
-    what cannot be a model or cannot be used as it is, ``ResourceError`` where the hub or the package registry cannot be reached.
+    That is a folder, a run by its folder or its name, ``file.gguf``, ``package:module/path``, ``sample:name`` or a hub id, which may have
+    a revision: ``org/name@main``. Two of these make a pair: ``encoder=SPEC,decoder=SPEC``. Raises ``InputError`` for what cannot be a
+    model or cannot be used as it is, ``ResourceError`` where the hub or the package registry cannot be reached.
     """
     if not spec:
         raise InputError(Problem("No model is named", "Name a folder, a hub id or a sample: sample:minilm"))

@@ -141,10 +141,9 @@ class TokenClassification(Task):
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         tokens, tags, plain = _tokens(row), prediction["tags"], self.scheme == "none"
         found = {"text": tokens.text, "predicted": marked(tokens.words(), tags, plain)}
-        if "tags" in row:
-            found["truth"] = marked(tokens.words(), self._named(row), plain)
+        truth = {"truth": marked(tokens.words(), self._named(row), plain)} if "tags" in row else {}
         said = {name: prediction[name] for name in ("tags", "entities") if name in prediction}
-        return found | said | {"confidence": float(np.mean(prediction["confidences"]))}
+        return found | truth | said | {"confidence": float(np.mean(prediction["confidences"]))}
 
 
 def _tokens(row: Row) -> Tokens:
