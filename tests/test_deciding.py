@@ -160,7 +160,7 @@ def test_few_rows_of_a_class_are_told_for_an_encoder_of_sentences(model: str, tm
     said: list[str] = []
     made = settled(recipe, data, build_for(recipe.task, str(tmp_path / "sentences")), said.append)
     assert [type(part).__name__ for part in (*made.strategies, *made.watch)] == ["Clip", "FewShot"]
-    assert (made.training.epochs, made.training.ship) == (40, "last")
+    assert (made.training.epochs, made.training.ship) == (20, "last")
     assert any(line.startswith("auto: few rows: few_shot (shots 30 < 100") for line in said)
 
 
