@@ -46,6 +46,7 @@ VALUES: Flat = {
     "task.class_weights": {"bad": 3.0},
     "task.max_length": 8,
     "task.metric": "f1_macro",
+    "task.threshold": 0.75,
     "training.steps": 4,
     "training.head_rate": 0.05,
     "training.micro_batch": 3,
