@@ -47,7 +47,7 @@ class Thaw(Strategy):
         self.__post_init__()  # a strategy that was used before begins anew
         num_layers = next(iter(run.params.values())).layers
         check_layers(self.layers, num_layers, "be in a group")
-        check_layers(self.layers * self.start, num_layers, "learn from the beginning")
+        check_layers(self.layers * (self.start - 1), num_layers, "learn from the beginning")  # one group more has the embeddings
 
     @contextmanager
     def finished(self, run: Run) -> Iterator[None]:
