@@ -50,6 +50,7 @@ def test_a_loss_that_has_risen_is_warned_of_once() -> None:
     [
         [0.7] + [0.1] * 30 + [1.8] * 20,  # worse than it was, and within what a model that knows nothing may have
         [0.0] + [-0.5, 0.5] * 20,  # of rewards
+        [3.0] + [-40.0] * 20,  # far below the first
         [5.0] + [100.0, 0.5, 0.5] * 20,  # a few odd batches
         [900.0] * 10 + [1500.0] * 20,  # of large numbers
     ],

@@ -39,7 +39,7 @@ class Divergence:
         limit = max(1.0, self.first)
         if not math.isfinite(loss) or abs(loss) > SUDDEN * limit:
             raise diverged(f"The loss is {loss:.4g} at step {step}", self.run, rows)
-        self.recent = [*self.recent, abs(loss)][-WINDOW:]
+        self.recent = [*self.recent, loss][-WINDOW:]
         usual = median(self.recent) if len(self.recent) == WINDOW else 0.0
         if usual > RUNAWAY * limit:
             raise diverged(f"The loss was {self.first:.3g} at first and is {usual:.3g} at step {step}", self.run)

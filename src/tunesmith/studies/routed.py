@@ -33,7 +33,7 @@ from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import numbers
 from tunesmith.report.facts import Facts
 from tunesmith.run import Report
-from tunesmith.studies.sequence import Matrix, kept, untrained
+from tunesmith.studies.sequence import Matrix, across, kept
 from tunesmith.studies.stages import as_trained, label, linked, prepare, replacing, trained, write
 from tunesmith.studies.stages_report import whole_facts, whole_scores
 from tunesmith.tuned import tell
@@ -74,7 +74,7 @@ def carry_routed(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
     views = seen_by_base(recipe, data)
     held = ", ".join(f"{name} {len(view.seen.prototypes)} of {view.seen.count:,} rows" for name, view in views.items())
     say(f"router: prototypes of {held}")
-    matrix, found = untrained(recipe, data, folder), list[Routed]()
+    matrix, found = across(recipe, data, recipe.model_spec, folder), list[Routed]()
     for number, (stage, place) in enumerate(zip(recipe.stages, places, strict=True)):
         if place == places[-1] or not (place / "scores.json").exists():
             say(f"stage {number + 1} of {len(places)}: {stage.name}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from tunesmith.evaluate.score import predict
 from tunesmith.metrics.lifelong import lifelong
 from tunesmith.model.build import build_for
 from tunesmith.model.files import read_json
-from tunesmith.proof import Untuned, judged_rows
+from tunesmith.proof import judged_rows
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import folder as folders
@@ -33,13 +33,13 @@ MEASURES = {
     "average": "average of all stages at the end",
     "forgetting": "forgetting: how much better earlier stages once were",
     "backward_transfer": "backward transfer: earlier stages at the end, less when each was learned",
-    "forward_transfer": "forward transfer: a stage before it was learned, less the untrained model",
+    "forward_transfer": "forward transfer: a stage before it was learned, less the model with its head untrained",
 }
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """The primary metric on the rows of every stage (columns): of the untrained model first, then after each stage."""
+    """The primary metric on the rows of every stage (columns): of the model with its head untrained, then after each stage."""
 
     rows: list[list[float]] = field(default_factory=list)
 
@@ -82,18 +82,6 @@ def across(recipe: Recipe, data: Sequence[Data], model: str, place: Path) -> Mat
     return Matrix([kept(place, lambda: {"metric": recipe.stages[0].task.primary, "scores": judged(recipe, data, model)})["scores"]])
 
 
-def untrained(recipe: Recipe, data: Sequence[Data], folder: Path) -> Matrix:
-    """The scores of the untouched base on the rows of every stage, used as where a first stage is compared with it; kept in ``folder``."""
-    task = recipe.stages[0].task
-
-    def scores() -> Iterator[float | None]:
-        for stage, part in zip(recipe.stages, data, strict=True):
-            base = Untuned(replace(stage, model=recipe.model_spec), judged_rows(part))
-            yield task.metrics(base.answers(part.train)[1], base.truths).get(task.primary)
-
-    return Matrix([kept(folder, lambda: {"metric": task.primary, "scores": list(scores())})["scores"]])
-
-
 def kept(place: Path, found: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What ``found`` returned when it was asked first, as JSON values that are kept in ``place``."""
     file = place / FILE
@@ -123,9 +111,9 @@ def judged(recipe: Recipe, data: Sequence[Data], model: str) -> list[float]:
 
 
 def table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Headers and rows: the scores on the rows of every stage, before training and after each stage."""
+    """Headers and rows: the scores on the rows of every stage, of the model as it is built and after each stage."""
     metric, names = found["metric"], found["stages"]
-    rows = zip(["before training", *(f"after {name}" for name in names)], [found["untrained"], *found["matrix"]], strict=True)
+    rows = zip(["head untrained", *(f"after {name}" for name in names)], [found["untrained"], *found["matrix"]], strict=True)
     return ["judged on", *names], [[name, *(numbers.value(metric, value) for value in row)] for name, row in rows]
 
 

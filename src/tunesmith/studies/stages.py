@@ -32,7 +32,7 @@ from tunesmith.report.card import card
 from tunesmith.report.facts import Facts
 from tunesmith.report.page import page
 from tunesmith.run import RESOLVED, Report, carry_out, describe
-from tunesmith.studies.sequence import Matrix, across, check_one_head, labels_come_anew, untrained
+from tunesmith.studies.sequence import Matrix, across, check_one_head, labels_come_anew
 from tunesmith.studies.stages_report import beside_base, whole_facts, whole_scores
 
 COPIED = ("model", "predictions")  # folders of the last stage that the whole run has too
@@ -47,7 +47,7 @@ def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
 
     data = prepare(recipe)
     places = [folder / label(recipe.stages, number) for number in range(len(recipe.stages))]
-    matrix = untrained(recipe, data, folder) if recipe.sequence else Matrix()
+    matrix = across(recipe, data, recipe.model_spec, folder) if recipe.sequence else Matrix()
     model, stages = recipe.model, list[Recipe]()
     for number, place in enumerate(places):
         stage = replace(recipe.stages[number], model=model)
