@@ -59,10 +59,19 @@ def test_as_json(tunesmith: Command, here: Path) -> None:
     assert {decision["topic"] for decision in found["advice"]["decisions"]} >= {"what learns", "length"}
 
 
+def test_a_recipe_that_is_there_stays_and_the_advice_is_shown(tunesmith: Command, here: Path) -> None:
+    before = (here / "recipe.yaml").read_bytes()
+    done = tunesmith("advise", "reviews.csv")
+    assert done.code == 0
+    assert done.out.splitlines()[-1] == "recipe.yaml exists and is not overwritten: have this recipe written with --out FILE"
+    assert (here / "recipe.yaml").read_bytes() == before
+    assert tunesmith("advise", "reviews.csv", "--json").json["file"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "recipe.yaml: this file exists and is not overwritten"),
+        (["--out", "recipe.yaml"], "recipe.yaml: this file exists and is not overwritten"),
         (["--out", "new.yaml", "--memory", "much"], "'much' is no amount of memory. Write 8GB or 500MB."),
         (["--out", "new.yaml", "--task", "singing"], "There is no task 'singing'."),
     ],

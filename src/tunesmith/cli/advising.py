@@ -13,6 +13,7 @@ from tunesmith.cli.using import check_free, seen_from
 if TYPE_CHECKING:
     from tunesmith.advising import Option, Recommendation
 
+USUAL = "recipe.yaml"
 PLACES = {"here": "at hand", "sample": "our sample", "hub": "on the hub"}
 
 
@@ -22,28 +23,34 @@ PLACES = {"here": "at hand", "sample": "our sample", "hub": "on the hub"}
 @click.option("--memory", metavar="SIZE", help="Memory that training may take, 8GB; all of this machine when absent.")
 @click.option("--time", "seconds", metavar="TIME", help="Time that training may take, 10min or 2h; enough when absent.")
 @click.option("--language", default="", metavar="CODE", help="Languages of the texts, zh or zh,en; told by their letters when absent.")
-@click.option("--out", default="recipe.yaml", show_default=True, metavar="FILE", help="The recipe to write.")
+@click.option("--out", metavar="FILE", help="The recipe to write; recipe.yaml when absent, unless it exists.")
 @show.json_option
-def advise(data: str, task: str, memory: str | None, seconds: str | None, language: str, out: str, as_json: bool) -> None:
+def advise(data: str, task: str, memory: str | None, seconds: str | None, language: str, out: str | None, as_json: bool) -> None:
     """Say which model and strategies suit the data, and the cost.
 
     Time and memory are estimates: from arithmetic, and the speed of matrix products
     here. A recipe is written; nothing is fetched or trained.
     """
-    check_free(out)
+    if out:
+        check_free(out)
+    file = Path(out or USUAL)
     show.passing("Looking at the data, and at the speed of this machine ...")
     from tunesmith.advising import limits_of, recommend
     from tunesmith.report.folder import write_text
 
-    folder = Path(out).parent
-    found = recommend(seen_from(folder, data), limits_of(memory, seconds), task, language, folder)
-    write_text(Path(out), found.recipe)
+    found = recommend(seen_from(file.parent, data), limits_of(memory, seconds), task, language, file.parent)
+    free = not file.exists()
+    if free:
+        write_text(file, found.recipe)
     show.passing("")
     if as_json:
-        show.document({"file": out, **found.plain()})
+        show.document({"file": str(file) if free else None, **found.plain()})
         return
     _show(found)
-    print(f"\nWritten to {out}. Next: tunesmith check {out}, then tunesmith train {out}")
+    if free:
+        print(f"\nWritten to {file}. Next: tunesmith check {file}, then tunesmith train {file}")
+    else:
+        print(f"\n{file} exists and is not overwritten: have this recipe written with --out FILE")
 
 
 def _show(found: Recommendation) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tunesmith.core.words import counted
 from tunesmith.report import numbers
 
 CAVEATS = {
@@ -46,7 +47,8 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
     if not scores.get("tuned"):
         return Verdict("plain", "Not evaluated", "This run has no scores.")
     tuned = scores["tuned"].get(metric)
-    rows = f" on {scores['examples']:,} {scores.get('split', '')} rows".replace("  ", " ") if "examples" in scores else ""
+    judged = f"{scores.get('split', '')} row".strip()
+    rows = f" on {counted(scores['examples'], judged)}" if "examples" in scores else ""
     name, value = numbers.title(metric), numbers.value(metric, tuned)
     subject = name[:1].upper() + name[1:]
     if tuned is None or not math.isfinite(tuned):
@@ -82,8 +84,12 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
         base=before,
         gain=difference,
         interval=interval,
-        flips="Better than the base model on {fixed:,} rows, worse on {broken:,}.".format(**scores["flips"]) if scores.get("flips") else "",
+        flips=_flips(**scores["flips"]) if scores.get("flips") else "",
     )
+
+
+def _flips(fixed: int, broken: int) -> str:
+    return f"Better than the base model on {counted(fixed, 'row')}, worse on {broken:,}."
 
 
 def base_name(scores: Mapping[str, Any]) -> str:
