@@ -82,7 +82,7 @@ def test_amounts(number: int, text: str) -> None:
     "strategy",
     [
         *(Freeze(layers=4), LayerRates(groups=[1.0] * 4), Adaptive(start=4), AutoFreeze(keep=4), Surgical(blocks=5)),
-        *(Thaw(layers=4), Thaw(layers=2, start=2), Unfreeze(layers=4), Unfreeze(start=4)),
+        *(Thaw(layers=4), Thaw(layers=2, start=3), Unfreeze(layers=4), Unfreeze(start=4)),
     ],
 )
 def test_strategies_refuse_more_layers_than_there_are(params: dict[str, Param], strategy: Strategy) -> None:
