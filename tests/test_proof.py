@@ -19,7 +19,7 @@ from tunesmith.data.load import Data, load
 from tunesmith.engine.loop import Fitted, fit
 from tunesmith.model.build import build, build_for
 from tunesmith.model.save import save
-from tunesmith.proof import Proof, Untuned, chance, prove, statistic
+from tunesmith.proof import Proof, Untuned, chance, prove
 from tunesmith.recipes.recipe import Recipe, recipe_from
 from tunesmith.tasks.chat import Chat
 from tunesmith.tasks.text_classification import TextClassification
@@ -125,11 +125,10 @@ def test_chance_has_the_frequencies_and_the_scale_of_what_is_known() -> None:
 def test_texts_are_compared_by_the_likelihood_that_decides() -> None:
     task = Chat()
     sums = [{"loss": 2.0 * i, "right": i, "tokens": 2 * i} for i in (1, 2, 3)]
-    over = statistic(task, [], sums)
+    over = task.over(sums, [])
     assert over is not None
     assert over(np.array([0, 1, 2])) == pytest.approx(task.metrics(sums, [])["perplexity"])
     assert over(np.array([2, 2])) == pytest.approx(task.metrics([sums[2]] * 2, [])["perplexity"])
-    assert statistic(task, [], [{"text": "a"}]) is None
 
 
 def test_the_same_rows_are_judged(model: Path) -> None:
@@ -180,8 +179,7 @@ def test_the_quick_statistic_is_the_metric(kind: str, model: Path) -> None:
     assert isinstance(task, TextClassification)
     for metric in task.score_names():
         task.metric = metric
-        over = statistic(task, found.truths, found.predictions)
-        assert over is not None
+        over = task.over(found.predictions, found.truths)
         for chosen in (np.arange(9), np.array([8, 0, 1, 1, 2, 5])):
             expected = task.metrics([found.predictions[row] for row in chosen], [found.truths[row] for row in chosen])
             assert over(chosen) == pytest.approx(expected.get(metric, np.nan), nan_ok=True)

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -268,3 +269,16 @@ def test_it_is_documented(name: str) -> None:
     kind = find("tasks", name)
     assert all(field.metadata.get("text") for field in fields(kind))
     assert all(column.names for column in kind.example()[0].columns())
+
+
+def test_the_metric_that_decides_has_an_interval(bench: Bench) -> None:
+    """It is the mean of what ``correct`` returns, or known of any rows."""
+    answers = bench.answers(bench.model(), bench.rows)
+    primary, over = bench.task.primary, bench.task.over(answers, bench.rows)
+    if over is None:
+        mean = np.mean(bench.task.correct(answers, bench.rows))
+        assert abs(mean) == pytest.approx(abs(bench.task.metrics(answers, bench.rows)[primary]))
+        return
+    for chosen in (list(range(len(answers))), [0, 0, 2, 5, 3]):
+        expected = bench.task.metrics([answers[row] for row in chosen], [bench.rows[row] for row in chosen])
+        assert over(np.array(chosen)) == pytest.approx(expected.get(primary, math.nan), nan_ok=True)

@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sacrebleu
 
 from tunesmith.metrics.generation import (
     bleu,
+    by_row,
     chrf,
     common_subsequence,
     exact_and_f1,
+    over,
     rouge,
     scores,
     sentence_bleu,
@@ -90,3 +93,19 @@ def test_scores_by_name() -> None:
     assert found["chrf"] == chrf(PREDICTED, REFERENCES)
     assert found["rouge_l"] == pytest.approx(sum(rouge(*row)["rouge_l"] for row in zip(PREDICTED, REFERENCES, strict=True)) / 3)
     assert scores(["bleu"], [], []) == {"bleu": 0.0}
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf"])
+def test_scores_of_a_set_are_known_of_any_texts(name: str) -> None:
+    of_rows = over(name, PREDICTED, REFERENCES)
+    assert of_rows is not None
+    for chosen in ([0, 1, 2], [1, 1, 0]):
+        texts, references = [PREDICTED[row] for row in chosen], [REFERENCES[row] for row in chosen]
+        assert of_rows(np.array(chosen)) == pytest.approx(scores([name], texts, references)[name])
+    assert over("rouge_l", PREDICTED, REFERENCES) is None
+
+
+def test_a_text_by_itself_is_right_by_a_share() -> None:
+    assert by_row("exact_match", PREDICTED, REFERENCES) == [1, 1, 0]
+    assert by_row("chrf", PREDICTED[:1], REFERENCES[:1]) == [pytest.approx(sentence_chrf(PREDICTED[0], REFERENCES[0]) / 100)]
+    assert by_row("bleu", ["the cat was on the mat"], REFERENCES[:1]) == [1.0]

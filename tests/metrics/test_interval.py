@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from tunesmith.metrics.interval import bootstrap, flips, paired_bootstrap
+from tunesmith.metrics.interval import bootstrap, flips, over_sums, paired_bootstrap
 
 
 def test_the_interval_is_that_of_scipy() -> None:
@@ -75,3 +75,10 @@ def test_flips_add_up_to_the_difference(pairs: list[tuple[bool, bool]]) -> None:
 
 def test_graded_rows_flip_by_which_is_better() -> None:
     assert flips([-0.5, -0.1, -0.3], [-0.2, -0.4, -0.3]) == {"fixed": 1, "broken": 1}
+
+
+def test_sums_over_rows_make_a_metric_of_all() -> None:
+    counts = [(1, 2, 2), (0, 1, 0), (2, 2, 3)]
+    over = over_sums(counts, lambda sums: 2 * sums[0] / (sums[1] + sums[2]))
+    assert over(np.array([0, 1, 2])) == pytest.approx(2 * 3 / 10)
+    assert over(np.array([2, 2, 1])) == pytest.approx(2 * 4 / 11)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunesmith.metrics.neighbours import agreement, order, ranks, retrieval
+from tunesmith.metrics.neighbours import agreement, order, order_over, ranks, ranks_of, retrieval
 
 UP, RIGHT, BETWEEN = [0.0, 1.0], [1.0, 0.0], [0.8, 0.6]
 
@@ -66,3 +66,15 @@ def test_agreement_of_places() -> None:
     assert agreement([0.1, 0.2, 0.9], [1, 2, 3]) == [1.0, 1.0, 1.0]
     assert agreement([0.9, 0.2, 0.1], [1, 2, 3]) == [0.0, 1.0, 0.0]
     assert agreement([0.9], [1]) == [1.0]
+
+
+def test_rows_of_texts_and_vectors_have_ranks() -> None:
+    texts, vectors = [["q", "p", "n"], ["r", "s"]], [[RIGHT, BETWEEN, RIGHT], [UP, UP]]
+    assert ranks([RIGHT, UP], [BETWEEN, UP], [("q", "p"), ("r", "s")], [("n", RIGHT)]).tolist() == [2, 1]
+    assert ranks_of(texts, vectors).tolist() == [2, 1]
+
+
+def test_an_order_is_known_of_any_rows() -> None:
+    similar, scores = [0.1, 0.7, 0.2, 0.9], [1.0, 2.0, 3.0, 4.0]
+    chosen = np.array([0, 1, 1, 3])
+    assert order_over(similar, scores)(chosen) == order(np.array(similar)[chosen], np.array(scores)[chosen])["spearman"]

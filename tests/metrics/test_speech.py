@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tunesmith.metrics.speech import edits, error_rates, spoken
+from tunesmith.metrics.speech import edits, error_rates, errors_over, spoken
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,11 @@ def test_more_written_than_said() -> None:
 
 def test_nothing_said() -> None:
     assert error_rates([], []) == {"wer": 0, "cer": 0, "exact_match": 0}
+
+
+@pytest.mark.parametrize("metric", ["wer", "cer"])
+def test_rates_are_known_of_any_rows(metric: str) -> None:
+    said, written = ["the cat sat down", "yes", "So it is."], ["the hat sat down", "oh yes", "so is it"]
+    over = errors_over(metric, said, written)
+    for chosen in ([0, 1, 2], [2, 2, 1]):
+        assert over(np.array(chosen)) == pytest.approx(error_rates([said[i] for i in chosen], [written[i] for i in chosen])[metric])

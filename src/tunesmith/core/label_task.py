@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -17,7 +18,7 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
-from tunesmith.core.task import Prediction, Row, Task
+from tunesmith.core.task import Prediction, Row, Statistic, Task, named
 
 ANSWER = {"single": "label", "multi": "labels", "regression": "value"}  # kind -> the key of a prediction that holds the answer
 PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression"}
@@ -136,8 +137,7 @@ class LabelTask(Task):
 
     def told(self) -> dict[str, Any]:
         """What the configuration of a model with a head for the labels is told."""
-        names = {"id2label": dict(enumerate(self.labels)), "label2id": {label: i for i, label in enumerate(self.labels)}}
-        return {"num_labels": len(self.labels), "problem_type": PROBLEM[self.kind], **names}
+        return {"problem_type": PROBLEM[self.kind], **named(self.labels)}
 
     def objective(self, batch: Batch, forward: Forward) -> Loss:
         """Cross-entropy, binary cross-entropy (the mean over labels) or squared error, each row or label with its weight."""
@@ -177,6 +177,11 @@ class LabelTask(Task):
         if self.kind == "regression":
             return [-((p["value"] - row["label"]) ** 2) for p, row in zip(predictions, truths, strict=True)]
         return [float(self._answer(p) == self._named(row["label"])) for p, row in zip(predictions, truths, strict=True)]
+
+    def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic:
+        table, truth = self.table(predictions), self.targets(truths, torch.float64)
+        ranked = self.primary not in self.score(table, truth, ranked=False)
+        return lambda rows: float(self.score(table[rows], truth[rows], ranked).get(self.primary, math.nan))
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         found: dict[str, Any] = {"text": self.texts([row])[0], "predicted": self._answer(prediction)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ Row = dict[str, Any]
 BOUNDS = ("max_length", "max_source_length", "max_target_length", "max_seconds")  # settings of tasks by which long rows are cut
 UNITS = ("line", "paragraph", "file")  # what of a text file is a row
 Prediction = dict[str, Any]
+Statistic = Callable[[Any], float]  # of row numbers, (n,) int64, with repetition
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class Column:
     group: bool = False
     unit: str = "line"
     usual: Any = None
+
+
+def named(labels: Sequence[str]) -> dict[str, Any]:
+    """What the configuration of a model with an output for each label is told."""
+    names = dict(enumerate(labels))
+    return {"num_labels": len(names), "id2label": names, "label2id": {label: number for number, label in names.items()}}
 
 
 @dataclass(frozen=True)
@@ -220,6 +227,13 @@ class Task(ABC):
     @abstractmethod
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         """How right each prediction is, 0 to 1, or minus its error: what flips and paired intervals count."""
+
+    def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic | None:
+        """``primary`` as a function of row numbers, NaN where it is undefined, quick enough to be asked a thousand times.
+
+        None where it is not known: a metric that is the mean of what ``correct`` returns needs none.
+        """
+        return None
 
     @abstractmethod
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:

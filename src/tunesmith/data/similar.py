@@ -176,6 +176,11 @@ def prediction(vectors: Sequence[Sequence[float]]) -> Prediction:
     return {"vector": first} | ({"vectors": others, "similarities": cosines} if others else {})
 
 
+def compared(predictions: Sequence[Prediction], rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+    """Of scored pairs how alike their vectors are, and their scores."""
+    return [prediction["similarities"][0] for prediction in predictions], [row["score"] for row in rows]
+
+
 def shown(texts: Sequence[str], found: Prediction, score: float | None, kind: str) -> Row:
     """A row for people: what its vectors say, a cosine or of a triplet the nearer text, and what is right, where that is known.
 

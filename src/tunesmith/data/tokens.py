@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +31,11 @@ class Tokens:
     text: str
     starts: list[int]
     ends: list[int]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Tokens:
+        """Those of a row that a task has read."""
+        return cls(row["text"], row["starts"], row["ends"])
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.core.task import Task
+from tunesmith.core.task import Statistic, Task
 from tunesmith.metrics.interval import bootstrap, flips, paired_bootstrap
-
-Statistic = Callable[[npt.NDArray[np.int64]], float]  # of row numbers
 
 PER_ROW = "correct"  # names the gain in what ``task.correct`` returns
 RESAMPLES = 1000  # for a metric that is computed anew in each
@@ -24,8 +22,7 @@ class Judged:
     """How a model did on the rows that are judged.
 
     ``metrics``  what ``task.metrics`` returned; ``correct`` what ``task.correct`` returned, a number for each row
-    ``over``     the primary metric on given row numbers, with repetition, NaN where it is undefined; wanted for an interval of a
-                 metric that is no mean over rows
+    ``over``     what ``task.over`` returned; wanted for an interval of a metric that is no mean over rows
     """
 
     metrics: Mapping[str, Any]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+import numpy as np
+
+from tunesmith.metrics.interval import Rows, over_sums
 
 OUTSIDE = "O"
 
@@ -71,8 +75,29 @@ def entity_scores(predicted: Sequence[Sequence[str]], truths: Sequence[Sequence[
 
 def entity_f1(predicted: Sequence[str], truth: Sequence[str]) -> float:
     """F1 of the entities of one sentence; 1 where there are none and none are found."""
+    hits, found, wanted = entity_counts(predicted, truth)
+    return 2 * hits / (found + wanted) if found or wanted else 1.0
+
+
+def entity_counts(predicted: Sequence[str], truth: Sequence[str]) -> tuple[int, int, int]:
+    """Of one sentence: the entities that are found and right, those that are found, and those that are there."""
     found, wanted = set(entities(predicted)), set(entities(truth))
-    return 2 * len(found & wanted) / (len(found) + len(wanted)) if found or wanted else 1.0
+    return len(found & wanted), len(found), len(wanted)
+
+
+def f1_of(counts: Iterable[float]) -> float:
+    """F1 from the sums of ``entity_counts``; 0 where there are none and none are found."""
+    hits, claimed, support = counts
+    return 2 * hits / max(1, claimed + support)
+
+
+def tags_over(predicted: Sequence[Sequence[str]], truths: Sequence[Sequence[str]], plain: bool) -> Callable[[Rows], float]:
+    """F1 over the entities of all sentences as a function of their numbers; of ``plain`` tags the share of tokens with the right one."""
+    pairs = list(zip(predicted, truths, strict=True))
+    if not plain:
+        return over_sums([entity_counts(*pair) for pair in pairs], f1_of)
+    right = [(sum(map(str.__eq__, *pair)), len(pair[1])) for pair in pairs]
+    return over_sums(right, lambda sums: float(sums[0] / np.maximum(1, sums[1])))
 
 
 def token_accuracy(predicted: Sequence[str], truth: Sequence[str]) -> float:
@@ -94,7 +119,7 @@ def marked(words: Sequence[str], tags: Sequence[str], plain: bool) -> str:
 def _ratios(hits: int, claimed: int, support: int) -> dict[str, float]:
     """0 where a ratio divides by nothing."""
     return {
-        "f1": 2 * hits / max(1, claimed + support),
+        "f1": f1_of((hits, claimed, support)),
         "precision": hits / max(1, claimed),
         "recall": hits / max(1, support),
     }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tunesmith.metrics.answers import squad_1
+from tunesmith.metrics.interval import Rows, over_sums
 
 Texts = Sequence[str]
 References = Sequence[Sequence[str]]  # of each text, one at least
@@ -120,8 +121,26 @@ def scores(names: Sequence[str], predicted: Texts, references: References) -> di
         name: OF_THE_SET[name](predicted, references)
         if name in OF_THE_SET
         else sum(row[name] for row in rows[BY_TEXT[name]]) / len(predicted)
-        for name in names
+        for name in dict.fromkeys(names)
     }
+
+
+def by_row(name: str, predicted: Texts, references: References) -> list[float]:
+    """A score of each text by itself, 0 to 1."""
+    most = 100.0 if name in OF_THE_SET else 1.0
+    return [min(1.0, BY_TEXT[name](*pair)[name] / most) for pair in zip(predicted, references, strict=True)]
+
+
+def over(name: str, predicted: Texts, references: References) -> Callable[[Rows], float] | None:
+    """BLEU or chrF as a function of row numbers, with repetition, from what sacrebleu counts of each text; None for a mean over texts."""
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    if name not in OF_THE_SET:
+        return None
+    metric: Any = CHRF() if name == "chrf" else BLEU(force=True, tokenize=tokenisation(references))
+    counts = metric._extract_corpus_statistics(list(predicted), _streams(references))
+    return over_sums(counts, lambda sums: float(metric._compute_score_from_stats(sums.astype(int).tolist()).score))
 
 
 def _streams(references: References) -> list[list[Any]]:

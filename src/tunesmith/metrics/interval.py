@@ -39,6 +39,15 @@ def bootstrap(statistic: Callable[[Rows], float], num_rows: int, resamples: int 
     return statistic(np.arange(num_rows)), float(low), float(high)
 
 
+def over_sums(counts: npt.ArrayLike, score: Callable[[npt.NDArray[np.float64]], float]) -> Callable[[Rows], float]:
+    """A metric of all rows together as a function of row numbers, with repetition, for ``bootstrap``.
+
+    ``counts`` (rows, n) are what each row adds: entities found, given and true, for example; ``score`` makes the metric of their sums (n,).
+    """
+    table = np.asarray(counts, float)
+    return lambda rows: score(table[rows].sum(axis=0))
+
+
 def flips(base_correct: npt.ArrayLike, tuned_correct: npt.ArrayLike) -> dict[str, int]:
     """Rows that tuning made better (``fixed``) and worse (``broken``): errors mended and made, where rows are right or wrong."""
     base, tuned = np.asarray(base_correct, float), np.asarray(tuned_correct, float)

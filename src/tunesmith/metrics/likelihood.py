@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.metrics.interval import Rows, over_sums
+
+SUMS = ("loss", "right", "tokens")  # what predictions hold that are judged so, in the order in which it is given here
 _MOST = 700.0  # above it, a perplexity is no number any more
 
 
@@ -22,11 +25,15 @@ def likelihood(losses: Sequence[float], rights: Sequence[int], tokens: Sequence[
     return {"loss": loss, "perplexity": math.exp(min(loss, _MOST)), "token_accuracy": sum(rights) / count}
 
 
-def likelihood_over(
-    metric: str, losses: Sequence[float], rights: Sequence[int], tokens: Sequence[int]
-) -> Callable[[npt.NDArray[np.int64]], float] | None:
-    """A metric of ``likelihood`` as a function of the numbers of texts, with repetition; None for another metric."""
-    sums = np.array([losses, rights, tokens], float)
+def bits_per_byte(sums: npt.ArrayLike) -> float:
+    """What a byte of text costs, from the summed loss in nats and the number of bytes: (2,)."""
+    loss, size = np.asarray(sums, float).tolist()
+    return float(loss / math.log(2) / max(1, size))
+
+
+def likelihood_over(metric: str, losses: Sequence[float], rights: Sequence[int], tokens: Sequence[int]) -> Callable[[Rows], float] | None:
+    """A metric of ``likelihood`` as a function of the numbers of texts, with repetition; None for another metric, NaN without tokens."""
     if metric not in likelihood(losses, rights, tokens):
         return None
-    return lambda rows: likelihood(*sums[:, rows].sum(axis=1, keepdims=True).tolist())[metric]
+    counts = np.stack([losses, rights, tokens], axis=1)
+    return over_sums(counts, lambda sums: likelihood(*sums[:, None].tolist())[metric] if sums[2] else math.nan)

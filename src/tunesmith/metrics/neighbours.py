@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from tunesmith.metrics.classify import correlation
+from tunesmith.metrics.interval import Rows
 from tunesmith.metrics.rank import average_ranks
 
 CUTS = (1, 5, 10)  # ranks at which recall is taken
@@ -40,6 +41,13 @@ def ranks(
     return np.array(found, np.int64)
 
 
+def ranks_of(texts: Sequence[Sequence[str]], vectors: Sequence[Sequence[Sequence[float]]]) -> npt.NDArray[np.int64]:
+    """The ``ranks`` of rows that have an anchor, its positive and perhaps a negative each, as texts and as vectors of length 1."""
+    negatives = [(of_row[2], own[2]) for of_row, own in zip(texts, vectors, strict=True) if len(of_row) > 2]
+    anchors, positives = ([own[side] for own in vectors] for side in (0, 1))
+    return ranks(anchors, positives, [(of_row[0], of_row[1]) for of_row in texts], negatives)
+
+
 def retrieval(found: npt.ArrayLike) -> dict[str, float]:
     """``mrr``, the mean of one by the rank, and ``recall@k``, the share of ranks of at most k, from ranks (rows,) of 1 upwards."""
     found = np.asarray(found, float)
@@ -55,6 +63,12 @@ def order(similarities: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, float
         return {}
     found = {"spearman": correlation(average_ranks(similarities), average_ranks(scores)), "pearson": correlation(similarities, scores)}
     return {name: value or 0.0 for name, value in found.items()}
+
+
+def order_over(similarities: npt.ArrayLike, scores: npt.ArrayLike) -> Callable[[Rows], float]:
+    """``spearman`` of ``order`` as a function of row numbers, with repetition."""
+    table = np.stack([np.asarray(similarities, float), np.asarray(scores, float)])
+    return lambda rows: order(*table[:, rows])["spearman"]
 
 
 def agreement(similarities: npt.ArrayLike, scores: npt.ArrayLike) -> list[float]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from tunesmith.metrics.interval import Rows, over_sums
 
 _MARKS = re.compile(r"[^\w\s']|_|(?<!\w)'|'(?!\w)")
 
@@ -33,12 +35,23 @@ def error_rates(said: Sequence[str], written: Sequence[str], plain: bool = True)
 
     Rates above 1 are possible, where more was written than was said. ``plain`` compares texts as they are heard.
     """
+    rows = [_errors(*pair, plain) for pair in zip(said, written, strict=True)]
+    return {name: sum(row[name][0] for row in rows) / max(1, sum(row[name][1] for row in rows)) for name in ("wer", "cer", "exact_match")}
+
+
+def errors_over(metric: str, said: Sequence[str], written: Sequence[str], plain: bool = True) -> Callable[[Rows], float]:
+    """``wer`` or ``cer`` of ``error_rates`` as a function of row numbers, with repetition."""
+    counts = [_errors(*pair, plain)[metric] for pair in zip(said, written, strict=True)]
+    return over_sums(counts, lambda sums: float(sums[0] / max(1, sums[1])))
+
+
+def _errors(said: str, written: str, plain: bool) -> dict[str, tuple[int, int]]:
+    """Of one row, by metric: what counts, and what it is divided by."""
     if plain:
-        said, written = list(map(spoken, said)), list(map(spoken, written))
-    pairs = list(zip(said, written, strict=True))
-    words = [(one.split(), other.split()) for one, other in pairs]
+        said, written = spoken(said), spoken(written)
+    words = said.split()
     return {
-        "wer": sum(edits(*pair) for pair in words) / max(1, sum(len(one) for one, _ in words)),
-        "cer": sum(edits(one, other) for one, other in pairs) / max(1, sum(map(len, said))),
-        "exact_match": sum(one == other for one, other in pairs) / max(1, len(pairs)),
+        "wer": (edits(words, written.split()), len(words)),
+        "cer": (edits(said, written), len(said)),
+        "exact_match": (said == written, 1),
     }

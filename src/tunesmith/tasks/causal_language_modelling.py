@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -14,12 +14,13 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Task
+from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Statistic, Task
 from tunesmith.data.documents import Windows, encode_documents, encode_prompts, pad_documents
 from tunesmith.data.packing import by_text, probe
 from tunesmith.data.text import check_text
 from tunesmith.metrics.diversity import distinct, repetition
-from tunesmith.metrics.likelihood import likelihood
+from tunesmith.metrics.interval import over_sums
+from tunesmith.metrics.likelihood import SUMS, bits_per_byte, likelihood, likelihood_over
 from tunesmith.model.apart import ALONE, shares_rows
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.generate import generate, texts
@@ -122,12 +123,11 @@ class CausalLanguageModelling(Task):
         return by_text(batch.notes["places"], batch.targets["labels"], *output)
 
     def merge(self, parts: Sequence[Prediction]) -> Prediction:
-        return parts[0] | {name: sum(part[name] for part in parts) for name in ("loss", "right", "tokens") if name in parts[0]}
+        return parts[0] | {name: sum(part[name] for part in parts) for name in SUMS if name in parts[0]}
 
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
-        scores: dict[str, Any] = likelihood(*([p[name] for p in predictions] for name in ("loss", "right", "tokens")))
-        size = sum(len(row["text"].encode()) for row in truths)
-        scores["bits_per_byte"] = sum(p["loss"] for p in predictions) / math.log(2) / max(1, size)
+        scores: dict[str, Any] = likelihood(*([p[name] for p in predictions] for name in SUMS))
+        scores["bits_per_byte"] = bits_per_byte(np.sum(losses_and_bytes(predictions, truths), axis=0))
         written = [p["text"] for p in predictions if "text" in p]
         varied = {"distinct_1": distinct(written, 1), "distinct_2": distinct(written, 2), "repetition": repetition(written)}
         return scores | (varied if written else {})
@@ -135,6 +135,16 @@ class CausalLanguageModelling(Task):
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         return [-p["loss"] / p["tokens"] for p in predictions]
 
+    def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic | None:
+        if self.metric == "bits_per_byte":
+            return over_sums(losses_and_bytes(predictions, truths), bits_per_byte)
+        return likelihood_over(self.metric, *([p[name] for p in predictions] for name in SUMS))
+
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         found = {"text": row.get("prompt", row.get("text")), "predicted": prediction.get("text", "")}
         return found | ({"truth": row["text"], "loss": prediction["loss"] / prediction["tokens"]} if "text" in row else {})
+
+
+def losses_and_bytes(predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[tuple[float, int]]:
+    """The summed loss of each document, and its size."""
+    return [(p["loss"], len(row["text"].encode())) for p, row in zip(predictions, truths, strict=True)]

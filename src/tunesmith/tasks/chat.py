@@ -12,13 +12,13 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import Column, Head, Prediction, Row, RowError, Task
+from tunesmith.core.task import Column, Head, Prediction, Row, RowError, Statistic, Task
 from tunesmith.data.chat_items import Form, encode_conversations, marked, pad_conversations, prompt_of
 from tunesmith.data.chat_template import give_template
 from tunesmith.data.chat_turns import Turns
 from tunesmith.data.messages import COLUMNS, conversation, find_form, transcript, without_answer
 from tunesmith.data.packing import by_text, probe
-from tunesmith.metrics.likelihood import likelihood
+from tunesmith.metrics.likelihood import SUMS, likelihood, likelihood_over
 from tunesmith.model.apart import ALONE, shares_rows
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.ending import end_with, ends, is_joined
@@ -129,10 +129,13 @@ class Chat(Task):
         return [{"text": text.strip()} for text in output]
 
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
-        return dict(likelihood(*([p[name] for p in predictions] for name in ("loss", "right", "tokens"))))
+        return dict(likelihood(*([p[name] for p in predictions] for name in SUMS)))
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         return [p["right"] / p["tokens"] for p in predictions]
+
+    def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic | None:
+        return likelihood_over(self.primary, *([p[name] for p in predictions] for name in SUMS))
 
     def exchange(self, row: Row) -> tuple[str, str]:
         return transcript(without_answer(row["messages"])), "" if row["asked"] else str(row["messages"][-1].get("content") or "")

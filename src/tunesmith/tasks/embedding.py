@@ -14,11 +14,11 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import Column, Head, Prediction, Row, Task
+from tunesmith.core.task import Column, Head, Prediction, Row, Statistic, Task
 from tunesmith.data import similar
 from tunesmith.data.latent import latent_vectors
 from tunesmith.data.sentence_folder import beside_the_model
-from tunesmith.metrics.neighbours import agreement, order, ranks, retrieval
+from tunesmith.metrics.neighbours import agreement, order, order_over, ranks_of, retrieval
 from tunesmith.model.contrastive import cosent, info_nce, pooled
 
 
@@ -122,23 +122,23 @@ class Embedding(Task):
 
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
         if self.kind == "scored":
-            return order([p["similarities"][0] for p in predictions], [row["score"] for row in truths])
+            return order(*similar.compared(predictions, truths))
         nearer = [float(p["similarities"][0] > p["similarities"][-1]) for p in predictions if self.kind == "triplets"]
         return retrieval(self._ranks(predictions, truths)) | ({"triplet_accuracy": sum(nearer) / len(nearer)} if nearer else {})
 
     def _ranks(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Any:
         """The rank of each row's positive, or of its second half, among those of all rows and all negatives."""
         begin = int(self.kind == "unsupervised")
-        rows = [(row["texts"][begin:], [p["vector"], *p["vectors"]][begin:]) for row, p in zip(truths, predictions, strict=True)]
-        negatives = [(texts[2], vectors[2]) for texts, vectors in rows if len(texts) > 2]
-        anchors, positives = ([vectors[side] for _, vectors in rows] for side in (0, 1))
-        return ranks(anchors, positives, [(texts[0], texts[1]) for texts, _ in rows], negatives)
+        return ranks_of([row["texts"][begin:] for row in truths], [[p["vector"], *p["vectors"]][begin:] for p in predictions])
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         """One by the rank of what is to be found; of scored pairs how well their place among all agrees."""
         if self.kind == "scored":
-            return agreement([p["similarities"][0] for p in predictions], [row["score"] for row in truths])
+            return agreement(*similar.compared(predictions, truths))
         return list(1 / self._ranks(predictions, truths))
+
+    def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic | None:
+        return order_over(*similar.compared(predictions, truths)) if self.kind == "scored" else None
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         return similar.shown(row["texts"], prediction, row.get("score"), self.kind)

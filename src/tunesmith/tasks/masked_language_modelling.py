@@ -15,9 +15,10 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Task
+from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Statistic, Task
 from tunesmith.data.masking import encode_masked, mask_item
 from tunesmith.data.text import check_text, pad_texts
+from tunesmith.metrics.likelihood import likelihood_over
 from tunesmith.model.labelled import IGNORED, labelled_logits
 
 
@@ -94,7 +95,7 @@ class MaskedLanguageModelling(Task):
         return Loss(F.cross_entropy(logits, targets, reduction="sum"), len(targets), logits, targets)
 
     def answer(self, batch: Batch, forward: Forward, tokenizer: Any) -> list[Prediction]:
-        found = self.decode(batch, labelled_logits(batch, forward))
+        found, name = self.decode(batch, labelled_logits(batch, forward)), tokenizer.convert_ids_to_tokens
         for prediction, ids, labels in zip(found, batch.inputs["input_ids"].tolist(), batch.targets["labels"].tolist(), strict=True):
             best = iter(prediction["ids"])
             filled = [next(best)[0] if label != IGNORED else token for token, label in zip(ids, labels, strict=True)]
@@ -102,12 +103,9 @@ class MaskedLanguageModelling(Task):
             unknown = [label == tokenizer.mask_token_id for label in right]  # the text itself holds the mask
             lines = zip(prediction.pop("ids"), prediction.pop("chances"), strict=True)
             prediction["masks"] = [
-                [{"token": tokenizer.convert_ids_to_tokens(token), "probability": chance} for token, chance in zip(*line, strict=True)]
-                for line in lines
+                [{"token": name(token), "probability": chance} for token, chance in zip(*line, strict=True)] for line in lines
             ]
-            prediction["right"] = [
-                None if gone else tokenizer.convert_ids_to_tokens(token) for token, gone in zip(right, unknown, strict=True)
-            ]
+            prediction["right"] = [None if gone else name(token) for token, gone in zip(right, unknown, strict=True)]
             losses = [loss for loss, gone in zip(prediction.pop("losses"), unknown, strict=True) if not gone]
             shown = [token for token in ids if token == tokenizer.mask_token_id or token not in tokenizer.all_special_ids]
             prediction |= {
@@ -141,6 +139,10 @@ class MaskedLanguageModelling(Task):
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         return [-p["loss"] / max(1, sum(right is not None for right in p["right"])) for p in predictions]
+
+    def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic | None:
+        tokens = [sum(right is not None for right in p["right"]) for p in predictions]
+        return likelihood_over(self.primary, [p["loss"] for p in predictions], [0] * len(tokens), tokens)
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         found = {"text": prediction["masked"], "predicted": " ".join(given[0]["token"] for given in prediction["masks"])}

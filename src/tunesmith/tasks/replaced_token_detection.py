@@ -15,11 +15,11 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Task
+from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Statistic, Task, named
 from tunesmith.data.masking import encode_masked
 from tunesmith.data.replacing import UNIGRAMS, chances_of, collate_asked, read_unigrams, unigrams
 from tunesmith.data.text import check_text
-from tunesmith.metrics.detection import detection
+from tunesmith.metrics.detection import detection, found_over
 from tunesmith.model.replacing import Replacer, detection_logits
 from tunesmith.model.teacher import masked_model
 
@@ -102,9 +102,8 @@ class ReplacedTokenDetection(Task):
         return Batch(inputs, targets, torch.tensor([item["row"] for item in features]), tokens)
 
     def head(self) -> Head:
-        names = {"id2label": dict(enumerate(NAMES)), "label2id": {name: number for number, name in enumerate(NAMES)}}
         own = {"electra": Head("AutoModelForPreTraining", {})}
-        return Head("AutoModelForTokenClassification", {"num_labels": len(NAMES), **names}, families=own)
+        return Head("AutoModelForTokenClassification", named(NAMES), families=own)
 
     def objective(self, batch: Batch, forward: Forward) -> Loss:
         given, labels = self._replacer.replaced(batch, forward)
@@ -136,6 +135,9 @@ class ReplacedTokenDetection(Task):
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         pairs = ([(c >= 0.5) == bool(t) for c, t in zip(p["probabilities"], p["truth"], strict=False)] for p in predictions)
         return [sum(right) / max(1, len(right)) for right in pairs]
+
+    def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic:
+        return found_over(*([p[name][: len(p["truth"])] for p in predictions] for name in ("truth", "probabilities")))
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         found = [token for token, chance in zip(prediction["tokens"], prediction["probabilities"], strict=True) if chance >= 0.5]

@@ -14,13 +14,13 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import Column, Head, Prediction, Row, RowError, Task
+from tunesmith.core.task import Column, Head, Prediction, Row, RowError, Statistic, Task
 from tunesmith.data.packing import probe
 from tunesmith.data.pairs import Form, encode_pairs, pad_pairs
 from tunesmith.data.prompting import check_template, placeholders, usual_template
 from tunesmith.data.references import check_variety, first_of, kind_of, references, simplest
 from tunesmith.data.text import check_text
-from tunesmith.metrics.generation import BY_TEXT, OF_THE_SET, scores
+from tunesmith.metrics.generation import BY_TEXT, by_row, over, scores
 from tunesmith.model.apart import shares_rows
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.generate import generate, texts
@@ -94,9 +94,8 @@ class SequenceToSequence(Task):
 
     def read(self, row: Row) -> Row:
         check_text(row["source"], "source")
-        for name in placeholders(self.template):
-            if name not in row:
-                raise RowError(f"the template needs the {name}", "Say which column it is: data.columns", name)
+        if absent := [name for name in placeholders(self.template) if name not in row]:
+            raise RowError(f"the template needs the {absent[0]}", "Say which column it is: data.columns", absent[0])
         found = {role: str(row[role] or "") for role in ("source", *BESIDE) if role in row}
         return found | ({"target": references(row["target"], "target")} if "target" in row else {})
 
@@ -134,12 +133,13 @@ class SequenceToSequence(Task):
         return {name: [{"text": text} for text in answers]}
 
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
-        names = dict.fromkeys((self.primary, *METRICS[self.kind]))
-        return scores(list(names), [prediction["text"] for prediction in predictions], [row["target"] for row in truths])
+        return scores((self.primary, *METRICS[self.kind]), [p["text"] for p in predictions], [row["target"] for row in truths])
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
-        score, most = BY_TEXT[self.primary], 100.0 if self.primary in OF_THE_SET else 1.0
-        return [min(1.0, score(p["text"], row["target"])[self.primary] / most) for p, row in zip(predictions, truths, strict=True)]
+        return by_row(self.primary, [p["text"] for p in predictions], [row["target"] for row in truths])
+
+    def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic | None:
+        return over(self.primary, [p["text"] for p in predictions], [row["target"] for row in truths])
 
     def exchange(self, row: Row) -> tuple[str, str]:
         return row["source"], next(iter(row.get("target", [])), "")

@@ -14,11 +14,11 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import Column, Head, Prediction, Row, Task
+from tunesmith.core.task import Column, Head, Prediction, Row, Statistic, Task
 from tunesmith.data.audio import check_seconds, hearable, positions, read_sound, seconds_of, tone, window
 from tunesmith.data.media import as_feature, called
 from tunesmith.data.text import check_text
-from tunesmith.metrics.speech import error_rates
+from tunesmith.metrics.speech import error_rates, errors_over
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.generate import texts
 from tunesmith.model.labelled import labelled_logits
@@ -139,6 +139,9 @@ class SpeechRecognition(Task):
         """Minus the error rate of the row."""
         pairs = zip(predictions, truths, strict=True)
         return [-error_rates([row["text"]], [prediction["text"]], self.plain)[self.primary] for prediction, row in pairs]
+
+    def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic:
+        return errors_over(self.metric, [row["text"] for row in truths], [prediction["text"] for prediction in predictions], self.plain)
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         found = {"text": called(row["audio"], "recording"), "predicted": prediction["text"]}

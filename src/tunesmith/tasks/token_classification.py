@@ -16,7 +16,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
-from tunesmith.core.task import Column, Head, Prediction, Row, Task
+from tunesmith.core.task import Column, Head, Prediction, Row, Statistic, Task, named
 from tunesmith.data import tagged
 from tunesmith.data.pieces import IGNORED, Pieces, encode_tagged, pad_places
 from tunesmith.data.tagged import Tagged, most_frequent
@@ -24,7 +24,7 @@ from tunesmith.data.tagging import PREFIXES, allowed, inside_of, likeliest
 from tunesmith.data.text import pad_texts
 from tunesmith.data.tokens import PARTINGS, Tokens
 from tunesmith.metrics.classify import classification
-from tunesmith.metrics.entities import entity_f1, entity_scores, marked, placed, token_accuracy
+from tunesmith.metrics.entities import entity_f1, entity_scores, marked, placed, tags_over, token_accuracy
 
 
 @dataclass
@@ -92,8 +92,7 @@ class TokenClassification(Task):
         return Batch(inputs, found, rows, tokens, {"items": features, "firsts": firsts})
 
     def head(self) -> Head:
-        names = {"id2label": dict(enumerate(self.labels)), "label2id": {label: i for i, label in enumerate(self.labels)}}
-        return Head("AutoModelForTokenClassification", {"num_labels": len(self.labels), **names})
+        return Head("AutoModelForTokenClassification", named(self.labels))
 
     def objective(self, batch: Batch, forward: Forward) -> Loss:
         labels = batch.targets["labels"]  # (batch, length)
@@ -109,7 +108,7 @@ class TokenClassification(Task):
         return found
 
     def merge(self, parts: Sequence[Prediction]) -> Prediction:
-        tokens, scores = _tokens(parts[0]), np.zeros((len(parts[0]["starts"]), len(self.labels)))
+        tokens, scores = Tokens.of(parts[0]), np.zeros((len(parts[0]["starts"]), len(self.labels)))
         for part in parts:
             scores[part["places"]] = np.reshape(part["scores"], (-1, len(self.labels)))
         tags = likeliest(scores, allowed(self.labels, self.scheme if self.decoding == "valid" else "none"))
@@ -120,8 +119,8 @@ class TokenClassification(Task):
         return found if self.scheme == "none" else found | {"entities": placed(tokens.text, tokens.starts, tokens.ends, tags, confidences)}
 
     def baselines(self, train: Iterable[Row], asked: Sequence[Row]) -> Mapping[str, Sequence[Prediction]]:
-        tag_of = most_frequent((_tokens(row).words(), row["tags"]) for row in train)
-        sentences = [_tokens(row) for row in asked]
+        tag_of = most_frequent((Tokens.of(row).words(), row["tags"]) for row in train)
+        sentences = [Tokens.of(row) for row in asked]
         tags = [[self.labels[tag_of(word)] for word in tokens.words()] for tokens in sentences]
         return {"most_frequent_tag": [self._prediction(words, own, [1.0] * len(own)) for words, own in zip(sentences, tags, strict=True)]}
 
@@ -135,16 +134,15 @@ class TokenClassification(Task):
         judge = token_accuracy if self.scheme == "none" else entity_f1
         return [judge(p["tags"], self._named(row)) for p, row in zip(predictions, truths, strict=True)]
 
+    def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic:
+        return tags_over([p["tags"] for p in predictions], [self._named(row) for row in truths], self.scheme == "none")
+
     def _named(self, row: Row) -> list[str]:
         return [self.labels[tag] for tag in row["tags"]]
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
-        tokens, tags, plain = _tokens(row), prediction["tags"], self.scheme == "none"
+        tokens, tags, plain = Tokens.of(row), prediction["tags"], self.scheme == "none"
         found = {"text": tokens.text, "predicted": marked(tokens.words(), tags, plain)}
         truth = {"truth": marked(tokens.words(), self._named(row), plain)} if "tags" in row else {}
         said = {name: prediction[name] for name in ("tags", "entities") if name in prediction}
         return found | truth | said | {"confidence": float(np.mean(prediction["confidences"]))}
-
-
-def _tokens(row: Row) -> Tokens:
-    return Tokens(row["text"], row["starts"], row["ends"])
