@@ -66,6 +66,22 @@ def test_a_base_with_the_head_is_used_as_it_is(model: Path, tmp_path: Path) -> N
     assert again["base"]["log_loss"] == pytest.approx(tuned["log_loss"], abs=1e-5)
 
 
+def test_further_tests_are_judged_as_they_would_be_alone(model: Path, tmp_path: Path) -> None:
+    others = rows("single", 50)[30:]
+    tuning = Tuning(model, rows("single"), data={"tests": {"target": others}})
+    found = tuning.proof()
+    assert "tests" not in found.tests[0].scores
+    own = found.scores["tests"]["target"]
+    assert (own["split"], own["examples"], own["base_is"], own["baselines"]) == ("target", 20, "zero-shot by label names", {})
+    alone = replace(tuning.data, test=tuning.data.tests["target"], tests={})
+    scores = prove(tuning.recipe, tuning.fitted, alone, (1.5, 300.0)).scores
+    assert (own["flips"], own["gain"]) == (scores["flips"], scores["gain"])
+    for side in ("base", "tuned"):
+        assert own[side]["log_loss"] == pytest.approx(scores[side]["log_loss"], abs=1e-6)
+    found.write(tmp_path)
+    assert len((tmp_path / "predictions" / "target.jsonl").read_text(encoding="utf-8").splitlines()) == 20
+
+
 def test_a_base_without_the_head_is_asked_by_the_names_of_the_labels(model: Path) -> None:
     tuning = Tuning(model, rows("single"))
     scores = tuning.proof().scores

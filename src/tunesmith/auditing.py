@@ -33,15 +33,26 @@ def rows_of(which: str | Path, runs: str | Path, tuned: Tuned, file: str | None,
     if file is not None:
         columns = {**tuned.columns, **({GROUP: group} if group else {})}
         found = replace(tuned, columns=columns).examples(file, truth=True)
-    elif is_model(str(which), Path(runs)):
-        raise InputError(Problem("a model that has left its run has no rows of its own", "Name some: --data FILE", str(which)))
     else:
-        recipe = recipe_of(finished_run(which, runs))
-        settings = replace(recipe.data, columns={**recipe.data.columns, **({GROUP: group} if group else {})})
-        found = next(reversed(data.load(settings, recipe.task, recipe.seed, recipe.base_folder).splits().values()))
+        found = next(iter(own_rows(which, runs, {GROUP: group} if group else {}).values()))
     if group and GROUP not in found.rows.columns:
         raise InputError(Problem(f"the rows have no column '{group}'", "Name the column that says which group a row is of: --group COLUMN"))
     return found
+
+
+def own_rows(which: str | Path, runs: str | Path, columns: Mapping[str, str] | None = None) -> dict[str, Examples]:
+    """The rows that a run was judged on, by name: of its test, or validation, or training data, then of further tests.
+
+    Raises ``InputError`` for a model without a run, and for a run of several tasks.
+    """
+    if is_model(str(which), Path(runs)):
+        raise InputError(Problem("a model that has left its run has no rows of its own", "Name some: --data FILE", str(which)))
+    folder = finished_run(which, runs)
+    if tasks_of(folder):
+        raise InputError(Problem("the run has several tasks, each with rows of its own", "Name some: --data FILE", str(folder)))
+    recipe = recipe_of(folder)
+    settings = replace(recipe.data, columns={**recipe.data.columns, **(columns or {})})
+    return data.load(settings, recipe.task, recipe.seed, recipe.base_folder).judged()
 
 
 def trained_on(which: str | Path, runs: str | Path, examples: Examples) -> int | None:

@@ -62,7 +62,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         max_length=getattr(recipe.task, "max_length", None),
         truncated=rows.truncated,
         bounds=recipe.task.bounds,
-        rows={**{split: len(examples) for split, examples in data.splits().items()}, "skipped": len(data.skipped)},
+        rows={**{split: len(examples) for split, examples in (data.splits() | data.tests).items()}, "skipped": len(data.skipped)},
         notes=data.notes,
         warnings=[*map(str, lint(data)), *warnings(proof.scores)],
         environment=environment(),
@@ -84,7 +84,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
 
 def command(recipe: Recipe, folder: Path) -> str:
     """The command that repeats the run; empty where the recipe holds what no file can: data in memory, or code of the user's own."""
-    in_memory = any(str(value).endswith(IN_MEMORY) for value in as_plain(recipe.data).values())
+    in_memory = IN_MEMORY in str(as_plain(recipe.data))
     if in_memory or any(":" in name_of(part) for part in (recipe.task, *recipe.strategies, *recipe.watch)):
         return ""
     return f"tunesmith train {shlex.quote(str(folder / RECIPES[0]))} --run {shlex.quote(folder.name + '-again')}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ from tunesmith.core.run import seed_of
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.columns import GROUP
 from tunesmith.data.encode import Encoded, encode
+from tunesmith.data.examples import Examples
 from tunesmith.data.load import Data
 from tunesmith.engine.loop import Fitted
 from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate import baselines
-from tunesmith.evaluate.compare import Judged, compare, with_measure
+from tunesmith.evaluate.compare import Judged, Statistic, compare, with_measure
 from tunesmith.evaluate.groups import audit
 from tunesmith.evaluate.score import predict
 from tunesmith.evaluate.vectors import vectors
+from tunesmith.metrics.likelihood import likelihood_over
 from tunesmith.model.build import build_for
 from tunesmith.model.four_bit import restore
 from tunesmith.recipes.find import name_of
@@ -34,6 +37,8 @@ from tunesmith.report.folder import write_text
 from tunesmith.report.verdict import AS_IT_IS, CHANCE
 
 SHOWN = 3  # predictions shown as they come
+SUMS = ("loss", "right", "tokens")  # what predictions hold that are judged by the likelihood of texts
+Answer = Callable[["Untuned"], Sequence[Prediction]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class Proof:
     """What was judged, on which rows, and the content of ``scores.json``.
 
     ``correct`` says how right each prediction is, as the task's ``correct`` does, and ``base_correct`` how right the base model was;
-    ``base_predictions`` is what that answered, where it is to be shown beside.
+    ``base_predictions`` is what that answered, where it is to be shown beside. ``tests`` are the same for further rows, whose names are
+    their splits.
     """
 
     task: Task
@@ -52,6 +58,7 @@ class Proof:
     base_correct: list[float] = field(repr=False)
     scores: dict[str, Any] = field(repr=False)
     base_predictions: list[Prediction] = field(repr=False, default_factory=list)
+    tests: Sequence[Proof] = field(repr=False, default=())
 
     def shown(self, row: int) -> dict[str, Any]:
         """A judged row and its prediction, for people."""
@@ -76,34 +83,57 @@ class Proof:
         right = enumerate(zip(self.correct, self.base_correct, strict=True))
         rows = ({"row": row, **self.shown(row), "correct": tuned, "base_correct": base} for row, (tuned, base) in right)
         write_text(folder / "predictions" / f"{self.split}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        for test in self.tests:
+            test.write(folder)
 
 
 def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float]) -> Proof:
     """Judge the tuned model, its base and simple baselines on the test rows; where there are none, on the validation rows.
 
-    Without these either, the training rows are judged. ``time`` is the seconds of training and the tokens per second, which
-    ``scores.json`` holds too. Every rank gets the whole proof.
+    Without these either, the training rows are judged. Further tests follow. ``time`` is the seconds of training and the tokens per
+    second, which ``scores.json`` holds too. Every rank gets the whole proof.
     """
     truths, tokenizer = judged_rows(data), fitted.model.tokenizer
     encoded = encode(truths, recipe.task, tokenizer)
     untuned = Untuned(recipe, truths, encoded)
     restore(fitted.model.module, untuned.model.module)  # an adapter is shipped without its base, so it is judged on the base as it is
     fitted.run.model.eval()
-    return proven(recipe, untuned, data, predict(fitted.run.forward, encoded, recipe.task, tokenizer), time)
+    return proven(recipe, untuned, data, lambda asked: predict(fitted.run.forward, asked.encoded, recipe.task, tokenizer), time)
 
 
 def judged_rows(data: Data) -> list[Row]:
     """The rows by which a run is judged: of its test data, or of the validation data, or of those it learns from."""
-    return list(list(data.splits().values())[-1])
+    return list(next(iter(data.judged().values())))
 
 
-def proven(recipe: Recipe, untuned: Untuned, data: Data, predictions: Sequence[Prediction], time: tuple[float, float]) -> Proof:
-    """The proof for the predictions of a tuned model on the judged rows, beside ``untuned`` and simple baselines."""
-    task, truths = recipe.task, untuned.truths
-    split, examples = list(data.splits().items())[-1]
-    base_is, found = untuned.answers(data.train)
-    predictions, found = task.beside(predictions, found), task.beside(found, found)
+def proven(recipe: Recipe, untuned: Untuned, data: Data, answer: Answer, time: tuple[float, float]) -> Proof:
+    """The proof for a tuned model on the judged rows and on further tests, beside ``untuned`` and, on the first, simple baselines.
+
+    ``answer`` gives its predictions for the rows of an ``Untuned``.
+    """
+    first, *others = data.judged().items()
     simple = simple_answers(untuned, list(data.train)) if recipe.baselines else ()
+    proof = on_rows(recipe, untuned, first, data.train, answer(untuned), simple)
+    further = (untuned.on(list(examples)) for _, examples in others)
+    tests = [on_rows(recipe, asked, test, data.train, answer(asked)) for asked, test in zip(further, others, strict=True)]
+    scores = {**proof.scores, **({"tests": {test.split: test.scores for test in tests}} if tests else {})}
+    scores |= {"seconds": {"train": time[0]}, "tokens_per_second": time[1]}
+    return replace(proof, scores=scores, tests=tests)
+
+
+def on_rows(
+    recipe: Recipe,
+    untuned: Untuned,
+    judged: tuple[str, Examples],
+    train: Examples,
+    predictions: Sequence[Prediction],
+    simple: Iterable[tuple[str, Sequence[Prediction]]] = (),
+) -> Proof:
+    """The proof on one set of rows: by which name, and which. ``simple`` are the answers of simple models, by their names."""
+    task, truths = recipe.task, untuned.truths
+    split, examples = judged
+    base_is, found = untuned.answers(train)
+    predictions, found = task.beside(predictions, found), task.beside(found, found)
     base, tuned = judge(task, truths, found), judge(task, truths, predictions)
     scores = compare(name_of(task), task, split, base, tuned, {name: judge(task, truths, answers) for name, answers in simple})
     for before, after in worths(recipe, truths, found, predictions):
@@ -112,7 +142,7 @@ def proven(recipe: Recipe, untuned: Untuned, data: Data, predictions: Sequence[P
         groups := audit(task, examples.rows.column(GROUP), truths, {"base": found, "tuned": predictions})
     ):
         scores["groups"] = groups
-    scores |= {"base_is": base_is, "seconds": {"train": time[0]}, "tokens_per_second": time[1]}
+    scores |= {"base_is": base_is}
     return Proof(task, split, truths, predictions, list(tuned.correct), list(base.correct), scores, found)
 
 
@@ -133,7 +163,17 @@ def worths(
 
 def judge(task: Task, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Judged:
     """Predictions and what they are worth."""
-    return Judged(task.metrics(predictions, truths), task.correct(predictions, truths), task.over(predictions, truths))
+    return Judged(task.metrics(predictions, truths), task.correct(predictions, truths), statistic(task, truths, predictions))
+
+
+def statistic(task: Task, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Statistic | None:
+    """The primary metric as a function of row numbers, where that is quick enough to be asked a thousand times."""
+    if not isinstance(task, LabelTask):
+        known = all(prediction.keys() >= set(SUMS) for prediction in predictions)
+        return likelihood_over(task.primary, *([p[name] for p in predictions] for name in SUMS)) if known and predictions else None
+    table, truth = task.table(predictions), task.targets(truths, torch.float64)
+    ranked = task.primary not in task.score(table, truth, ranked=False)
+    return lambda rows: float(task.score(table[rows], truth[rows], ranked).get(task.primary, np.nan))
 
 
 class Untuned:
@@ -147,6 +187,12 @@ class Untuned:
         where = device()
         self.forward = Forward(self.model.module.to(where).eval(), where, choose(recipe.training.precision, where))
         self._own: np.ndarray | None = None
+
+    def on(self, truths: list[Row]) -> Untuned:
+        """The same model on other rows."""
+        other = copy.copy(self)
+        other.truths, other.encoded, other._own = truths, encode(truths, self.task, self.model.tokenizer), None
+        return other
 
     def answers(self, train: Iterable[Row]) -> tuple[str, list[Prediction]]:
         """How the base was used, and its predictions: as it is where it has the head; by the names of the labels; else by chance.

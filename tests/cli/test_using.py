@@ -170,3 +170,18 @@ def test_a_model_folder(tunesmith: Command, done: Path) -> None:
     assert scores["confusion"] == by_run["confusion"]
     assert scores["log_loss"] == pytest.approx(by_run["log_loss"], abs=0.01)  # the recipe was for float32, the folder is for any format
     assert tunesmith("predict", str(folder), "--text", "a good film").out.split()[0] in ("good", "bad")
+
+
+def test_eval_on_several_files_and_on_the_rows_of_the_run(tunesmith: Command, done: Path) -> None:
+    Path("new.csv").write_text("review,stars\nnobody has seen this,good\n", encoding="utf-8")
+    both = tunesmith("eval", "done", "--data", "reviews.csv", "--data", "new.csv")
+    assert both.out.splitlines()[0].split() == ["reviews.csv", "new.csv"]
+    assert both.out.splitlines()[1].startswith("accuracy")
+    assert both.err.startswith("reviews.csv: THE MODEL WAS TRAINED ON")
+    documents = tunesmith("eval", "done", "--data", "reviews.csv", "--data", "new.csv", "--json").json
+    assert [document["rows"] for document in documents] == [len(Path("reviews.csv").read_text(encoding="utf-8").splitlines()) - 1, 1]
+    own = tunesmith("eval", "done", "--json").json
+    kept = json.loads((done / "scores.json").read_text(encoding="utf-8"))
+    assert [document["data"] for document in own] == [kept["split"]]
+    assert own[0]["scores"]["accuracy"] == kept["tuned"]["accuracy"]
+    assert "Name some: --data FILE" in tunesmith("eval", str(done / "model")).err

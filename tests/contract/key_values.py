@@ -36,6 +36,7 @@ VALUES: Flat = {
     "data.train": ROWS[1:],
     "data.validation": "40%",
     "data.test": "20%",
+    "data.tests": {"target": ROWS[:4]},
     "data.columns": {"text": "other"},
     "data.labels": {"good": "fine"},
     "data.max_rows": 9,

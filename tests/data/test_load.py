@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tunesmith.core.errors import InputError
+from tunesmith.data.lint import lint
 from tunesmith.data.load import Data, load
 from tunesmith.data.settings import DataSettings
 from tunesmith.tasks.sequence_to_sequence import SequenceToSequence
@@ -202,3 +203,27 @@ def test_a_named_column_of_groups_goes_along(task, write) -> None:
     empty = [*train[:3], {**train[3], "source": ""}]
     with pytest.raises(InputError, match=r":4 source: the cell is empty"):
         load(DataSettings(train=str(write("empty.jsonl", empty)), columns={"group": "source"}), task, 0)
+
+
+def test_further_tests_are_read_and_checked_like_the_others(task, rows, write, tmp_path: Path) -> None:
+    write("a.csv", "text,label\nfine,5\ndull,1\nwell,5\npoor,1\n")
+    write("b.csv", "class,sentence\n5,lovely\n1,fine\n")
+    data = load(DataSettings("a.csv", None, None, {"target": "b.csv"}), task, 0, tmp_path)
+    assert list(data.splits()) == ["train"]
+    assert list(data.judged()) == ["train", "target"]
+    assert list(data.tests["target"]) == [{"text": "lovely", "label": 1}, {"text": "fine", "label": 0}]
+    assert data.notes[-2:] == ["target columns: text <- sentence, label <- class", "rows: train 4, target 2"]
+    plain = load(DataSettings("a.csv", None, None), task, 0, tmp_path)
+    assert plain.fingerprint != data.fingerprint
+    assert [finding.kind for finding in lint(data)].count("leakage") == 1 + [finding.kind for finding in lint(plain)].count("leakage")
+    write("b.csv", "class,sentence\n7,lovely\n")
+    with pytest.raises(InputError, match=r"b.csv:2 class: '7' is not a known label"):
+        load(DataSettings("a.csv", None, None, {"target": "b.csv"}), task, 0, tmp_path)
+    with pytest.raises(InputError, match=r"data.tests.target: .*nowhere.csv"):
+        load(DataSettings("a.csv", None, None, {"target": "nowhere.csv"}), task, 0, tmp_path)
+
+
+def test_a_row_may_be_in_two_sets_to_judge_by(task, rows) -> None:
+    held = rows(40)[30:]
+    findings = lint(load(DataSettings(rows(40)[:30], None, held, {"half": held[:5]}), task, 0))
+    assert "leakage" not in [finding.kind for finding in findings]

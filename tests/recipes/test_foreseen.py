@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tunesmith.core.errors import InputError
-from tunesmith.recipes.recipe import read_recipe, recipe_from
+from tunesmith.recipes.recipe import read_recipe, recipe_from, shortened
 
 SMALL: dict[str, Any] = {"model": "m", "task": "text_classification", "data": {"train": "x.csv"}}
 
@@ -54,3 +54,22 @@ def test_what_is_not_there_joins_what_else_is_wrong(tmp_path: Path) -> None:
         "training.epochs=-1: training.epochs must be above 0",
     ]
     assert all(line.startswith(start) for line, start in zip(found, starts, strict=True))
+
+
+def test_further_tests_are_written_out_and_refused_where_they_stand(tmp_path: Path) -> None:
+    recipe = recipe_from({**SMALL, "data": {"train": "x.csv", "tests": {"target": "y.csv", "rows": [{"text": "a"}]}}})
+    assert recipe.data.tests["rows"] == [{"text": "a"}]
+    assert "tests:\n    target: y.csv\n    rows: (list in memory)\n" in shortened(recipe)
+    path = tmp_path / "r.yaml"
+    for written, problem in (
+        ("{test: y.csv}", "r.yaml:5 11: 'test' is that of other rows. Use another, of letters, digits, - and _."),
+        ("{a/b: y.csv}", "r.yaml:5 11: 'a/b' cannot be the name of rows. Use another, of letters, digits, - and _."),
+        ("{b: 10%}", "r.yaml:5 11: only validation and test can be a share of the training rows. Name a file."),
+        ("y.csv", "r.yaml:5 3: data.tests must be a mapping (a text to any value), not 'y.csv'. Further rows to judge by"),
+    ):
+        path.write_text(f"model: m\ntask: text_classification\ndata:\n  train: x.csv\n  tests: {written}\n", encoding="utf-8")
+        with pytest.raises(InputError) as caught:
+            read_recipe(path)
+        assert str(caught.value.problems[0]).replace(f"{tmp_path}/", "").startswith(problem)
+    path.write_text("model: m\ntask: text_classification\ndata:\n  train: x.csv\n", encoding="utf-8")
+    assert read_recipe(path, ["data.tests.target=z.csv"]).data.tests == {"target": "z.csv"}

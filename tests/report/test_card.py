@@ -98,3 +98,12 @@ def test_a_bare_run_has_a_card() -> None:
     assert "# 评论" in text
     assert "## Scores" not in text
     assert ModelCard(text).data.library_name == "transformers"
+
+
+def test_further_tests_are_told_and_indexed(facts: Facts) -> None:
+    scores = {**facts.scores, "tests": {"target": {**facts.scores, "split": "target", "examples": 40}}}
+    text = card(replace(facts, scores=scores))
+    assert "| target | accuracy | 40 | 30.0% | 85.0% | +55.0 (+44.0 to +66.0) | Tuning helped |" in text
+    assert "Measured on data like the training data and on target only" in text
+    results = front_matter(replace(facts, scores=scores))["model-index"][0]["results"]
+    assert [result["dataset"]["split"] for result in results] == ["test", "target"]

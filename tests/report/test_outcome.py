@@ -92,3 +92,16 @@ def test_mix_ups_are_listed_where_the_matrix_is_large(facts: Facts) -> None:
     section = outcome.mixed_up(with_scores(facts, tuned={"labels": labels, "confusion": counts}))
     assert section is not None
     assert section.data["rows"] == [["c3", "c4", 2, 0.2]]
+
+
+def test_further_tests_stand_below_the_rows_that_decided(facts: Facts) -> None:
+    assert outcome.every_test(facts) is None
+    worse = {**facts.scores, "split": "target", "examples": 1040, "base": {"accuracy": 0.5}, "tuned": {"accuracy": 0.4}}
+    worse |= {"gain": {"accuracy": {"delta": -0.1, "ci95": [-0.2, -0.05]}}}
+    section = outcome.every_test(replace(facts, scores={**facts.scores, "tests": {"target": worse}}))
+    assert section is not None
+    assert section.data["rows"] == [
+        ["test", "accuracy", "100", "30.0%", "85.0%", "+55.0 (+44.0 to +66.0)", "Tuning helped"],
+        ["target", "accuracy", "1,040", "50.0%", "40.0%", "−10.0 (−20.0 to −5.0)", "Tuning made it worse"],
+    ]
+    assert len(section.data["columns"]) == 7

@@ -87,3 +87,14 @@ def test_markup_in_names_is_text(scores: dict[str, Any], terminal: bool) -> None
 def test_nothing_to_show_is_said() -> None:
     assert shown({}) == "Not evaluated. This run has no scores.\n"
     assert "Not evaluated" in shown({}, force_terminal=True, width=80)
+
+
+def test_further_tests_have_rows_and_a_verdict_each(scores: dict[str, Any]) -> None:
+    worse = {**scores, "split": "target", "examples": 40, "base": {"accuracy": 0.5}, "tuned": {"accuracy": 0.4}}
+    worse |= {"gain": {"accuracy": {"delta": -0.1, "ci95": [-0.2, -0.05]}}, "baselines": {}, "base_is": "chance"}
+    said = shown({**scores, "tests": {"target": worse}})
+    assert "base model, by chance, on target     50.0%" in said
+    assert "tuned model, on target               40.0%" in said
+    assert "On target: Worse than chance. Accuracy fell from 50.0% to 40.0% on 40 target rows: -10.0 points" in said
+    of_tasks = {**scores, "tasks": {"topics": {"primary": "accuracy", "base_is": "chance", "tests": {"target": worse}}}}
+    assert "On topics, target: Worse than chance." in "\n".join(table.verdict_lines(of_tasks))

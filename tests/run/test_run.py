@@ -285,3 +285,13 @@ def test_the_resolved_recipe_gives_the_same_run(train: Train, tmp_path: Path) ->
     first = train("first", task={"text_classification": {"class_weights": {"bad": 2.0}}}, training={"epochs": 1})
     again = tunesmith.train(first.folder / "recipe.resolved.yaml", run="again", runs=tmp_path / "runs")
     assert same(first, again)
+
+
+def test_further_tests_are_in_every_file(train: Train, tmp_path: Path) -> None:
+    (tmp_path / "target.csv").write_text("review,stars\na good film,good\na bad film,bad\n", encoding="utf-8")
+    report = train("both", data={"tests": {"target": str(tmp_path / "target.csv")}}, training={"epochs": 1})
+    assert report.scores["tests"]["target"]["examples"] == 2
+    assert "Other test rows" in (report.folder / "report.html").read_text(encoding="utf-8")
+    assert "On further test rows" in (report.folder / "README.md").read_text(encoding="utf-8")
+    assert (report.folder / "predictions" / "target.jsonl").exists()
+    assert json.loads((report.folder / "data.json").read_text(encoding="utf-8"))["rows"]["target"] == 2

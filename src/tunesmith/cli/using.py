@@ -96,29 +96,46 @@ def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | Non
 
 @click.command("eval")
 @model_argument
-@click.option("--data", required=True, metavar="FILE", help="Rows with the truth: a data file, or sample:name/test.")
+@click.option(
+    "--data",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="Rows with the truth: a data file, or sample:name/test; may be given again. When absent all rows that the run was judged on.",
+)
 @labels_options
 @task_option
 @show.runs_option
 @show.json_option
-def evaluate(model: str, data: str, loaded: Load, runs: str, as_json: bool) -> None:
-    """Judge a run, or any tuned model, on other data.
+def evaluate(model: str, files: tuple[str, ...], loaded: Load, runs: str, as_json: bool) -> None:
+    """Judge a run, or any tuned model, on other data, or on several side by side.
 
     With --as, a model is judged on a task that its files do not tell; with --labels, one that was never tuned for them.
     """
-    from tunesmith.auditing import told, trained_on
+    from tunesmith.auditing import own_rows, told, trained_on
 
     tuned = loaded(model, runs)
-    examples = tuned.examples(data, truth=True)
-    scores, seen = tuned.scores(examples), trained_on(model, runs, examples)
+    judged = {file: tuned.examples(file, truth=True) for file in files} or own_rows(model, runs)
+    found = {name: tuned.scores(examples) for name, examples in judged.items()}
+    seen = {name: trained_on(model, runs, examples) for name, examples in judged.items()}
+    primary = tuned.task.primary
     if as_json:
-        about = {"rows": len(examples), "trained_on": seen}
-        show.document({"model": model, "data": data, **about, "primary": tuned.task.primary, "scores": scores})
+        about = {name: {"rows": len(examples), "trained_on": seen[name], "primary": primary} for name, examples in judged.items()}
+        documents = [{"model": model, "data": name, **about[name], "scores": scores} for name, scores in found.items()]
+        show.document(documents[0] if len(files) == 1 else documents)
         return
-    if seen:
-        show.say(told(seen, len(examples)))
-    names = sorted((name for name, value in scores.items() if isinstance(value, int | float)), key=lambda name: name != tuned.task.primary)
-    show.rows([(name, f"{scores[name]:.4g}") for name in names])
+    for name, number in seen.items():
+        if number:
+            show.say(told(number, len(judged[name])) if len(judged) == 1 else f"{name}: {told(number, len(judged[name]))}")
+    known = dict.fromkeys(name for scores in found.values() for name, value in scores.items() if isinstance(value, int | float))
+    head = ["", *found] if len(found) > 1 else []
+    show.rows(
+        [(name, *(_score(scores.get(name)) for scores in found.values())) for name in sorted(known, key=lambda name: name != primary)], head
+    )
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
 
 
 def check_free(out: str) -> None:

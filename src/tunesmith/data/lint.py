@@ -15,6 +15,7 @@ from tunesmith.data.split import digests, labels_of
 SHOWN = 3  # places and labels named in a finding
 FEW = 5  # training rows below which a label is hard to learn
 SKEWED = 20  # how many times the rows of the rarest label the most frequent one may have
+LEARNED = ("train", "validation")  # splits that a model is made by, in which no row to judge by may be
 LONG = 20  # how many times the median length a text may have
 
 
@@ -58,7 +59,7 @@ class _Look:
 
 def lint(data: Data) -> list[Finding]:
     """Everything odd in the data of a run, the gravest first."""
-    looks = [_Look(split, examples) for split, examples in data.splits().items()]
+    looks = [_Look(split, examples) for split, examples in (data.splits() | data.tests).items()]
     findings = [*_leakage(looks), *_labels(looks)]
     for look in looks:
         findings += [*_contradictions(look), *_duplicates(look), *_lengths(look)]
@@ -80,7 +81,7 @@ def untested(data: Data) -> list[Finding]:
 
 def _leakage(looks: Sequence[_Look]) -> Iterator[Finding]:
     for number, judged in enumerate(looks):
-        for other in looks[:number]:
+        for other in (look for look in looks[:number] if look.split in LEARNED):
             rows = np.flatnonzero(np.isin(judged.digests, other.digests))
             yield from judged.finding(
                 "leakage", rows, f"also in {other.split}, so scores will be too good", "Remove them from one of the two"

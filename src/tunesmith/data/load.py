@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from tunesmith.data.duplicates import repeated
 from tunesmith.data.examples import Examples, checked, duplicate_keys, in_order, inputs, labelled, read_roles, relabelled, truths
 from tunesmith.data.labels import names_of
 from tunesmith.data.rows import Rows
-from tunesmith.data.settings import AUTO, HELD_OUT, DataSettings, share
+from tunesmith.data.settings import AUTO, HELD_OUT, SPLITS, DataSettings, share
 from tunesmith.data.source import beside
 from tunesmith.data.split import digests, few, hold_out, keys_of, labels_of, strata_of
 
@@ -34,6 +34,7 @@ class Data:
     ``skipped``      what is wrong with the rows that were left out
     ``notes``        lines for the user: columns, sizes, what was held out or found
     ``fingerprint``  SHA-256 of all values used, by split and role
+    ``tests``        further rows to judge by, by name
     """
 
     train: Examples
@@ -43,11 +44,16 @@ class Data:
     skipped: list[Problem]
     notes: list[str]
     fingerprint: str
+    tests: dict[str, Examples] = field(default_factory=dict)
 
     def splits(self) -> dict[str, Examples]:
         """The splits there are, by name."""
         named = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: examples for name, examples in named.items() if examples is not None}
+
+    def judged(self) -> dict[str, Examples]:
+        """The rows by which a run is judged, by name: of test, or of validation, or of those it learns from; then further tests."""
+        return dict([list(self.splits().items())[-1]]) | self.tests
 
 
 def load(settings: DataSettings, task: Task, seed: int, base: Path | None = None) -> Data:
@@ -93,7 +99,7 @@ class _Loading:
         """Read the files of all splits."""
         problems: list[Problem] = []
         for split, spec in self._specs(problems).items():
-            with collecting(problems), concerning(f"data.{split}"):
+            with collecting(problems), concerning(f"data.{split if split in SPLITS else f'tests.{split}'}"):
                 grouped, columns = split == "train", self.settings.columns
                 self.rows[split], self.headers[split], bad = read_roles(spec, self.task, columns, base=self.base, grouped=grouped)
                 self.bad += bad
@@ -121,7 +127,7 @@ class _Loading:
                     self.shares[split] = part
         if sum(self.shares.values()) >= 1:
             problems.append(Problem("validation and test take all rows", "Hold out less", key="data"))
-        return specs
+        return specs | self.settings.tests
 
     def _automatic(self, split: str) -> dict[str, Any]:
         """What lies beside the training data for a split; else a share of them validates."""
@@ -185,11 +191,11 @@ class _Loading:
         if self.settings.deduplicate == "none":
             return
         train = self.rows["train"]
-        judged = [text for split in ("validation", "test") if split in self.rows for text in duplicate_keys(self.rows[split], self.task)]
+        judged = [text for split in self.rows if split != "train" for text in duplicate_keys(self.rows[split], self.task)]
         texts = list(duplicate_keys(train, self.task))
         alone, anywhere = (repeated(texts, others, self.settings.deduplicate) for others in ([], judged))
         if anywhere.all():
-            raise InputError(Problem("every training row repeats one of validation or test", "Give other rows", *train.place(0)[:1]))
+            raise InputError(Problem("every training row repeats one to choose or judge by", "Give other rows", *train.place(0)[:1]))
         self.rows["train"] = train.select(np.flatnonzero(~anywhere))
         kind = {"exact": "repeat", "near": "repeat, or nearly,"}[self.settings.deduplicate]
         self.notes.append(
@@ -230,7 +236,8 @@ class _Loading:
         gone = [Problem(f"no row of {split} can be used", "Mend the rows above") for split, left in examples.items() if not left]
         if gone or (bad and self.settings.on_bad_row == "stop"):
             raise InputError(*bad, *gone)
-        sizes = ", ".join(f"{split} {len(examples[split]):,}" for split in ("train", "validation", "test") if split in examples)
+        order = [*(split for split in SPLITS if split in examples), *self.settings.tests]
+        sizes = ", ".join(f"{split} {len(examples[split]):,}" for split in order)
         self.notes.append(f"rows: {sizes}" + (f"; {len({(p.file, p.line) for p in bad}):,} bad rows are left out" if bad else ""))
         return Data(
             train=examples["train"],
@@ -240,6 +247,7 @@ class _Loading:
             skipped=bad,
             notes=self.notes,
             fingerprint=fingerprint(examples),
+            tests={name: examples[name] for name in self.settings.tests},
         )
 
 

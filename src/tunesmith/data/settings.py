@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.setting import setting
 
 AUTO = "auto"
+SPLITS = ("train", "validation", "test")
 HELD_OUT = 0.1  # the share of the training rows that validates where nothing else is said
 IN_MEMORY = " in memory)"  # ends what a written recipe says of data that no file holds
+Sources = dict[str, Annotated[Any, "rows"]]
+_NAME = re.compile(r"\w[\w-]*")  # it becomes the name of a file
 
 
 @dataclass
@@ -23,6 +26,9 @@ class DataSettings:
         AUTO, "rows to choose by: like train, or a share held out of it; auto: the folder's or sample's own, else 10%"
     )
     test: Any = setting(AUTO, "rows to judge by: like validation, or null for none; auto: the folder's or sample's own, else none")
+    tests: Sources = setting(
+        factory=dict, text="further rows to judge by, under names of their own: {target: FILE}; base and tuned model are scored on each"
+    )
     columns: dict[str, str] = setting(
         factory=dict,
         text="which column is which: {text: review, label: stars}; found by name where absent; group: who is compared; difficulty",
@@ -36,9 +42,19 @@ class DataSettings:
     )
     deduplicate: str = setting(
         "none",
-        "training rows that are left out: exact: those that repeat an earlier one, or one of validation or test; near: alike ones too",
+        "training rows that are left out: exact: those that repeat an earlier one, or one to choose or judge by; near: alike ones too",
         choices=("none", "exact", "near"),
     )
+
+    def __post_init__(self) -> None:
+        for name, given in self.tests.items():
+            if not _NAME.fullmatch(name) or name in SPLITS:
+                taken = "is that of other rows" if name in SPLITS else "cannot be the name of rows"
+                raise InputError(Problem(f"'{name}' {taken}", "Use another, of letters, digits, - and _", key=f"tests.{name}"))
+            if share(given, f"tests.{name}") is not None:
+                raise InputError(
+                    Problem("only validation and test can be a share of the training rows", "Name a file", key=f"tests.{name}")
+                )
 
 
 def share(value: Any, key: str) -> float | None:

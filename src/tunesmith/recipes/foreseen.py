@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tunesmith.core.errors import Problem, concerning
-from tunesmith.data.settings import AUTO, DataSettings, share
+from tunesmith.data.settings import AUTO, SPLITS, DataSettings, share
 from tunesmith.model.parts import parts_of
 from tunesmith.recipes.document import Document
 
 if TYPE_CHECKING:
     from tunesmith.core.strategy import Strategy
     from tunesmith.core.task import Task
-
-SPLITS = ("train", "validation", "test")
 
 
 def refuse_conflicts(document: Document, strategies: Sequence[Strategy], task: Task | None) -> None:
@@ -45,8 +43,10 @@ def refuse_absent(document: Document, model: str, data: DataSettings | None, bas
     from tunesmith.data.source import absent
 
     found = absent_models(model, base)
-    for split in SPLITS if data else ():
-        given = getattr(data, split)
+    named = (
+        {split: getattr(data, split) for split in SPLITS} | {f"tests.{name}": given for name, given in data.tests.items()} if data else {}
+    )
+    for split, given in named.items():
         if given is not None and not (isinstance(given, str) and given == AUTO):
             with collecting(found), concerning(f"data.{split}"):
                 found += [problem.about(f"data.{split}") for problem in ([] if share(given, split) else absent(given, base))]

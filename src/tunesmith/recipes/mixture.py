@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tunesmith.data.mixing import Mixing
 
 _NAME = re.compile(r"\w[\w-]*")  # it becomes the name of a folder
-JUDGES = ("validation", "test")  # data that an auxiliary task has no use for
+JUDGES = ("validation", "test", "tests")  # data that an auxiliary task has no use for
 
 
 @dataclass
@@ -42,7 +42,7 @@ def memberships(document: Document) -> dict[str, Membership]:
         found[name] = membership
         data = entry.get("data")
         for key in JUDGES if membership.auxiliary else ():
-            if isinstance(data, Mapping) and data.get(key) is not None:
+            if isinstance(data, Mapping) and data.get(key) is not None and not (key == "tests" and not data[key]):
                 keys = ("tasks", name, "data", key)
                 document.refuse(keys, f"{document.name(keys)} is not read: the task is auxiliary", "Take it out, or auxiliary")
     if found and len(found) == len(entries) and all(membership.auxiliary for membership in found.values()):

@@ -251,7 +251,7 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
     if several:
         for made in recipes:
             made.membership = members[made.name]
-            made.data = replace(made.data, validation=None, test=None) if made.membership.auxiliary else made.data
+            made.data = replace(made.data, validation=None, test=None, tests={}) if made.membership.auxiliary else made.data
         tasks = {made.name: made for made in recipes}
         return replace(recipes[-1], name=given, tasks=tasks, mixing=mixing, single_task=single, membership=Membership())
     return replace(recipes[-1], name=given, stages=recipes, sequence=key == "sequence", routing=routing)

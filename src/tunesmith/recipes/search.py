@@ -17,7 +17,9 @@ from tunesmith.recipes.limits import seconds_of
 from tunesmith.recipes.validate import build
 
 FIXED = {  # keys that cannot vary -> why
-    **dict.fromkeys(("data.train", "data.validation", "data.test", "data.columns", "data.labels"), "trials are judged on the same rows"),
+    **dict.fromkeys(
+        ("data.train", "data.validation", "data.test", "data.tests", "data.columns", "data.labels"), "trials are judged on the same rows"
+    ),
     **dict.fromkeys(("task.metric", "baselines", "name", "base_folder", "search", "ensemble"), "it is one for the whole search"),
     "seed": "the best of several seeds is luck, and a share that is held out would change",
 }

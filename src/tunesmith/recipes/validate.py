@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
-from tunesmith.data.settings import IN_MEMORY
+from tunesmith.data.settings import IN_MEMORY, Sources
 from tunesmith.recipes.document import Document, Keys
 from tunesmith.recipes.find import did_you_mean
 
@@ -22,7 +22,16 @@ LONGEST = 100  # files in a list; a longer list is data
 T = TypeVar("T")
 Remedy = Callable[[str, Iterable[str]], str]
 
-_NAMES = {int: "a whole number", float: "a number", bool: "on or off", str: "a text", list: "a list", dict: "a mapping", Path: "a path"}
+_NAMES = {
+    Any: "any value",
+    int: "a whole number",
+    float: "a number",
+    bool: "on or off",
+    str: "a text",
+    list: "a list",
+    dict: "a mapping",
+    Path: "a path",
+}
 _SWITCHES = {"on": True, "yes": True, "off": False, "no": False}
 
 
@@ -54,8 +63,9 @@ def build(kind: type[T], given: Any, document: Document, keys: Keys, remedy: Rem
         made = kind(**values)
     except InputError as error:
         for problem in error.problems:
-            setting = problem.key.rpartition(".")[2]
-            document.refuse((*keys, setting) if setting in known else keys, problem.message, problem.remedy)
+            parts = problem.key.split(".")
+            inner = next((parts[place:] for place, part in enumerate(parts) if part in known), [])
+            document.refuse((*keys, *inner), problem.message, problem.remedy)
         return None
     _refuse_unread(made, given.keys() & set(asked), document, keys)
     return made
@@ -66,7 +76,7 @@ def conform(hint: Any, value: Any) -> Any:
     from pydantic import ValidationError
 
     leaves = set(_leaves(hint))
-    if hint is Any or (value is None and type(None) in leaves):
+    if hint is Any or (hint == Sources and isinstance(value, Mapping)) or (value is None and type(None) in leaves):
         return value
     if Span in leaves:
         return [_span(item, hint) for item in value] if list in leaves and isinstance(value, list) else _span(value, hint)
@@ -184,6 +194,8 @@ def _plain(value: Any, hint: Any) -> Any:
     """A setting as YAML has it, 1.0 for the 1 of a float. Data in memory, a DataFrame for example, become a text that says so."""
     if isinstance(value, Span | Path):
         return str(value)
+    if hint == Sources:
+        return {name: _plain(item, Any) for name, item in value.items()}
     if hint is Any and not _is_short(value):
         return f"({type(value).__name__}{IN_MEMORY}"
     if isinstance(value, list | tuple):

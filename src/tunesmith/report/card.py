@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from tunesmith.report import numbers
 from tunesmith.report.facts import Facts
 from tunesmith.report.making import flat
-from tunesmith.report.outcome import contender, contenders
+from tunesmith.report.outcome import TESTED, contender, contenders, test_table
 from tunesmith.report.verdict import CAVEATS, base_name, judge
 
 NAME = re.compile(r"^[\w-][\w.-]*$", re.ASCII)  # of a data set that the Hub need not have
@@ -94,14 +94,20 @@ def _pipeline(facts: Facts) -> str | None:
 
 def _index(facts: Facts) -> list[dict[str, Any]]:
     """The results in the Hub's model-index: https://github.com/huggingface/hub-docs/blob/main/modelcard.md."""
-    found = numbers.scalars(facts.scores.get("tuned", {}))
+    name = ", ".join(facts.datasets) or "unnamed"
+    judged = [(name, facts.scores), *facts.scores.get("tests", {}).items()]
+    results = [_result(facts, *one) for one in judged]
+    return [{"name": facts.name, "results": results}] if results[0]["metrics"] else []
+
+
+def _result(facts: Facts, name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
+    """What the tuned model reaches on the rows called ``name``."""
+    found = numbers.scalars(scores.get("tuned", {}))
     metrics = [
         {"type": metric, "value": round(value, 6), "name": numbers.title(metric)} for metric, value in found.items() if value == value
     ]
-    name = ", ".join(facts.datasets) or "unnamed"
-    dataset = {"name": name, "type": name if HUB_ID.match(name) else "custom", "split": facts.scores.get("split", "test")}
-    task = {"type": _pipeline(facts) or facts.task.replace("_", "-")}
-    return [{"name": facts.name, "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}] if metrics else []
+    dataset = {"name": name, "type": name if HUB_ID.match(name) else "custom", "split": scores.get("split", "test")}
+    return {"task": {"type": _pipeline(facts) or facts.task.replace("_", "-")}, "dataset": dataset, "metrics": metrics}
 
 
 def _what(facts: Facts) -> str:
@@ -124,7 +130,14 @@ def _scores(facts: Facts) -> str:
     split, count = facts.scores.get("split", ""), facts.scores.get("examples")
     where = f"Measured on {count:,} {split} rows.\n\n" if count else ""
     where += _interval(facts)
-    return f"## Scores\n\n{where}{_table(['metric', *(contender(name, facts.scores) for name in found)], rows)}"
+    return f"## Scores\n\n{where}{_table(['metric', *(contender(name, facts.scores) for name in found)], rows)}{_tests(facts)}"
+
+
+def _tests(facts: Facts) -> str:
+    """How base and tuned model do on further test rows, where there are any."""
+    if not facts.scores.get("tests"):
+        return ""
+    return f"\n\nOn further test rows:\n\n{_table(['test rows', 'metric', *TESTED, 'verdict'], test_table(facts.scores))}"
 
 
 def _interval(facts: Facts) -> str:
@@ -189,7 +202,8 @@ def _limits(facts: Facts) -> list[str]:
     if len(classes) > 1:
         weakest = min(classes, key=lambda label: classes[label]["f1"])
         found.append(f"Weakest class: {weakest}, F1 {numbers.share(classes[weakest]['f1'])}.")
-    return [*found, "Measured on data like the training data only; other kinds of text may fare worse."]
+    further = f" and on {' and '.join(tests)}" if (tests := scores.get("tests")) else ""
+    return [*found, f"Measured on data like the training data{further} only; other kinds of text may fare worse."]
 
 
 def _listed(title: str, items: Sequence[str]) -> str:

@@ -32,7 +32,12 @@ _CHANGE = partial(numbers.change, "accuracy")  # in points
 
 
 def warnings(scores: Mapping[str, Any]) -> list[str]:
-    """What nobody must overlook: gaps that grew, each loudly where that is sure; groups that could not be judged."""
+    """What nobody must overlook: gaps that grew, each loudly where that is sure; groups that could not be judged. Further tests follow."""
+    further = [f"On {name}: {line}" for name, of in scores.get("tests", {}).items() for line in warnings(of)]
+    return [*_warnings(scores), *further]
+
+
+def _warnings(scores: Mapping[str, Any]) -> list[str]:
     found: Mapping[str, Any] = scores.get("groups", {})
     sure, unsure = [], []
     for measure, name in MEASURES.items():

@@ -17,6 +17,7 @@ CLASSES = 100  # rows of the table of classes
 PAIRS = 12  # mix-ups that are listed
 ERRORS = 60  # wrong predictions that are shown at most
 ORDERS = {"loss": "Largest loss first.", "confidence": "Least right first, and of these those it was most sure of."}
+TESTED = ("rows", "base", "tuned", "gain (95% interval)")
 STANDING = ("text", "truth", "base", "predicted", "confidence")  # what has a place of its own in a prediction
 TUNED = "tuned model"
 TONES = {"base": "base", "tuned": "tuned"}
@@ -26,6 +27,12 @@ def contenders(scores: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Who was judged, in the order they are shown: base model, baselines, tuned model, each with its plain scores."""
     named = {"base": scores.get("base"), **scores.get("baselines", {}), "tuned": scores.get("tuned")}
     return {name: numbers.scalars(found) for name, found in named.items() if found}
+
+
+def tests(scores: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The scores on further test rows by what these are called; of several tasks those of each, the name of the task before."""
+    of_tasks = ((f"{task}, {name}", found) for task, own in scores.get("tasks", {}).items() for name, found in own.get("tests", {}).items())
+    return {**scores.get("tests", {}), **dict(of_tasks)}
 
 
 def contender(name: str, scores: Mapping[str, Any]) -> str:
@@ -89,6 +96,27 @@ def _gain(scores: Mapping[str, Any], metric: str) -> str | None:
     interval = gain.get("ci95")
     ends_text = f" ({numbers.change(metric, interval[0])} to {numbers.change(metric, interval[1])})" if interval else ""
     return numbers.change(metric, gain["delta"]) + ends_text
+
+
+def every_test(facts: Facts) -> Section | None:
+    """The primary metric on the rows that decided and on further test rows, one below the other."""
+    if not facts.scores.get("tests"):
+        return None
+    columns = [{"name": "test rows"}, {"name": "metric"}, *({"name": name, "format": "figure"} for name in TESTED), {"name": "verdict"}]
+    about = "Base and tuned model on each set of test rows that the recipe names."
+    return Section("Other test rows", "table", {"columns": columns, "rows": test_table(facts.scores)}, about, SCORES, wide=True)
+
+
+def test_table(scores: Mapping[str, Any]) -> list[list[str]]:
+    """Of the rows that decided, and of each set of further test rows: its name, the metric, what ``TESTED`` says, and the verdict."""
+    found = {scores.get("split", ""): scores, **scores.get("tests", {})}
+    return [[name, *_tested(of), judge(of).headline] for name, of in found.items()]
+
+
+def _tested(scores: Mapping[str, Any]) -> list[str]:
+    metric = scores["primary"]
+    sides = [numbers.value(metric, scores[side].get(metric)) for side in ("base", "tuned")]
+    return [numbers.title(metric), f"{scores['examples']:,}", *sides, _gain(scores, metric) or "–"]
 
 
 def per_class(facts: Facts) -> Section | None:

@@ -11,6 +11,7 @@ from tunesmith.report.facts import Facts, Section
 GROUPS = (outcome.SCORES, outcome.LEARNING, outcome.MISTAKES, making.DATA, making.MAKING)
 BUILDERS = (
     outcome.every_score,
+    outcome.every_test,
     outcome.per_class,
     groups.by_group,
     groups.gaps,

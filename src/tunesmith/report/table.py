@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.report import groups, numbers
-from tunesmith.report.outcome import TUNED, contender, contenders
+from tunesmith.report.outcome import TUNED, contender, contenders, tests
 from tunesmith.report.verdict import CAVEATS, judge
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ def cells(scores: Mapping[str, Any]) -> list[list[str]]:
     measured = measured[:METRICS]
     pairs = zip(names, found.values(), strict=True)
     rows = [[name, *(numbers.value(metric, values.get(metric)) for metric in measured)] for name, values in pairs]
+    for test, of in tests(scores).items():
+        further = [(f"{contender(name, of)}, on {test}", values) for name, values in contenders(of).items()]
+        rows += [[name, *(numbers.value(metric, values.get(metric)) for metric in measured)] for name, values in further]
     return [["", *map(numbers.title, measured)], *rows]
 
 
@@ -38,7 +41,9 @@ def verdict_lines(scores: Mapping[str, Any]) -> list[str]:
     """The verdict as lines of text."""
     verdict = judge(scores)
     caveat = CAVEATS["train"] if scores.get("split") == "train" else ""
-    said = (f"{verdict.headline}. {verdict.sentence}", verdict.flips, caveat, verdict.advice, *groups.warnings(scores))
+    others = {test: judge(of) for test, of in tests(scores).items()}
+    further = [f"On {test}: {found.headline}. {found.sentence}" for test, found in others.items()]
+    said = (f"{verdict.headline}. {verdict.sentence}", verdict.flips, caveat, verdict.advice, *further, *groups.warnings(scores))
     return [line for line in said if line]
 
 

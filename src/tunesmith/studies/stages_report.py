@@ -31,7 +31,7 @@ def beside_base(stage: Recipe, base: str, place: Path, data: Data) -> Proof:
     """The model that the last stage shipped to ``place`` and the untouched ``base``, judged on the rows of that stage."""
     tuned = tuned_for(stage, str(place / "model"))
     untuned = Untuned(replace(stage, model=base), judged_rows(data))
-    return proven(stage, untuned, data, tuned.predictions(untuned.truths, tuned.forward()), (0.0, 0.0))
+    return proven(stage, untuned, data, lambda asked: tuned.predictions(asked.truths, tuned.forward()), (0.0, 0.0))
 
 
 def whole_scores(recipe: Recipe, places: Sequence[Path], matrix: Matrix, last: Mapping[str, Any]) -> dict[str, Any]:

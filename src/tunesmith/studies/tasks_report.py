@@ -30,7 +30,7 @@ from tunesmith.tuned import tell
 
 NAME = "several_tasks"
 TASKS = "Tasks"
-SECTIONS = (outcome.every_score, outcome.per_class, outcome.confusion, outcome.examples, outcome.worst_errors)
+SECTIONS = (outcome.every_score, outcome.every_test, outcome.per_class, outcome.confusion, outcome.examples, outcome.worst_errors)
 
 
 @dataclass(frozen=True)
