@@ -24,11 +24,10 @@ from tunesmith.data.load import Data
 from tunesmith.engine.loop import Fitted
 from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate import baselines
-from tunesmith.evaluate.compare import Judged, Statistic, compare, with_measure
+from tunesmith.evaluate.compare import Judged, compare, with_measure
 from tunesmith.evaluate.groups import audit
 from tunesmith.evaluate.score import predict
 from tunesmith.evaluate.vectors import vectors
-from tunesmith.metrics.likelihood import likelihood_over
 from tunesmith.model.build import build_for
 from tunesmith.model.four_bit import restore
 from tunesmith.recipes.find import name_of
@@ -37,7 +36,6 @@ from tunesmith.report.folder import write_text
 from tunesmith.report.verdict import AS_IT_IS, CHANCE
 
 SHOWN = 3  # predictions shown as they come
-SUMS = ("loss", "right", "tokens")  # what predictions hold that are judged by the likelihood of texts
 Answer = Callable[["Untuned"], Sequence[Prediction]]
 
 
@@ -163,17 +161,7 @@ def worths(
 
 def judge(task: Task, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Judged:
     """Predictions and what they are worth."""
-    return Judged(task.metrics(predictions, truths), task.correct(predictions, truths), statistic(task, truths, predictions))
-
-
-def statistic(task: Task, truths: Sequence[Row], predictions: Sequence[Prediction]) -> Statistic | None:
-    """The primary metric as a function of row numbers, where that is quick enough to be asked a thousand times."""
-    if not isinstance(task, LabelTask):
-        known = all(prediction.keys() >= set(SUMS) for prediction in predictions)
-        return likelihood_over(task.primary, *([p[name] for p in predictions] for name in SUMS)) if known and predictions else None
-    table, truth = task.table(predictions), task.targets(truths, torch.float64)
-    ranked = task.primary not in task.score(table, truth, ranked=False)
-    return lambda rows: float(task.score(table[rows], truth[rows], ranked).get(task.primary, np.nan))
+    return Judged(task.metrics(predictions, truths), task.correct(predictions, truths), task.over(predictions, truths))
 
 
 class Untuned:
