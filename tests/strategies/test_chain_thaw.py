@@ -5,7 +5,7 @@ from __future__ import annotations
 from tunesmith.core.clock import Span
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
-from tunesmith.strategies.chain_thaw import ChainThaw, phases, thawed
+from tunesmith.strategies.chain_thaw import ChainThaw, thawed
 
 
 def learning(strategy: ChainThaw, run: Run, step: int) -> list[int]:
@@ -25,14 +25,15 @@ def test_embeddings_can_stay_as_they_are(run: Run) -> None:
     assert [learning(strategy, run, step) for step in (0, 5, 10, 15, 20)] == [[4], [1], [2], [3], [1, 2, 3, 4]]
 
 
-def test_phases_are_equal_when_not_said(run: Run) -> None:
-    assert phases(3, True) == 6
-    assert [learning(ChainThaw(), run, step) for step in (5, 6, 29, 30, 39)] == [[4], [0], [3], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
+def test_head_layers_and_all_have_a_third_each_when_not_said(run: Run) -> None:
+    assert run.clock.total == 40
+    assert [learning(ChainThaw(), run, step) for step in (0, 12, 13, 15, 16, 24)] == [[4], [4], [0], [0], [1], [3]]
+    assert [learning(ChainThaw(), run, step) for step in (25, 39)] == [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
 
 
 def test_hand_numbers() -> None:
-    assert [thawed(step, 2, 2, True) for step in range(9)] == [3, 3, 0, 0, 1, 1, 2, 2, None]
-    assert [thawed(step, 1, 2, False) for step in range(4)] == [3, 1, 2, None]
+    assert [thawed(step, 2, 2, 2, True) for step in range(9)] == [3, 3, 0, 0, 1, 1, 2, 2, None]
+    assert [thawed(step, 3, 1, 2, False) for step in range(6)] == [3, 3, 3, 1, 2, None]
 
 
 def test_it_says_what_will_never_learn_together(run: Run, said: list[str]) -> None:

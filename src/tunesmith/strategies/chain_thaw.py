@@ -22,7 +22,9 @@ class ChainThaw(Strategy):
     Differs: phases end after a time, where the paper waits until validation no longer gains in each.
     """
 
-    every: Span | None = setting(None, "time of each phase: 1ep, 200st; when not said: all phases are of one length")
+    every: Span | None = setting(
+        None, "time of each phase: 1ep, 200st; when not said: a third of the run for the head, one for the layers in turn"
+    )
     embeddings: bool = setting(True, "whether the embeddings have a phase and learn at last")
 
     @classmethod
@@ -30,32 +32,29 @@ class ChainThaw(Strategy):
         return cls(every=Span(1, "st"))
 
     def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
-        place = thawed(clock.step, self._length(param.layers, clock), param.layers, self.embeddings)
+        place = thawed(clock.step, *self._lengths(param.layers, clock), param.layers, self.embeddings)
         learns = param.depth == place if place is not None else self.embeddings or param.depth > 0
         return replace(rule, learns=rule.learns and learns)
 
     def begin(self, run: Run) -> None:
         layers = next(iter(run.params.values())).layers
-        length = self._length(layers, run.clock)
-        if thawed(run.clock.total - 1, length, layers, self.embeddings) is not None:
-            needed = phases(layers, self.embeddings) * length
-            begins = f"only after {needed - length} steps, which is later than the run ends"
+        head, each = self._lengths(layers, run.clock)
+        if thawed(run.clock.total - 1, head, each, layers, self.embeddings) is not None:
+            begins = f"only after {head + each * (layers + self.embeddings)} steps, which is later than the run ends"
             run.say(f"chain_thaw: everything learns together {begins}; shorten 'every'")
 
-    def _length(self, layers: int, clock: Clock) -> int:
-        equal = clock.total // phases(layers, self.embeddings)
-        return max(1, equal if self.every is None else self.every.steps(clock))
+    def _lengths(self, layers: int, clock: Clock) -> tuple[int, int]:
+        """Steps of the head's phase, and of each phase between it and the last."""
+        if self.every is not None:
+            return self.every.steps(clock), self.every.steps(clock)
+        third = max(1, clock.total // 3)
+        return third, max(1, third // (layers + self.embeddings))
 
 
-def phases(layers: int, embeddings: bool) -> int:
-    """How many phases there are: the head, the embeddings where they learn, each layer, and all together."""
-    return layers + 2 + embeddings
-
-
-def thawed(step: int, length: int, layers: int, embeddings: bool) -> int | None:
-    """The depth that learns alone at ``step`` when a phase has ``length`` steps; None in the last one, when everything does."""
-    phase = step // length
-    if phase == 0:
+def thawed(step: int, head: int, each: int, layers: int, embeddings: bool) -> int | None:
+    """The depth that learns alone at ``step`` when the head has ``head`` steps and what follows has ``each``; None in the last phase,
+    when everything learns."""
+    if step < head:
         return layers + 1
-    depth = phase - 1 + (not embeddings)
+    depth = (step - head) // each + (not embeddings)
     return depth if depth <= layers else None
