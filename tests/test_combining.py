@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tunesmith.combining import agreement, check, combine, form_of, greedy_weights, log_loss, mean, shares
+from tunesmith.combining import agreement, check, combine, form_of, greedy_weights, log_loss, mean, shares, telling
 from tunesmith.core.errors import InputError
 from tunesmith.tasks.chat import Chat
 from tunesmith.tasks.multiple_choice import MultipleChoice
@@ -70,7 +70,7 @@ def test_choices_of_different_number() -> None:
     form = form_of(task)
     assert form is not None
     assert form.loss(form.table(found, rows), rows) == pytest.approx(-(np.log(0.65) + np.log(0.5)) / 2)
-    assert agreement(task, members) == [[1, 0], [0, 1]]
+    assert agreement(task, members, rows) == [[1, 0], [0, 1]]
 
 
 def test_tags_are_voted_on_and_stay_valid() -> None:
@@ -87,14 +87,42 @@ def test_tags_are_voted_on_and_stay_valid() -> None:
     assert found["tags"] == right
     assert [entity["label"] for entity in found["entities"]] == ["PLACE"]
     assert found["confidences"][3] == pytest.approx(2 / 3, abs=1e-5)
-    assert agreement(task, members)[0] == [1, 1, 0]
+    assert agreement(task, members, [row])[0] == [1, 1, 0]
     broken = [tagged("O", "I-WHO", "O", "O", "O", "O")]
     [mended] = combine(task, "vote", (), [broken, broken], [row])
     assert mended["tags"][1] != "I-WHO"  # no entity begins so
-    with pytest.raises(InputError, match=r"tags are voted on.*Vote, or take soup"):
-        check(task, "average", "a")
     with pytest.raises(InputError, match="the answers of this task cannot be combined"):
         check(Chat(), "vote", "a")
+
+
+def test_probabilities_of_tags_are_averaged_by_name_and_stay_valid() -> None:
+    task, rows = (
+        TokenClassification(scheme="bio", labels=["O", "B-X", "I-X"]),
+        [{"text": "a b", "starts": [0, 2], "ends": [1, 3], "tags": [1, 2]}],
+    )
+    check(task, "average", "a")
+
+    def told(*chances: tuple[float, float, float]) -> list[dict[str, Any]]:
+        asked = telling(TokenClassification(scheme="bio", labels=["I-X", "O", "B-X"]), "average")
+        scores = np.log(np.array(chances)[:, [2, 0, 1]])
+        return [asked.merge([{**rows[0], "places": [0, 1], "scores": scores}])]
+
+    members = [told((0.3, 0.6, 0.1), (0.7, 0.1, 0.2)), told((0.5, 0.3, 0.2), (0.1, 0.1, 0.8))]
+    assert members[0][0]["probabilities"] == {
+        "I-X": pytest.approx([0.1, 0.2]),
+        "O": pytest.approx([0.3, 0.7]),
+        "B-X": pytest.approx([0.6, 0.1]),
+    }
+    [found] = combine(task, "average", (0.5, 0.5), members, rows)
+    assert found["tags"] == ["B-X", "I-X"]
+    assert found["confidences"] == pytest.approx([0.45, 0.5])
+    assert "probabilities" not in found
+    [found] = combine(task, "average", (0.0, 1.0), members, rows)
+    assert found["tags"] == ["B-X", "I-X"], "of (O, I-X), which is likelier, no entity begins so"
+    form = form_of(task)
+    assert form is not None
+    assert form.loss(form.table(members[0], rows), rows) == pytest.approx(-(np.log(0.6) + np.log(0.2)) / 2)
+    assert telling(task, "vote") is task
 
 
 def test_weights_go_to_who_helps() -> None:
@@ -113,5 +141,5 @@ def test_agreement_of_values_is_their_correlation() -> None:
     members = [
         task.predictions(np_tensor([[v] for v in values])) for values in ([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [3.0, 2.0, 1.0], [1.0] * 3)
     ]
-    found = agreement(task, members)
+    found = agreement(task, members, [{"text": "x"}] * 3)
     assert found[0] == pytest.approx([1, 1, -1, 0])

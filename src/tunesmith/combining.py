@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -83,20 +84,61 @@ class Choices:
         return prediction["index"]
 
 
-Form = Labels | Choices
+@dataclass(frozen=True)
+class Tags:
+    """A tag for each token: the table has a row for each token of all rows, with the probability of each tag.
+
+    Of predictions without probabilities the tag that is given has its confidence, and the others none, which is enough for votes.
+    Tokens are those of the rows, whatever pieces a member's tokenizer makes of them.
+    """
+
+    task: TokenClassification
+
+    def table(self, predictions: Sequence[Prediction], rows: Sequence[Row]) -> Tables:
+        columns = [[self._chances(prediction, label) for prediction in predictions] for label in self.task.labels]
+        return np.stack(list(map(np.concatenate, columns)), axis=1)
+
+    def _chances(self, prediction: Prediction, label: str) -> Tables:
+        if known := prediction.get("probabilities"):
+            return np.asarray(known[label], float)
+        given = np.array([tag == label for tag in prediction["tags"]])
+        return np.where(given, np.maximum(prediction["confidences"], LEAST), 0.0)
+
+    def predictions(self, table: Tables, rows: Sequence[Row]) -> list[Prediction]:
+        """The likeliest sequence that the scheme allows, by the probabilities of each token."""
+        parts = np.split(np.log(np.maximum(table, LEAST)), np.cumsum([len(row["starts"]) for row in rows])[:-1])
+        return [self.task.merge([{**row, "places": list(range(len(own))), "scores": own}]) for row, own in zip(rows, parts, strict=True)]
+
+    def votes(self, tables: Tables) -> Tables:
+        return shares(tables)
+
+    def loss(self, table: Tables, rows: Sequence[Row]) -> float:
+        return log_loss(table, np.concatenate([row["tags"] for row in rows]))
+
+    def answer(self, prediction: Prediction) -> Any:
+        return prediction["tags"]
+
+
+Form = Labels | Choices | Tags
+FORMS: tuple[tuple[type, Callable[[Any], Form]], ...] = ((LabelTask, Labels), (MultipleChoice, Choices), (TokenClassification, Tags))
 
 
 def form_of(task: Task) -> Form | None:
     """How the predictions of a task are a table; None where they are none."""
-    return Labels(task) if isinstance(task, LabelTask) else Choices(task) if isinstance(task, MultipleChoice) else None
+    return next((form(task) for kind, form in FORMS if isinstance(task, kind)), None)
+
+
+def telling(task: Task, how: str) -> Task:
+    """The task of a member, whose predictions hold what is combined so: of tags the probability of each."""
+    if how == VOTE or not isinstance(task, TokenClassification):
+        return task
+    told = copy.copy(task)
+    told.probabilities = True
+    return told
 
 
 def check(task: Task, how: str, name: str) -> None:
     """Raise ``InputError`` where predictions of the task of a run cannot be combined so."""
-    if isinstance(task, TokenClassification):
-        if how == VOTE:
-            return
-        raise InputError(Problem("tags are voted on: predictions have no probabilities of the others", "Vote, or take soup", name))
     if form_of(task) is None:
         raise InputError(Problem("the answers of this task cannot be combined", "Take soup, which averages weights", name))
     if how == VOTE and getattr(task, "kind", "") == "regression":
@@ -110,8 +152,7 @@ def combine(
     if not rows:
         return []
     form = form_of(task)
-    if form is None:
-        return [tagged(task, list(of_row), row) for *of_row, row in zip(*members, rows, strict=True)]
+    assert form is not None
     tables = np.stack([form.table(predictions, rows) for predictions in members])
     return form.predictions(form.votes(tables) if how == VOTE else mean(tables, weights), rows)
 
@@ -125,18 +166,6 @@ def shares(tables: Tables) -> Tables:
     """The share of members whose likeliest answer each is, (rows, answers); of equal votes the likelier one has a little more."""
     answers = tables.argmax(axis=2)[..., None] == np.arange(tables.shape[2])
     return np.asarray((answers.mean(axis=0) + TIE * tables.mean(axis=0)) / (1 + TIE))
-
-
-def tagged(task: Any, members: Sequence[Prediction], row: Row) -> Prediction:
-    """The tags of a text that most members give, the surer ones where votes are equal, as the likeliest sequence that the scheme allows."""
-    votes = np.full((len(row["starts"]), len(task.labels)), LEAST)
-    for prediction in members:
-        for place, (tag, sure) in enumerate(zip(prediction["tags"], prediction["confidences"], strict=True)):
-            votes[place, task.labels.index(tag)] += (1 + TIE * sure) / len(members)
-    scores = np.log(votes / votes.sum(axis=1, keepdims=True))
-    part = {name: row[name] for name in ("text", "starts", "ends")}
-    found: Prediction = task.merge([{**part, "places": list(range(len(votes))), "scores": scores}])
-    return found
 
 
 def log_loss(table: Tables, truth: npt.NDArray[np.int64]) -> float:
@@ -162,10 +191,13 @@ def greedy_weights(tables: Tables, loss: Callable[[Tables], float]) -> list[floa
     return [float(share) for share in kept / kept.sum()]
 
 
-def agreement(task: Task, members: Sequence[Sequence[Prediction]]) -> list[list[float]]:
+def agreement(task: Task, members: Sequence[Sequence[Prediction]], rows: Sequence[Row]) -> list[list[float]]:
     """How much each member agrees with each: the share of rows with the same answer; of values their correlation."""
     form = form_of(task)
-    answers = [[prediction["tags"] if form is None else form.answer(prediction) for prediction in member] for member in members]
+    answers = [
+        [form.answer(own) if form else task.shown(row, own)["predicted"] for row, own in zip(rows, member, strict=True)]
+        for member in members
+    ]
     found = np.eye(len(members))
     for one, other in combinations(range(len(members)), 2):
         found[one, other] = found[other, one] = alike(answers[one], answers[other], getattr(task, "kind", "") == "regression")

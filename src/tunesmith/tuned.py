@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tunesmith.combining import combine
+from tunesmith.combining import combine, telling
 from tunesmith.core.errors import InputError, IntegrityError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.task import Prediction, Row, Task
@@ -240,6 +240,7 @@ def _ensemble(folder: Path) -> Ensemble:
         raise IntegrityError(*(Problem("this member of the ensemble is another model now", remedy, str(place)) for place in changed))
     members = {name: tuned_for(recipe_of(place), str(place / "model")) for name, place in places.items()}
     first = next(iter(members.values()))
+    members = {name: replace(member, task=telling(member.task, told["how"])) for name, member in members.items()}
     own = (first.model, first.task, first.columns, first.labels, first.precision)
     return Ensemble(*own, members=members, how=told["how"], weights=tuple(member["weight"] for member in told["members"]))
 

@@ -7,9 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from transformers import PreTrainedTokenizerFast
 
 import tiny
 import tunesmith
@@ -118,6 +123,39 @@ def test_a_greedy_soup_takes_what_helps() -> None:
 
     assert greedy(runs, [0.5, 0.8, 0.6], score) == [b, a]
     assert asked == [(b, c), (b, a)]
+
+
+def pieces_of_letters(folder: Path) -> str:
+    """A tiny model whose tokenizer makes a piece of each letter."""
+    target = tiny.folder(folder, "electra")
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    core = Tokenizer(WordPiece({piece: i for i, piece in enumerate([*tiny.SPECIAL, *letters, *(f"##{one}" for one in letters)])}))
+    core.pre_tokenizer = BertPreTokenizer()
+    named = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), tiny.SPECIAL, strict=True))
+    PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=64, **named).save_pretrained(target)
+    return str(target)
+
+
+def test_tags_are_averaged_over_other_pieces_and_numbers(made: Path) -> None:
+    """The second member parts words into letters, and has the tags in another order."""
+    task = {"token_classification": {"max_length": 64, "labels": ["I-PLACE", "O", "B-PLACE"]}}
+    keys: dict[str, Any] = {"model": pieces_of_letters(made.parent), "task": task, "baselines": False, "training": SHORT}
+    tunesmith.train(keys | {"data": {"train": str(made.parent / "tags.jsonl"), "test": "30%"}}, run="letters", runs=made)
+    report = together(made, "average", "both_tags", "tags", "letters")
+    whole, asked = tunesmith.load(report.folder), ["the man in paris was good"]
+    assert isinstance(whole, Ensemble)
+    assert [member.model.tokenizer.tokenize("paris") for member in whole.members.values()] == [
+        ["paris"],
+        ["p", *(f"##{one}" for one in "aris")],
+    ]
+    first, second = (member.predict(asked)[0]["probabilities"] for member in whole.members.values())
+    mean = {tag: np.mean([first[tag], second[tag]], axis=0) for tag in first}
+    [found] = whole.predict(asked)
+    assert found["tokens"] == asked[0].split()
+    assert found["confidences"] == pytest.approx([mean[tag][place] for place, tag in enumerate(found["tags"])])
+    assert report.scores["gain"].keys() == {"f1"}
+    with pytest.raises(InputError, match=r"its labels are \['I-PLACE', 'O', 'B-PLACE'\]"):
+        together(made, "soup", "no_soup", "tags", "letters")
 
 
 def test_everything_that_members_have_not_in_common_is_told(made: Path) -> None:

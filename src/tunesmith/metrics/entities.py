@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tunesmith.metrics.classify import classification
 from tunesmith.metrics.interval import Rows, over_sums
 
 OUTSIDE = "O"
@@ -71,6 +72,12 @@ def entity_scores(predicted: Sequence[Sequence[str]], truths: Sequence[Sequence[
         "accuracy": sum(tag == right for tag, right in pairs) / max(1, len(pairs)),
         "per_class": {kind: {**scores, "support": support[kind]} for kind, scores in by_type.items()},
     }
+
+
+def tag_scores(predicted: Sequence[Sequence[str]], truths: Sequence[Sequence[str]], labels: Sequence[str]) -> dict[str, Any]:
+    """Scores of tags that write no entities, over the tokens of all sentences: those of ``classification``."""
+    given, right = ([labels.index(tag) for tags in sentences for tag in tags] for sentences in (predicted, truths))
+    return classification(right, given, None, labels)
 
 
 def entity_f1(predicted: Sequence[str], truth: Sequence[str]) -> float:

@@ -8,11 +8,11 @@ import shutil
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tunesmith.combining import agreement, check, combine, form_of, greedy_weights
+from tunesmith.combining import agreement, check, combine, form_of, greedy_weights, telling
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.load import Data, load
@@ -94,11 +94,12 @@ def alike(runs: Sequence[Path], how: str) -> list[Member]:
         problems.append(Problem("one run is no ensemble", "Name two or more"))
     if problems:
         raise InputError(*problems)
-    members = []
+    members: list[Member] = []
     for run in runs:
         recipe = recipe_of(run)
         try:
-            members.append(Member(run, recipe, load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)))
+            task = reading(recipe.task, members[0].recipe.task, how) if members else recipe.task
+            members.append(Member(run, recipe, load(recipe.data, task, recipe.seed, recipe.base_folder)))
         except InputError as error:
             problems.append(Problem(f"its data cannot be read again: {error.problems[0].message}", "Put them back", str(run)))
     if problems:
@@ -107,7 +108,7 @@ def alike(runs: Sequence[Path], how: str) -> list[Member]:
     for member in members[1:]:
         problems += [
             Problem(message, f"Combine runs that are alike in this with {first.name}", str(member.place))
-            for message in unlike(member, first)
+            for message in unlike(member, first, how)
         ]
     if how in FITTED:
         problems += fitting_rows(members)
@@ -127,15 +128,28 @@ def unfit(run: Path, before: Sequence[Path]) -> Problem | None:
     return None
 
 
-def unlike(member: Member, first: Member) -> list[str]:
+def same_in(task: Task, how: str) -> dict[str, Any]:
+    """The settings in which members must not differ. Predictions go by the names of labels, and weights by their order."""
+    found = {name: getattr(task, name, None) for name in SETTINGS}
+    return found if how in SOUPS or not found["labels"] else found | {"labels": sorted(found["labels"])}
+
+
+def reading(task: Task, first: Task, how: str) -> Task:
+    """The task that reads the rows of a member: its own, or that of the first where the same labels have other numbers."""
+    same = type(task) is type(first) and same_in(task, how) == same_in(first, how)
+    return first if same and getattr(task, "labels", []) != getattr(first, "labels", []) else task
+
+
+def unlike(member: Member, first: Member, how: str) -> list[str]:
     """What a member has not in common with the first one."""
     one, other = first.recipe.task, member.recipe.task
     if name_of(one) != name_of(other):
         return [f"its task is {name_of(other)}, and that of {first.name} {name_of(one)}"]
+    ours, theirs = same_in(one, how), same_in(other, how)
     found = [
         f"its {name} are {getattr(other, name)}, and those of {first.name} {getattr(one, name)}"
         for name in SETTINGS
-        if getattr(one, name, None) != getattr(other, name, None)
+        if ours[name] != theirs[name]
     ]
     if member.judged != first.judged:
         found.append(f"it was judged on other rows than {first.name}")
@@ -159,7 +173,7 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe
     answers, chosen = [], []
     for member in members:
         say(f"{member.name} answers {len(rows) + len(chosen_by):,} rows")
-        tuned = tuned_for(member.recipe, str(member.place / "model"))
+        tuned = tuned_for(replace(member.recipe, task=telling(member.recipe.task, how)), str(member.place / "model"))
         answers.append(answered(tuned, rows))
         chosen.append(answered(tuned, chosen_by) if chosen_by else [])
         del tuned
@@ -173,7 +187,7 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe
     whole = judge(task, rows, together)
     base = read(members[0].place).base
     scores = scores_of(members, judged, (base, whole), split)
-    about = {"how": how, "weights": dict(zip(judged, weights, strict=True)), "agreement": agreement(task, answers)}
+    about = {"how": how, "weights": dict(zip(judged, weights, strict=True)), "agreement": agreement(task, answers, rows)}
     known = [float(value) for found in judged.values() if (value := found.metrics.get(task.primary)) is not None]
     if recipe.ensemble is not None and len(known) == len(members):
         about["spread"] = spread(known)

@@ -23,8 +23,7 @@ from tunesmith.data.tagged import Tagged, most_frequent
 from tunesmith.data.tagging import PREFIXES, allowed, inside_of, likeliest
 from tunesmith.data.text import pad_texts
 from tunesmith.data.tokens import PARTINGS, Tokens
-from tunesmith.metrics.classify import classification
-from tunesmith.metrics.entities import entity_f1, entity_scores, marked, placed, tags_over, token_accuracy
+from tunesmith.metrics.entities import entity_f1, entity_scores, marked, placed, tag_scores, tags_over, token_accuracy
 
 
 @dataclass
@@ -43,6 +42,7 @@ class TokenClassification(Task):
     max_length: int = setting(256, "longest window in pieces, or what the model takes if less", low=8)
     stride: int | None = setting(None, "pieces that windows of a long text share; a quarter of the window when not said", low=0)
     pieces: str = setting("first", "which pieces of a token learn its tag; those after B- learn I-", choices=("first", "all"))
+    probabilities: bool = setting(False, "whether predictions have the probability of every tag, for each token in turn")
     decoding: str = setting("valid", "the likeliest sequence that the scheme allows, or each token's tag", choices=("valid", "each"))
 
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "text"})
@@ -112,7 +112,9 @@ class TokenClassification(Task):
         for part in parts:
             scores[part["places"]] = np.reshape(part["scores"], (-1, len(self.labels)))
         tags = likeliest(scores, allowed(self.labels, self.scheme if self.decoding == "valid" else "none"))
-        return self._prediction(tokens, [self.labels[tag] for tag in tags], np.exp(scores[range(len(tokens)), tags]).tolist())
+        chances = np.exp(scores)  # (tokens, labels)
+        found = self._prediction(tokens, [self.labels[tag] for tag in tags], chances[range(len(tokens)), tags].tolist())
+        return found | ({"probabilities": dict(zip(self.labels, chances.T.tolist(), strict=True))} if self.probabilities else {})
 
     def _prediction(self, tokens: Tokens, tags: list[str], confidences: list[float]) -> Prediction:
         found: Prediction = {"tokens": tokens.words(), "tags": tags, "confidences": confidences}
@@ -125,10 +127,8 @@ class TokenClassification(Task):
         return {"most_frequent_tag": [self._prediction(words, own, [1.0] * len(own)) for words, own in zip(sentences, tags, strict=True)]}
 
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
-        if self.scheme != "none":
-            return entity_scores([p["tags"] for p in predictions], [self._named(row) for row in truths])
-        given = [self.labels.index(tag) for p in predictions for tag in p["tags"]]
-        return classification([tag for row in truths for tag in row["tags"]], given, None, self.labels)
+        given, right = [p["tags"] for p in predictions], [self._named(row) for row in truths]
+        return tag_scores(given, right, self.labels) if self.scheme == "none" else entity_scores(given, right)
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         judge = token_accuracy if self.scheme == "none" else entity_f1
