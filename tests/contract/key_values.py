@@ -25,6 +25,7 @@ GROUPED: Flat = {
     "data.train": [{**row, "source": f"{number % 3 > 0}"} for number, row in enumerate(ROWS)],
     "data.columns": {"group": "source"},
 }
+SOURCES: Flat = {**GROUPED, "data.train": [{**row, "source": str(number % 2)} for number, row in enumerate(ROWS)]}
 OTHER_TEXTS = ["the best day of a man", "a poor story of the dog in paris", "hated it", "wonderful , new music"]
 
 # key -> another value, where none follows from the type and the range of the one it has
@@ -65,6 +66,10 @@ VALUES: Flat = {
     **{f"strategies.{name}.keep": 0.9999 for name in ("back_translation", "paraphrase")},
     **{f"strategies.{name}.stretch": 60.0 for name in ("back_translation", "paraphrase")},
     "strategies.auto_freeze.every": "2st",
+    "strategies.blend.first": {"0": 1.0},
+    "strategies.blend.last": {"0": 1.0},
+    "strategies.blend.start": "3st",
+    "strategies.blend.until": "2st",
     "strategies.auto_freeze.keep": 3,
     "strategies.chain_thaw.every": "2st",
     "strategies.consistency.threshold": 0.999,
@@ -142,6 +147,7 @@ CONTEXTS: Mapping[str, Flat] = {
     **{f"strategies.group_dro.{name}": GROUPED for name in ("rate", "adjustment")},
     **{f"strategies.{name}.by": GROUPED for name in ("maml", "reptile")},
     "strategies.maml.order": {"training.precision": "float32"},
+    **{f"strategies.blend.{name}": SOURCES for name in ("first", "last", "start", "until")},
     "strategies.class_balanced.beta": {"data.train": ROWS[:20]},
     "strategies.thaw.embeddings": {"strategies.thaw.start": 4},
     "strategies.pretrain_loss.max_length": {"strategies.pretrain_loss.texts": "TEXTS"},

@@ -34,6 +34,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "augment": {"share": 0.0},
     "back_translation": {"share": 0.0},
     "balance": {"power": 1.0},
+    "blend": {"first": {}, "last": {}},
     "consistency": {"strength": 0.0},
     "coral": {"strength": 0.0},
     "cutoff": {"rate": 0.0},

@@ -29,6 +29,7 @@ class Encoded(Sequence[Row]):
     ``lengths``    (items,) int64, the positions of each item
     ``rows``       (items,) int64, the example that each item is of, or is a part of
     ``truncated``  how many items were cut
+    ``groups``     the names of the groups that the items are of, by their numbers, where they are of any
 
     Whole numbers take as few bytes as hold all of their chunk, others take four, since models compute in float32.
     """
@@ -40,6 +41,7 @@ class Encoded(Sequence[Row]):
         lengths: list[int] = []
         owners: list[int] = []
         self.truncated = 0
+        self.groups: list[str] = []
         for items in chunks:
             items = [{**item, "length": item.get("length", len(item.get("input_ids", ())))} for item in items]
             self._starts.append(len(lengths))
@@ -147,7 +149,9 @@ def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 100
         if file and found.alike():
             written(file, found.write)
     if isinstance(examples, Examples) and GROUP in examples.rows.columns:
-        found.mark(GROUP, np.unique([str(value) for value in examples.rows.column(GROUP)], return_inverse=True)[1])
+        names, numbers = np.unique([str(value) for value in examples.rows.column(GROUP)], return_inverse=True)
+        found.mark(GROUP, numbers)
+        found.groups = names.tolist()
     if isinstance(examples, Examples) and DIFFICULTY in examples.rows.columns:
         found.mark(DIFFICULTY, _numbers(examples, DIFFICULTY))
     return found

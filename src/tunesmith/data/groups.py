@@ -26,6 +26,11 @@ def groups_of(rows: Sequence[Any], strategy: str) -> Groups:
     return np.array(groups, np.int64)
 
 
+def names_of(rows: Sequence[Any], groups: Groups) -> list[str]:
+    """The names of ``groups`` by their numbers; the numbers themselves for rows that came without names."""
+    return list(getattr(rows, "groups", ())) or [str(number) for number in range(int(groups.max(initial=-1)) + 1)]
+
+
 def by_example(run: Run, strategy: str) -> Tensor:
     """The group of each training row, (rows,), in the order of the data. That there is one alone is told; ``InputError`` for none."""
     groups = groups_of(run.train, strategy)

@@ -74,29 +74,37 @@ class MixedRows(Strategy):
         assert isinstance(run.task, Mixture)
         sizes = {name: member.items for name, member in run.task.members.items()}
         counts = self.rule.counts(sizes, self.batch_size, run.clock.total, run.seed)
-        ends, order = np.cumsum(counts, axis=0), _Order(run, list(sizes.values()), counts.mean(axis=0))
+        order = Draws(np.split(np.arange(len(run.train)), np.cumsum([*sizes.values()])[:-1]), counts, run)
         for _ in batches:
-            end, count = ends[run.clock.step], counts[run.clock.step]
-            yield [run.train[order.row(task, place)] for task in range(len(sizes)) for place in range(end[task] - count[task], end[task])]
+            yield [run.train[row] for row in order.rows(run.clock.step)]
 
 
-class _Order:
-    """The items of each task in the order in which they are drawn, epoch after epoch of its own: those of like length stand together."""
+class Draws:
+    """The items of every step of a run, drawn from several parts of the training items.
 
-    def __init__(self, run: Run, sizes: Sequence[int], per_step: npt.NDArray[np.float64]) -> None:
+    ``parts`` are the items of each, ``counts`` (steps, parts) how many a step holds. A part has an order of its own, epoch after epoch of
+    its own, in which items of like length stand together.
+    """
+
+    def __init__(self, parts: Sequence[Indices], counts: Indices, run: Run) -> None:
         lengths = run.train.lengths if isinstance(run.train, Encoded) else np.array([item["length"] for item in run.train])
-        self.lengths = np.split(lengths, np.cumsum(sizes)[:-1])
-        self.begins = np.cumsum(sizes) - sizes
-        self.per_step, self.seed = [max(1, round(count)) for count in per_step], run.seed
+        self.parts, self.lengths = parts, [lengths[part] for part in parts]
+        self.counts, self.ends = counts, np.cumsum(counts, axis=0)
+        self.per_step, self.seed = [max(1, round(count)) for count in counts.mean(axis=0)], run.seed
         self._epochs: dict[int, tuple[int, Indices]] = {}
 
-    def row(self, task: int, place: int) -> int:
-        """The item that stands at a place in the order of a task, counted from the first epoch on."""
-        epoch, index = divmod(int(place), len(self.lengths[task]))
-        if self._epochs.get(task, (-1,))[0] != epoch:
-            batches = batch_order(self.lengths[task], self.per_step[task], seed_of(self.seed, "mixing", task), epoch)
-            self._epochs[task] = (epoch, np.concatenate(batches))
-        return int(self.begins[task] + self._epochs[task][1][index])
+    def rows(self, step: int) -> list[int]:
+        """The items of a step, part after part: a pure function of the seed and the step."""
+        ends, counts = self.ends[step], self.counts[step]
+        return [self._row(part, place) for part in range(len(ends)) for place in range(ends[part] - counts[part], ends[part])]
+
+    def _row(self, part: int, place: int) -> int:
+        """The item that stands at a place in the order of a part, counted from the first epoch on."""
+        epoch, index = divmod(int(place), len(self.parts[part]))
+        if self._epochs.get(part, (-1,))[0] != epoch:
+            batches = batch_order(self.lengths[part], self.per_step[part], seed_of(self.seed, "mixing", part), epoch)
+            self._epochs[part] = (epoch, np.concatenate(batches))
+        return int(self.parts[part][self._epochs[part][1][index]])
 
 
 def drawn(shares: Shares, batch_size: int, seed: int) -> Indices:
