@@ -24,6 +24,20 @@ def test_tasks_and_strategies_are_brought_to_one_form() -> None:
     assert document(task=3, strategies={"ema": {}}).value == {"task": 3, "strategies": {"ema": {}}}
 
 
+def test_data_alone_are_rows_to_learn_from() -> None:
+    rows = [{"text": "a", "label": "b"}]
+    assert document(data="rows.csv").value["data"] == {"train": "rows.csv"}
+    assert document(data=rows).value["data"] == {"train": rows}
+    assert document(data={"test": "rows.csv"}).value["data"] == {"test": "rows.csv"}
+    assert [document(data=data).value["data"] for data in (None, 3)] == [None, 3]
+    assert document(sequence=[{"data": "a.csv"}, "b"]).value["sequence"] == [{"data": {"train": "a.csv"}}, "b"]
+    assert document(tasks={"a": {"data": "a.csv"}}).value["tasks"] == {"a": {"data": {"train": "a.csv"}}}
+    assert document(sequence=3, tasks="a").value["sequence"] == 3
+    written = document(data="rows.csv")
+    written.put(written.locate(["data", "validation"]), "10%", FILE)
+    assert written.value["data"] == {"train": "rows.csv", "validation": "10%"}
+
+
 def test_what_was_given_is_not_changed() -> None:
     given: dict[str, Any] = {"data": {"train": ["a"]}, "strategies": [{"freeze": {"layers": 1}}]}
     written = Document(given)
@@ -65,7 +79,7 @@ def test_paths_lead_to_values(path: str, keys: tuple[str | int, ...]) -> None:
         ({"strategies": 3}, "strategies.0.decay", "nothing at '0'"),
         ({"task": 3}, "task.max_length", "nothing here"),
         ({"model": "x"}, "model.name", "nothing at 'name'"),
-        ({"data": [1]}, "data.4", "nothing at '4'"),
+        ({"model": [1]}, "model.4", "nothing at '4'"),
     ],
 )
 def test_paths_that_lead_nowhere(value: dict[str, Any], path: str, message: str) -> None:

@@ -180,7 +180,7 @@ baselines: maybe
         (GOOD.replace("epochs: 2", "epochs: 2, steps: 9"), ["training.epochs is not read where steps is 9. Take one of the two out."]),
         (GOOD.replace("epochs: 2", "num_train_epochs: 0"), ["training.num_train_epochs must be above 0, not 0"]),
         (
-            "model: m\ntask: 3\ndata: x.csv\nstrategies: ema\ntraining: []",
+            "model: m\ntask: 3\ndata: 3\nstrategies: ema\ntraining: []",
             ["task must be a name", "data must be a", "strategies must be a list", "training must be a"],
         ),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 from tunesmith.core.errors import InputError, Problem
@@ -50,11 +50,12 @@ class Document:
         self.tidy()
 
     def tidy(self) -> None:
-        """Bring the task, every strategy and auto to one form, ``{name: {settings}}``. What cannot be brought to it stays."""
-        tasks = self.value.get("tasks")
-        for part in (self.value, *(tasks.values() if isinstance(tasks, dict) else ())):
-            if isinstance(part, dict) and "task" in part:
+        """Bring the task, data, every strategy and auto to one form, ``{name: {settings}}``. What cannot be brought to it stays."""
+        for part in (self.value, *(entry for key in ("tasks", "stages", "sequence") for entry in _entries(self.value.get(key)))):
+            if "task" in part:
                 part["task"] = _entry(part["task"])
+            if _is_rows(part.get("data")):
+                part["data"] = {"train": part["data"]}
         strategies = self.value.get("strategies")
         if strategies is None or isinstance(strategies, list | tuple):
             self.value["strategies"] = [_entry(strategy) for strategy in strategies or []]
@@ -187,6 +188,17 @@ def _entry(written: Any) -> Any:
     if isinstance(written, Mapping) and len(written) == 1:
         return {str(name): {} if settings is None else _copied(settings) for name, settings in written.items()}
     return written
+
+
+def _entries(written: Any) -> list[dict[str, Any]]:
+    """The mappings among the tasks or stages of a recipe."""
+    entries = written.values() if isinstance(written, dict) else written if isinstance(written, list) else ()
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def _is_rows(data: Any) -> bool:
+    """Whether ``data`` are rows to learn from, or where they are, rather than settings."""
+    return not (data is None or isinstance(data, Mapping | int | float) or is_dataclass(data))
 
 
 def _named(entry: Any, rest: Sequence[str]) -> Sequence[str]:

@@ -103,7 +103,7 @@ class _Written:
         text="a hub id, a folder, a .gguf file, package:module/path or sample:minilm; or two of these: {encoder: ..., decoder: ...}"
     )
     task: Any = setting(text="text_classification, for example")
-    data: Any = setting(text="{train: FILE}")
+    data: Any = setting(text="a file, or {train: FILE} with further settings")
     strategies: Any = setting(None, "a list of names, or of {name: {settings}}, outermost first; or auto, or {auto: {memory: 8GB}}")
     training: Any = setting(None, "settings of the training loop")
     seed: Any = setting(0, "start of every random number, 0 or more")
