@@ -52,6 +52,7 @@ def test_rows_of_this_run_are_remembered_while_there_is_room(tmp_path: Path, mon
     kept, rows = HiddenStates(tmp_path / "a.bin"), states([2, 4, 3])
     kept.remember(KEYS[:3], rows)
     assert [kept.get([key]) is not None for key in KEYS[:3]] == [True, False, True]
+    assert kept.get(KEYS[:1], remembered=False) is None  # not to learn from
     assert list(tmp_path.iterdir()) == []
 
 

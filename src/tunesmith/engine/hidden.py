@@ -41,6 +41,7 @@ class HiddenStates:
         self.file, self.about = file, file.with_suffix(".json")
         self.parts = 0
         self._places: dict[Key, _Place] = {}
+        self._remembered: dict[Key, _Place] = {}
         self._room = IN_MEMORY
         if self.about.exists():
             self._open()
@@ -48,17 +49,17 @@ class HiddenStates:
     def __len__(self) -> int:
         return len(self._places)
 
-    def get(self, keys: Sequence[Key]) -> list[Tensor] | None:
-        """The hidden states of all ``keys``, or None where one is not there."""
-        places = [self._places.get(key) for key in keys]
+    def get(self, keys: Sequence[Key], remembered: bool = True) -> list[Tensor] | None:
+        """The hidden states of all ``keys``, those that are only ``remembered`` among them or not; None where one is not there."""
+        places = [self._places.get(key) or (self._remembered.get(key) if remembered else None) for key in keys]
         return [place.block[place.start : place.end] for place in places if place] if all(places) else None
 
     def remember(self, keys: Sequence[Key], states: Sequence[Tensor]) -> None:
         """Keep rows for this run, while there is room."""
         for key, state in zip(keys, states, strict=True):
             size = state.numel() * state.element_size()
-            if key not in self._places and size <= self._room:
-                self._places[key] = _Place(state.clone(), 0, len(state))
+            if key not in self._places and key not in self._remembered and size <= self._room:
+                self._remembered[key] = _Place(state.clone(), 0, len(state))
                 self._room -= size
 
     def write(self, batches: Iterator[tuple[Sequence[Key], Sequence[Tensor]]], parts: int) -> None:

@@ -107,9 +107,10 @@ class Trunk:
                 if tower.path in self.kept:
                     layers, states = self.kept[tower.path]
                     keys, real = keys_of(tower.reads(batch.inputs))
-                    if states.get(keys) is None and not torch.is_grad_enabled():  # rows that are judged, and will be judged again
+                    judged = not torch.is_grad_enabled()  # rows that will be judged again; a resumed run would not learn from the same bits
+                    if judged and states.get(keys) is None:
                         states.remember(keys, parted(self._lower(tower, layers, batch, module)[0], real))
-                    if (found := states.get(keys)) is not None:
+                    if (found := states.get(keys, remembered=judged)) is not None:
                         hidden = padded(found, real).to(batch.rows.device)
                         entered.enter_context(standing_in(self.run.model, tower, layers, hidden, states.parts, module))
             yield
