@@ -33,7 +33,7 @@ from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe
 
 PROBE_BATCHES = 8  # timed batches, spread over the lengths of the rows; the longest rows are one more
-PROBE_SECONDS = 5.0  # after which no further batch is timed
+PROBE_SECONDS = 3.0  # after which no further batch is timed
 FLOAT = 4  # bytes of a float32
 MOMENTS = 2  # values that the optimizer keeps for a weight
 
