@@ -1,4 +1,4 @@
-"""Rows for people: which ones without labels to label next, and which labels to look at again."""
+"""Rows for people: which ones without labels to label next, which labels to look at again, and which rows to learn from."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tunesmith.evaluate.baselines import Plain, linear_probe
 from tunesmith.evaluate.vectors import vectors
 from tunesmith.metrics.label_errors import suspected
 from tunesmith.metrics.selection import BY, several, spread
+from tunesmith.model.agreement import agreement
 from tunesmith.model.build import build_for
 from tunesmith.model.files import CONFIG, read_json
 from tunesmith.model.processor import Processor
@@ -31,8 +32,8 @@ from tunesmith.tuned import TOLD, Tuned, is_model, load
 
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-DIVERSE, SUSPECT = "diversity", "label_error"
-WAYS = (*BY, DIVERSE, SUSPECT)
+DIVERSE, SUSPECT, GRADIENT = "diversity", "label_error", "gradient"
+WAYS = (*BY, DIVERSE, SUSPECT, GRADIENT)
 FOLDS = 5  # parts of the rows, each of which is judged by the others, where the model has no head
 RECIPES = (".yaml", ".yml")
 
@@ -49,30 +50,52 @@ class Bare(TextClassification):
             raise InputError(Problem(f"{module.config.model_type} models read no texts alone", "Name a run, or a model of texts"))
 
 
-def select(
-    which: str | Path, rows: Any, by: str, num: int, folds: int | None = None, runs: str | Path = "runs", say: Say | None = None
-) -> list[dict[str, Any]]:
-    """The ``num`` rows that are most worth a look, the first the most: ``row`` (from 0), ``score``, and its values by role.
+@dataclass(frozen=True)
+class Way:
+    """How rows are selected.
 
-    ``by``     uncertainty, margin or entropy: the least sure predictions; diversity: rows whose mean hidden states lie far apart;
-               label_error: labels that are likely wrong, with the ``likely`` one where confident learning finds it
-    ``which``  a run or a classifier; for diversity and label_error any model of texts, or a recipe, whose model is asked untuned
-    ``folds``  label_error: into how many parts the rows are put, each judged by a logistic regression that the vectors of the others
-               taught; 0 asks the model's own head. Where there is none, 5
+    ``by``      uncertainty, margin or entropy: the least sure predictions; diversity: rows whose mean hidden states lie far apart;
+                label_error: labels that are likely wrong, with the ``likely`` one where confident learning finds it; gradient: rows the
+                gradient of whose loss agrees with that of the ``target``
+    ``num``     how many rows
+    ``folds``   label_error: into how many parts the rows are put, each judged by a logistic regression that the vectors of the others
+                taught; 0 asks the model's own head. Where there is none, 5
+    ``target``  gradient: rows with the truth, of the kind that the model is to be right on
 
-    ``say`` is told what was found. Raises ``InputError`` for rows that cannot be read, and for a task whose predictions have no
-    probabilities.
+    Raises ``InputError`` for what does not go together.
     """
-    if by not in WAYS:
-        raise InputError(Problem(f"there is no way '{by}' to select", f"Take one of {', '.join(WAYS)}"))
-    if folds and by != SUSPECT:
-        raise InputError(Problem(f"--folds is not read where rows are selected by {by}", "Take it out"))
+
+    by: str = "uncertainty"
+    num: int = 20
+    folds: int | None = None
+    target: Any = None
+
+    def __post_init__(self) -> None:
+        if self.by not in WAYS:
+            raise InputError(Problem(f"there is no way '{self.by}' to select", f"Take one of {', '.join(WAYS)}"))
+        for option, given, way in (("folds", self.folds, SUSPECT), ("target", self.target, GRADIENT)):
+            if given and self.by != way:
+                raise InputError(Problem(f"--{option} is not read where rows are selected by {self.by}", "Take it out"))
+        if self.by == GRADIENT and not self.target:
+            raise InputError(Problem("nothing says what the rows are to help with", "Name rows of it with their truth: --target FILE"))
+
+
+def select(which: str | Path, rows: Any, way: Way, runs: str | Path = "runs", say: Say | None = None) -> list[dict[str, Any]]:
+    """The rows that are most worth a look, the first the most: ``row`` (from 0), ``score``, and its values by role.
+
+    ``which`` is a run or a tuned model; for diversity and label_error any model of texts, or a recipe, whose model is asked untuned.
+    ``say`` is told what was found. Raises ``InputError`` for rows that cannot be read, and for a task whose predictions have no
+    probabilities, where these are asked for.
+    """
+    by, num, folds = way.by, way.num, way.folds
     tell = say or (lambda line: None)
     tuned = _bare(which, runs, by, folds) or load(which, runs)
     folds = FOLDS if folds is None and isinstance(tuned.task, Bare) else folds
     if by == SUSPECT and isinstance(tuned.task, Bare):
         tuned.task.learn(read_roles(rows, tuned.task, tuned.columns)[0])
-    examples = tuned.examples(rows, truth=by == SUSPECT)
+    examples = tuned.examples(rows, truth=by in (SUSPECT, GRADIENT))
+    if by == GRADIENT:
+        return _best(examples, helpful(tuned, examples, tuned.examples(way.target, truth=True)), num)
     if by == DIVERSE:
         chosen, scores = spread(features(tuned, examples), num)
         return _chosen(examples, chosen, scores)
@@ -81,9 +104,7 @@ def select(
             remedy = "it may have learned wrong labels too. Name its base instead, and each row is judged by what the others taught"
             tell(f"THE MODEL WAS TRAINED ON {seen:,} OF THESE {len(examples):,} ROWS: {remedy}.")
         return _suspects(tuned, examples, num, folds or 0, tell)
-    found = unsure(tuned, examples, BY[by])
-    order = np.argsort(-found, kind="stable")[:num].tolist()
-    return _chosen(examples, order, found[order].tolist())
+    return _best(examples, unsure(tuned, examples, BY[by]), num)
 
 
 def _bare(which: str | Path, runs: str | Path, by: str, folds: int | None) -> Tuned | None:
@@ -109,6 +130,20 @@ def _chosen(examples: Examples, rows: list[int], scores: list[float]) -> list[di
     return [{"row": row, "score": score, **examples.raw(row)} for row, score in zip(rows, scores, strict=True)]
 
 
+def _best(examples: Examples, found: Numbers, num: int) -> list[dict[str, Any]]:
+    """The rows with the highest of the scores ``found``."""
+    order = np.argsort(-found, kind="stable")[:num].tolist()
+    return _chosen(examples, order, found[order].tolist())
+
+
+def helpful(tuned: Tuned, examples: Examples, target: Examples) -> Numbers:
+    """How the gradient of each row's loss agrees with that of the target's, (rows,). Raises ``InputError`` where rows have no loss each."""
+    if tuned.task.compares:
+        raise InputError(Problem("a row alone has no loss in this task, and no gradient", "Select by diversity"))
+    items, wanted = (encode(rows, tuned.task, tuned.model.tokenizer) for rows in (examples, target))
+    return np.array(agreement(items, wanted, tuned.task, tuned.forward(), tuned.model.tokenizer))
+
+
 def unsure(tuned: Tuned, examples: Examples, way: Callable[[Numbers], Numbers]) -> Numbers:
     """How unsure the model is of each row: (rows,)."""
     task, table = probabilities(tuned, tuned.predictions(examples, tuned.forward()))
@@ -127,9 +162,7 @@ def _suspects(tuned: Tuned, examples: Examples, num: int, folds: int, tell: Say)
         task, table = probabilities(tuned, tuned.predictions(examples, tuned.forward()))
     truths = task.targets([{"label": row["label"]} for row in examples]).numpy()
     if task.kind == "multi":
-        found = np.abs(truths - table).max(axis=1)
-        order = np.argsort(-found, kind="stable")[:num].tolist()
-        return _chosen(examples, order, found[order].tolist())
+        return _best(examples, np.abs(truths - table).max(axis=1), num)
     found, likely = 1 - table[np.arange(len(truths)), truths], suspected(table, truths)
     tell(f"label_error: for {(likely >= 0).sum():,} of {len(truths):,} rows another label is likely, mistakes of the judge among them")
     order = np.lexsort((-found, likely < 0))[:num].tolist()

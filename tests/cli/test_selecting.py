@@ -68,6 +68,22 @@ def test_a_model_without_a_head_tells_what_lies_apart(tunesmith: Command, here: 
     assert "--folds is not read" in tunesmith("select", str(model), "some.csv", "--by", "diversity", "--folds", "3").err
 
 
+def test_rows_that_help_with_a_target(tunesmith: Command, here: Path, done: Path) -> None:
+    (here / "target.csv").write_text("review,stars\na wonderful film,good\na great film and long,good\n", encoding="utf-8")
+    found = tunesmith("select", "done", "reviews.csv", "--by", "gradient", "--target", "target.csv", "--num", "60", "--json").json
+    scores = [row["score"] for row in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(-1.001 <= score <= 1.001 for score in scores)
+    assert [row["label"] for row in found[:10]] == ["good"] * 10
+    assert scores[-1] < 0 < scores[0]
+    again = tunesmith("select", "done", "reviews.csv", "--by", "gradient", "--target", "target.csv", "--num", "60", "--json").json
+    assert again == found
+    assert "Name rows of it with their truth: --target FILE" in tunesmith("select", "done", "reviews.csv", "--by", "gradient").err
+    assert "--target is not read where rows are selected by margin" in (
+        tunesmith("select", "done", "reviews.csv", "--by", "margin", "--target", "target.csv").err
+    )
+
+
 def test_a_task_of_several_is_named(tunesmith: Command, done: Path) -> None:
     assert "the run has one task, and none is called 'w'" in tunesmith("select", "done", "reviews.csv", "--task", "w").err
 

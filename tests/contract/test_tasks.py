@@ -32,6 +32,7 @@ from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.engine.events import EventLog, read_events
 from tunesmith.engine.loop import Fitted, fit
 from tunesmith.evaluate.score import predict, scorer
+from tunesmith.model.agreement import agreement
 from tunesmith.model.build import Model, build_for
 from tunesmith.model.save import save
 from tunesmith.recipes.document import Document
@@ -269,6 +270,14 @@ def test_it_is_documented(name: str) -> None:
     kind = find("tasks", name)
     assert all(field.metadata.get("text") for field in fields(kind))
     assert all(column.names for column in kind.example()[0].columns())
+
+
+def test_each_row_has_a_gradient_by_which_rows_are_selected(bench: Bench) -> None:
+    model = bench.model()
+    items = Encoded([bench.task.encode(bench.rows, model.tokenizer)])
+    first = [item for item in items if item["row"] == 0]
+    if not bench.task.compares:
+        assert agreement(items, first, bench.task, Forward(model.module), model.tokenizer)[0] == pytest.approx(1, abs=1e-5)
 
 
 def test_the_metric_that_decides_has_an_interval(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""The command select: which rows to label next, which labels to look at again."""
+"""The command select: which rows to label next, which labels to look at again, which rows to learn from."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tunesmith.core.words import counted
 
 @click.command()
 @click.argument("model", metavar="RUN|MODEL|RECIPE", help="A run, or any model; for diversity and label_error a recipe, too.")
-@click.argument("file", metavar="FILE", help="Rows without labels: a data file, or sample:name. With labels for label_error.")
+@click.argument("file", metavar="FILE", help="Rows without labels: a data file, or sample:name. With labels for label_error and gradient.")
 @click.option(
     "--by",
-    type=click.Choice(["uncertainty", "margin", "entropy", "diversity", "label_error"]),
+    type=click.Choice(["uncertainty", "margin", "entropy", "diversity", "label_error", "gradient"]),
     default="uncertainty",
     show_default=True,
-    help="Least sure predictions, rows far apart, or labels that are likely wrong.",
+    help="Least sure predictions, rows far apart, labels that are likely wrong, or rows that help most with a target.",
 )
 @click.option(
     "--folds",
@@ -27,16 +27,17 @@ from tunesmith.core.words import counted
     metavar="N",
     help="label_error: judge each of N parts by what the others teach in the model's vectors; 5 where the model has no head.",
 )
+@click.option("--target", metavar="FILE", help="gradient: some rows with labels, of the kind that the model is to be right on.")
 @click.option("--num", type=click.IntRange(min=1), default=20, show_default=True, help="How many rows.")
 @click.option("--out", metavar="FILE", help="File to write, a JSON object a line; standard output when absent.")
 @task_option
 @show.runs_option
 @show.json_option
 def select(model: str, file: str, out: str | None, runs: str, as_json: bool, **how: Any) -> None:
-    """Find the rows to label next, or whose labels are likely wrong.
+    """Find the rows to label next, whose labels are likely wrong, or to learn from.
 
     The best comes first, each with its row number (from 0) and score; by label_error with the label that is likely instead, where
-    confident learning finds one.
+    confident learning finds one; by gradient with the cosine of its gradient and that of the target, -1 to 1.
     """
     from pathlib import Path
 
@@ -46,7 +47,7 @@ def select(model: str, file: str, out: str | None, runs: str, as_json: bool, **h
         check_free(out)
     from tunesmith import selecting
 
-    found = selecting.select(model, file, runs=runs, say=show.say, **how)
+    found = selecting.select(model, file, selecting.Way(**how), runs=runs, say=show.say)
     if out is not None:
         number = write(found, Path(out))
         show.document({"rows": number, "file": out}) if as_json else show.say(f"{counted(number, 'row')} in {out}")
