@@ -73,7 +73,8 @@ def learning(module: nn.Module) -> Iterator[list[nn.Parameter]]:
 
 def direction(gradient: Tensor) -> Tensor:
     """The gradient at length 1; zeros stay zeros."""
-    return gradient / gradient.norm().clamp_min(torch.finfo(gradient.dtype).tiny)
+    length: Tensor = gradient.norm()
+    return gradient / length.clamp_min(torch.finfo(gradient.dtype).tiny)
 
 
 def _batch(task: Task, item: Row, place: int, tokenizer: Any) -> Any:
