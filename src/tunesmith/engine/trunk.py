@@ -107,7 +107,8 @@ class Trunk:
                 if tower.path in self.kept:
                     layers, states = self.kept[tower.path]
                     keys, real = keys_of(tower.reads(batch.inputs))
-                    judged = not torch.is_grad_enabled()  # rows that will be judged again; a resumed run would not learn from the same bits
+                    # Rows that will be judged again, in the same batches. To learn from, a resumed run would not have the same bits.
+                    judged = not torch.is_grad_enabled() and not self.run.model.training
                     if judged and states.get(keys) is None:
                         states.remember(keys, parted(self._lower(tower, layers, batch, module)[0], real))
                     if (found := states.get(keys, remembered=judged)) is not None:
