@@ -40,8 +40,25 @@ def test_the_cache_is_shown_and_cleared(tunesmith: Command, monkeypatch: pytest.
         "trunk": 1_500_000,
         "tokens": 0,
         "rewordings": 0,
+        "checkpoints": 0,
     }
     assert "removed" in tunesmith("cache", "trunk", "--clear").out
     assert sorted(path.name for path in (here / "cache").iterdir()) == ["samples"]
     done = tunesmith("cache", "models")
-    assert (done.code, done.err) == (2, "the cache has no part 'models'. Name samples, tokens, trunk, rewordings.\n")
+    assert (done.code, done.err) == (2, "the cache has no part 'models'. Name samples, tokens, trunk, rewordings, checkpoints.\n")
+
+
+def test_checkpoints_of_finished_runs_are_removed_when_they_are_named(
+    tunesmith: Command, monkeypatch: pytest.MonkeyPatch, here: Path
+) -> None:
+    monkeypatch.setenv("TUNESMITH_CACHE", str(here / "cache"))
+    for run in ("finished", "unfinished"):
+        (here / "runs" / run / "checkpoints/step-00000004").mkdir(parents=True)
+        (here / "runs" / run / "checkpoints/step-00000004/state.safetensors").write_bytes(bytes(2_000))
+    (here / "runs/finished/scores.json").write_text("{}")
+    assert tunesmith("cache", "--clear", "--json").json["checkpoints"] == {"folder": "runs", "files": 1, "bytes": 2_000, "removed": False}
+    assert (here / "runs/finished/checkpoints").exists()
+    assert "removed" in tunesmith("cache", "checkpoints", "--clear").out
+    assert sorted(path.name for path in (here / "runs").rglob("*")) == [
+        *("checkpoints", "finished", "scores.json", "state.safetensors", "step-00000004", "unfinished")
+    ]

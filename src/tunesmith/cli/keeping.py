@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,38 +44,55 @@ def _described(sample: Sample, is_here: bool) -> tuple[str, str, str]:
     return f"  {sample.name:<17}", f"{'fetched' if is_here else f'{sample.size_mb:g} MB':>7}", f"{sample.about}; {sample.licence}"
 
 
+KEPT = {
+    "samples": "real models and data sets",
+    "tokens": "texts as models read them",
+    "trunk": "what frozen layers gave",
+    "rewordings": "texts in other words",
+    "checkpoints": "of finished runs",
+}
+
+
 @click.command()
 @click.option("--clear", is_flag=True, help="Remove it.")
-@click.argument("parts", metavar="[PART]...", nargs=-1, help="samples, tokens, trunk or rewordings; all when none is named.")
+@click.argument("parts", metavar="[PART]...", nargs=-1, help="samples, tokens, trunk, rewordings or checkpoints; all when none is named.")
+@show.runs_option
 @show.json_option
-def cache(clear: bool, parts: tuple[str, ...], as_json: bool) -> None:
+def cache(clear: bool, parts: tuple[str, ...], runs: str, as_json: bool) -> None:
     """Show what is kept between runs, and how large it is.
 
     Samples are fetched again when they are used. Tokens are texts as models read them,
     and the trunk is what frozen layers gave for the rows of earlier runs: both are
-    computed again, as rewordings are written.
+    computed again, as rewordings are written. Checkpoints are those of finished runs,
+    which have their model besides; they are removed only when they are named.
     """
     import shutil
 
     from tunesmith.core.errors import InputError, Problem
-    from tunesmith.samples.fetch import cache as cache_folder
 
-    known = {
-        "samples": "real models and data sets",
-        "tokens": "texts as models read them",
-        "trunk": "what frozen layers gave",
-        "rewordings": "texts in other words",
-    }
-    if unknown := [part for part in parts if part not in known]:
-        raise InputError(Problem(f"the cache has no part '{unknown[0]}'", f"Name {', '.join(known)}"))
+    if unknown := [part for part in parts if part not in KEPT]:
+        raise InputError(Problem(f"the cache has no part '{unknown[0]}'", f"Name {', '.join(KEPT)}"))
     found: dict[str, dict[str, Any]] = {}
-    for part in parts or known:
-        folder = cache_folder() / part
-        files = [file for file in folder.rglob("*") if file.is_file()]
-        found[part] = {"folder": str(folder), "files": len(files), "bytes": sum(file.stat().st_size for file in files)}
-        if clear:
-            shutil.rmtree(folder, ignore_errors=True)
+    for part in parts or KEPT:
+        place, folders = _kept(part, Path(runs))
+        files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+        found[part] = {"folder": str(place), "files": len(files), "bytes": sum(file.stat().st_size for file in files), "removed": False}
+        if clear and (part in parts or part != "checkpoints"):
+            found[part]["removed"] = True
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
     if as_json:
         show.document(found)
         return
-    show.rows([(part, show.size(facts["bytes"]), "removed" if clear else known[part], facts["folder"]) for part, facts in found.items()])
+    for part, facts in found.items():
+        facts["about"] = "removed" if facts["removed"] else KEPT[part]
+    show.rows([(part, show.size(facts["bytes"]), facts["about"], facts["folder"]) for part, facts in found.items()])
+
+
+def _kept(part: str, runs: Path) -> tuple[Path, list[Path]]:
+    """Where a part is, and the folders that it consists of."""
+    from tunesmith.samples.fetch import cache as cache_folder
+
+    if part != "checkpoints":
+        return cache_folder() / part, [cache_folder() / part]
+    return runs, [folder for scores in sorted(runs.glob("*/scores.json")) for folder in scores.parent.rglob("checkpoints")]
