@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tunesmith.data.packing import pack
 from tunesmith.engine import hidden
-from tunesmith.engine.hidden import HiddenStates, keys_of, padded, parted
+from tunesmith.engine.hidden import HiddenStates, keys_of, padded, parted, texts_of
 
 KEYS = [bytes([number]) * 16 for number in range(4)]
 
@@ -59,14 +60,60 @@ def test_rows_of_this_run_are_remembered_while_there_is_room(tmp_path: Path, mon
 IDS = torch.tensor([[5, 6, 7, 0], [5, 6, 0, 0], [5, 6, 7, 8]])
 
 
+def keys(**inputs: Tensor) -> list[bytes]:
+    return keys_of(inputs, texts_of(inputs, inputs.pop("labels", None), 0))
+
+
 def test_a_key_is_of_the_content_and_not_of_the_padding() -> None:
-    keys, real = keys_of({"input_ids": IDS, "attention_mask": (IDS > 0).long()})
-    alone, _ = keys_of({"input_ids": IDS[:1, :3], "attention_mask": torch.ones(1, 3, dtype=torch.int64)})
-    assert alone[0] == keys[0]
-    assert len(set(keys)) == 3
-    assert real is not None
-    other, _ = keys_of({"input_ids": IDS, "token_type_ids": torch.ones_like(IDS), "attention_mask": (IDS > 0).long()})
-    assert not set(other) & set(keys)
+    mask = (IDS > 0).long()
+    found = keys(input_ids=IDS, attention_mask=mask)
+    assert keys(input_ids=IDS[:1, :3], attention_mask=mask[:1, :3])[0] == found[0]
+    assert keys(input_ids=IDS[:1, :3]) == found[:1]
+    assert len(set(found)) == 3
+    assert not set(keys(input_ids=IDS, token_type_ids=torch.ones_like(IDS), attention_mask=mask)) & set(found)
+
+
+def test_rows_of_one_choice_have_no_padding_either() -> None:
+    alone = keys(input_ids=IDS[:1, None, :3])
+    assert keys(input_ids=IDS[:, None], attention_mask=(IDS > 0).long()[:, None])[0] == alone[0]
+
+
+def test_a_decoder_has_padding_behind_the_last_token_and_label() -> None:
+    labels = torch.full_like(IDS, -100)
+    assert keys(input_ids=IDS, labels=labels) == [*keys(input_ids=IDS[:1, :3]), *keys(input_ids=IDS[1:2, :2]), *keys(input_ids=IDS[2:])]
+    labels[0, 3] = 9  # what looks like padding ends a text
+    assert keys(input_ids=IDS, labels=labels)[0] == keys(input_ids=IDS[:1])[0]
+
+
+def test_a_text_has_the_same_key_and_states_in_the_company_of_others() -> None:
+    texts, rows = [[5, 6, 7], [5, 6], [5, 6, 7, 8]], [5, 9]
+    alone = [keys(input_ids=torch.tensor([text]))[0] for text in texts]
+    for size in rows:
+        packed = pack(texts, texts, 0, size)
+        places = texts_of(packed.inputs, packed.labels, 0)
+        found = keys_of(packed.inputs, places)
+        assert sorted(found) == sorted(alone)
+        assert places is not None
+        states = torch.randn(*places.shape, 2) * (places >= 0)[..., None]
+        own = parted(states, places)
+        assert [len(text) for text in own] == [len(texts[alone.index(key)]) for key in found]
+        assert padded(own, places).equal(states)
+
+
+def test_what_cannot_be_read_is_not_there(tmp_path: Path) -> None:
+    def written() -> HiddenStates:
+        kept = HiddenStates(tmp_path / "a.bin")
+        kept.write(iter([(KEYS[:2], states([2, 5]))]), parts=0)
+        return kept
+
+    for name in ("a.bin", "a.json"):
+        for spoiled in (b"", (written().file.parent / name).read_bytes()[:-1], b"0" * (tmp_path / name).stat().st_size):
+            written()
+            (tmp_path / name).write_bytes(spoiled)
+            assert len(HiddenStates(tmp_path / "a.bin")) == 0
+        (tmp_path / name).unlink()
+        assert len(HiddenStates(tmp_path / "a.bin")) == 0
+    assert len(written()) == 2
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.booleans())
@@ -75,13 +122,14 @@ def test_padding_is_taken_off_and_put_back(lengths: list[int], left: bool) -> No
     places = torch.arange(longest).expand(len(lengths), longest)
     short = torch.tensor(lengths)[:, None]
     real = places >= longest - short if left else places < short
+    texts = texts_of({"attention_mask": real.long()})
     given_states = torch.randn(len(lengths), longest, 2) * real[..., None]
-    rows = parted(given_states, real)
+    rows = parted(given_states, texts)
     assert [len(row) for row in rows] == lengths
-    assert padded(rows, real).equal(given_states)
+    assert padded(rows, texts).equal(given_states)
 
 
 def test_states_of_another_length_than_the_text_have_no_padding() -> None:
-    image, real = torch.randn(3, 7, 2), IDS > 0
+    image, texts = torch.randn(3, 7, 2), texts_of({"input_ids": IDS})
     assert padded(parted(image, None), None).equal(image)
-    assert padded(parted(image, real), real).equal(image)
+    assert padded(parted(image, texts), texts).equal(image)

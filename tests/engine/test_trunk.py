@@ -10,12 +10,13 @@ import pytest
 import torch
 from transformers.models.bert.modeling_bert import BertLayer
 
-from training import mixed_fit, same, tiny_fit, weights
+from training import SGD, mixed_fit, same, tiny_fit, weights, writing_fit
 from tunesmith.core.clock import Span
 from tunesmith.core.mixture import MEAN
 from tunesmith.core.strategy import Strategy
 from tunesmith.engine import trunk as trunks
 from tunesmith.engine.events import read_events
+from tunesmith.engine.hidden import HiddenStates
 from tunesmith.engine.loop import Fitted
 from tunesmith.samples.fetch import cache
 from tunesmith.strategies.adaptive import Adaptive
@@ -79,6 +80,27 @@ def test_the_lowest_layers_are_not_computed_again(tmp_path: Path, monkeypatch: p
     tiny_fit(None, [Freeze(layers=2)], steps=12)
     assert calls.count("2") > 12
     assert calls.count("1") < 6, "once for all rows, for the check, and for what is judged"
+
+
+def test_conversations_that_share_rows_are_found_in_any_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunks, "POSITIONS", 16)  # so that each stands with others when they are kept and when they are learned
+    plain = writing_fit(tmp_path / "off", [Freeze(layers=2)], steps=8, trunk="off", **SGD)
+    served: list[bool] = []
+    get = HiddenStates.get
+
+    def watched(states: HiddenStates, keys: Any, remembered: bool = True) -> Any:
+        found = get(states, keys, remembered)
+        served.extend([found is not None] if torch.is_grad_enabled() else [])
+        return found
+
+    monkeypatch.setattr(HiddenStates, "get", watched)
+    kept = writing_fit(tmp_path / "auto", [Freeze(layers=2)], steps=8, **SGD)
+    assert "computed once" in said(tmp_path / "auto")[0]
+    assert served, "it learned from what was kept"
+    assert all(served)
+    found, expected = weights(kept), weights(plain)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=1e-4)
 
 
 def test_another_run_finds_what_the_first_one_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

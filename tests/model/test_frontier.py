@@ -117,3 +117,12 @@ def test_dropout_before_the_layers_is_off_too() -> None:
     train_above(model, tower, 1)
     assert not next(part.training for part in model.modules() if isinstance(part, nn.Dropout))
     assert model.get_submodule("h.1").training
+
+
+@pytest.mark.parametrize("family", SEQUENCES)
+def test_frozen_layers_give_the_same_twice_while_others_learn(family: str) -> None:
+    model, (tower,) = built(family)
+    model.train().requires_grad_(False)
+    train_above(model, tower, 1)
+    one, other = (lower(model, tower, 1, lambda: model(**inputs_of(family)))[0] for _ in range(2))
+    assert one.equal(other)

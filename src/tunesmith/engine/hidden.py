@@ -1,4 +1,4 @@
-"""Hidden states by the content of their row: in a memory-mapped file of the cache folder, or for this run alone."""
+"""Hidden states by the content of their text: in a memory-mapped file of the cache folder, or for this run alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from tempfile import mkdtemp
 import numpy as np
 import torch
 from torch import Tensor
+
+from tunesmith.data.packing import IGNORED
 
 Key = bytes
 
@@ -43,7 +45,7 @@ class HiddenStates:
         self._places: dict[Key, _Place] = {}
         self._remembered: dict[Key, _Place] = {}
         self._room = IN_MEMORY
-        if self.about.exists():
+        with suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):  # what cannot be read is not there
             self._open()
 
     def __len__(self) -> int:
@@ -71,16 +73,18 @@ class HiddenStates:
         scratch = Path(mkdtemp(prefix=".trunk-", dir=self.file.parent))
         try:
             lengths: dict[Key, int] = {}
-            width, dtype = 0, ""
+            width, dtype, digest = 0, "", hashlib.blake2b()
             with (scratch / "bin").open("wb") as file:
                 for keys, states in batches:
                     for key, state in zip(keys, states, strict=True):
                         if key not in lengths:
-                            file.write(state.contiguous().view(torch.uint8).numpy().data)
+                            values = state.contiguous().view(torch.uint8).numpy().data
+                            file.write(values)
+                            digest.update(values)
                             lengths[key], width, dtype = len(state), state.shape[1], str(state.dtype).removeprefix("torch.")
                 file.flush()
                 os.fsync(file.fileno())
-            about = {"width": width, "dtype": dtype, "parts": parts, "lengths": list(lengths.values())}
+            about = {"width": width, "dtype": dtype, "parts": parts, "digest": digest.hexdigest(), "lengths": list(lengths.values())}
             (scratch / "json").write_text(json.dumps({**about, "keys": b"".join(lengths).hex()}), encoding="ascii")
             (scratch / "bin").replace(self.file)
             (scratch / "json").replace(self.about)
@@ -90,6 +94,9 @@ class HiddenStates:
 
     def _open(self) -> None:
         about = json.loads(self.about.read_text(encoding="ascii"))
+        with self.file.open("rb") as file:
+            if hashlib.file_digest(file, "blake2b").hexdigest() != about["digest"]:
+                raise ValueError(f"{self.file} does not hold what was written")
         keys, lengths, width = bytes.fromhex(about["keys"]), about["lengths"], about["width"]
         ends = np.cumsum([0, *lengths])
         block = torch.from_file(str(self.file), False, int(ends[-1]) * width, dtype=DTYPES[about["dtype"]]).view(-1, width)
@@ -101,35 +108,67 @@ class HiddenStates:
             os.utime(self.about)  # used just now: what nobody uses goes first
 
 
-def keys_of(inputs: Mapping[str, Tensor]) -> tuple[list[Key], Tensor | None]:
-    """A digest of what the model reads of each row, padding left out; and the mask of real positions, (batch, length), if there is one."""
-    mask = inputs.get("attention_mask")
-    real = mask.bool() if mask is not None and mask.dim() == 2 else None
+def texts_of(inputs: Mapping[str, Tensor], labels: Tensor | None = None, pad: int | None = None) -> Tensor | None:
+    """The text that each position belongs to, (rows, length) int64, numbered over all rows, -1 for padding; None for what is no text.
+
+    Where there is no ``attention_mask`` of positions, several texts may share a row: each begins at position 0. The padding of a decoder
+    stands behind its text, with the token ``pad`` and without one of the ``labels`` (rows, length).
+    """
+    by_position = (name for name, tensor in inputs.items() if tensor.dim() == 2 or (tensor.dim() == 3 and tensor.shape[1] == 1))
+    flat = {name: inputs[name].cpu().flatten(1) for name in by_position}
+    ids, mask = flat.get("input_ids"), flat.get("attention_mask")
+    if mask is not None:
+        return torch.arange(len(mask))[:, None].where(mask.bool(), -1)
+    if ids is None:
+        return None
+    places = torch.arange(ids.numel()).view_as(ids)
+    texts = (flat["position_ids"] == 0).flatten().cumsum(0).view_as(ids) - 1 if "position_ids" in flat else places // ids.shape[1]
+    if labels is None or labels.shape != ids.shape or pad is None:
+        return texts
+    real = places.where((ids != pad) | (labels.cpu() != IGNORED), -1)
+    last = torch.full((ids.numel(),), -1).scatter_reduce(0, texts.flatten(), real.flatten(), "amax")
+    return texts.where(places <= last[texts], -1)
+
+
+def keys_of(inputs: Mapping[str, Tensor], texts: Tensor | None) -> list[Key]:
+    """A digest of what the model reads of each text, padding left out; of each row where ``texts`` is None."""
     tensors = [(name, tensor.cpu()) for name, tensor in sorted(inputs.items()) if name != "attention_mask"]
     keys = []
-    for row in range(len(tensors[0][1])):
+    for row, places in _places(texts) if texts is not None else ((row, None) for row in range(len(tensors[0][1]))):
         digest = hashlib.blake2b(digest_size=KEY_BYTES)
         for name, tensor in tensors:
-            padded = real is not None and tensor.shape == real.shape
-            values = tensor[row][real[row].cpu()] if padded and real is not None else tensor[row]
+            own = places is not None and texts is not None and tensor.numel() == texts.numel()
+            values = tensor.flatten()[places] if own else tensor[row]
+            if name == "position_ids" and values.equal(torch.arange(len(values))):
+                continue  # as for a text that has a row of its own
             digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
             digest.update(values.contiguous().view(-1).view(torch.uint8).numpy().data)
         keys.append(digest.digest())
-    return keys, real
+    return keys
 
 
-def parted(hidden: Tensor, real: Tensor | None) -> list[Tensor]:
-    """The hidden states of each row, (positions, width), without padding; on the CPU."""
+def parted(hidden: Tensor, texts: Tensor | None) -> list[Tensor]:
+    """The hidden states of each text, (positions, width), without padding; on the CPU."""
     hidden = hidden.detach().cpu()
-    if real is None or real.shape != hidden.shape[:2]:
+    if texts is None or texts.shape != hidden.shape[:2]:
         return list(hidden)
-    return [states[mask] for states, mask in zip(hidden, real.cpu(), strict=True)]
+    flat = hidden.flatten(0, 1)
+    return [flat[places] for _, places in _places(texts)]
 
 
-def padded(states: Sequence[Tensor], real: Tensor | None) -> Tensor:
-    """Hidden states of rows as one tensor, (batch, length, width); zero where there is padding."""
-    if real is None or sum(map(len, states)) != int(real.sum()):
+def padded(states: Sequence[Tensor], texts: Tensor | None) -> Tensor:
+    """Hidden states of texts as one tensor, (rows, length, width); zero where there is padding."""
+    if texts is None or sum(map(len, states)) != int((texts >= 0).sum()):
         return torch.stack(list(states))
-    out = states[0].new_zeros(*real.shape, states[0].shape[1])
-    out[real.cpu()] = torch.cat(list(states))
-    return out
+    out = states[0].new_zeros(texts.numel(), states[0].shape[1])
+    out[torch.cat([places for _, places in _places(texts)])] = torch.cat(list(states))
+    return out.view(*texts.shape, -1)
+
+
+def _places(texts: Tensor) -> list[tuple[int, Tensor]]:
+    """The row of each text, and where its positions are, counted through all rows."""
+    flat = texts.flatten()
+    counts = torch.bincount(flat + 1)
+    return [
+        (int(places[0]) // texts.shape[1], places) for places in torch.split(flat.argsort(stable=True), counts.tolist())[1:] if len(places)
+    ]

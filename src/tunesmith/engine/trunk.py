@@ -27,7 +27,7 @@ from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded
 from tunesmith.data.kept import tidy
 from tunesmith.engine import distributed
-from tunesmith.engine.hidden import HiddenStates, Key, keys_of, padded, parted
+from tunesmith.engine.hidden import HiddenStates, Key, keys_of, padded, parted, texts_of
 from tunesmith.engine.stack import MOMENTS, Stack
 from tunesmith.model.four_bit import formats
 from tunesmith.model.frontier import NotCacheableError, Tower, lower, standing_in, towers, train_above
@@ -106,13 +106,15 @@ class Trunk:
             for tower in self.towers:
                 if tower.path in self.kept:
                     layers, states = self.kept[tower.path]
-                    keys, real = keys_of(tower.reads(batch.inputs))
+                    keys, texts = self._told_apart(tower, batch)
                     # Rows that will be judged again, in the same batches. To learn from, a resumed run would not have the same bits.
                     judged = not torch.is_grad_enabled() and not self.run.model.training
-                    if judged and states.get(keys) is None:
-                        states.remember(keys, parted(self._lower(tower, layers, batch, module)[0], real))
-                    if (found := states.get(keys, remembered=judged)) is not None:
-                        hidden = padded(found, real).to(batch.rows.device)
+                    found = states.get(keys, remembered=judged)
+                    if found is None and judged:
+                        found, _ = self._given(tower, layers, batch, module)
+                        states.remember(keys, found)
+                    if found is not None:
+                        hidden = padded(found, texts).to(batch.rows.device)
                         entered.enter_context(standing_in(self.run.model, tower, layers, hidden, states.parts, module))
             yield
 
@@ -138,11 +140,12 @@ class Trunk:
         assert self.folder is not None
         try:
             file = self.folder / f"{self._digest(tower, layers)}.bin"
-            if distributed.first() and not HiddenStates(file):
-                self._compute(tower, layers, HiddenStates(file))
+            states = HiddenStates(file)
+            if distributed.first() and not states:
+                self._compute(tower, layers, states)
                 tidy(self.folder, LIMIT)
             distributed.barrier()
-            self.kept[tower.path] = (layers, HiddenStates(file))
+            self.kept[tower.path] = (layers, states or HiddenStates(file))
             self._check(tower)
         except (NotCacheableError, OSError) as error:
             self.kept.pop(tower.path, None)
@@ -152,24 +155,38 @@ class Trunk:
 
     def _compute(self, tower: Tower, layers: int, states: HiddenStates) -> None:
         batches = self._batches
-        first, parts = self._lower(tower, layers, self._batch(batches[0][:1]))
-        needed = int(self.train.lengths.sum()) * first.shape[2] * first.element_size()
+        (first, *_), parts = self._given(tower, layers, self._batch(batches[0][:1]))
+        needed = int(self.train.lengths.sum()) * first.shape[1] * first.element_size()
         place = next(parent for parent in states.file.parents if parent.exists())
         if needed > min(LIMIT, shutil.disk_usage(place).free / 2):
-            raise NotCacheableError(f"what they give would take {needed / 1e9:.1f} GB, too much for {place}")
+            raise NotCacheableError(f"what they give would take {needed / 1e6:,.0f} MB, too much for {place}")
 
         def computed() -> Iterator[tuple[list[Key], list[Tensor]]]:
             for items in batches:
                 batch = self._batch(items)
-                keys, real = keys_of(tower.reads(batch.inputs))
-                yield keys, parted(self._lower(tower, layers, batch)[0], real)
+                yield self._told_apart(tower, batch)[0], self._given(tower, layers, batch)[0]
 
         states.write(computed(), parts)
 
-    def _lower(self, tower: Tower, layers: int, batch: Batch, module: nn.Module | None = None) -> tuple[Tensor, int]:
-        """What the lowest layers give for a batch, when ``module`` or what the task calls is called; they run in evaluation mode."""
+    def _told_apart(self, tower: Tower, batch: Batch) -> tuple[list[Key], Tensor | None]:
+        """The key of each text of a batch, and which text each position belongs to."""
+        inputs = tower.reads(batch.inputs)
+        pad = getattr(getattr(self.tokenizer, "tokenizer", self.tokenizer), "pad_token_id", None)
+        texts = texts_of(inputs, batch.targets.get("labels"), pad)
+        return keys_of(inputs, texts), texts
+
+    def _given(self, tower: Tower, layers: int, batch: Batch, module: nn.Module | None = None) -> tuple[list[Tensor], int]:
+        """What the lowest layers give for each text of a batch, when ``module`` or what the task calls is called, and its ``parts``.
+
+        They run in evaluation mode. Raises ``NotCacheableError`` where they do not give hidden states for each row.
+        """
         forward = self._plain(batch) if module is None else Forward(module, self.run.device, self.run.forward.dtype)
-        return lower(self.run.model, tower, layers, lambda: forward(batch))
+        hidden, parts = lower(self.run.model, tower, layers, lambda: forward(batch))
+        keys, texts = self._told_apart(tower, batch)
+        states = parted(hidden, texts)
+        if len(states) != len(keys):
+            raise NotCacheableError("its layers do not keep rows apart")
+        return states, parts
 
     def _plain(self, batch: Batch) -> Forward:
         """The forward pass of a batch that uses nothing that is kept."""
@@ -196,10 +213,13 @@ class Trunk:
         try:
             kept, plain = [], []
             for batch in map(self._batch, last.values()):
+                keys, texts = self._told_apart(tower, batch)
+                if self.kept[tower.path][1].get(keys, remembered=False) is None:
+                    raise NotCacheableError("the task puts a row together in another way each time")
                 forward = self._plain(batch)
                 with self.serving(forward.module, batch):
-                    kept.append(_output(forward(batch), batch))
-                plain.append(_output(forward(batch), batch))
+                    kept.append(_output(forward(batch), texts))
+                plain.append(_output(forward(batch), texts))
         except (RuntimeError, AttributeError, TypeError, ValueError) as error:
             raise NotCacheableError(f"the model cannot begin above them ({type(error).__name__})") from error
         finally:
@@ -222,7 +242,7 @@ class Trunk:
             digest.update(name.encode())
             digest.update(weights[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
         for items in self._batches:
-            digest.update(b"".join(keys_of(tower.reads(self._batch(items).inputs))[0]))
+            digest.update(b"".join(self._told_apart(tower, self._batch(items))[0]))
         return digest.hexdigest()[:32]
 
 
@@ -240,8 +260,7 @@ class TrunkForward(Forward):
             return super().__call__(batch)
 
 
-def _output(output: Any, batch: Batch) -> Tensor:
+def _output(output: Any, texts: Tensor | None) -> Tensor:
     """The first floating-point tensor that a model puts out, the loss left out; of each position, only of those that are no padding."""
     found = next(value for name, value in output.items() if isinstance(value, Tensor) and value.is_floating_point() and name != "loss")
-    mask = batch.inputs.get("attention_mask")
-    return found.float() if mask is None or mask.shape != found.shape[:2] else found.float()[mask.bool()]
+    return found.float() if texts is None or texts.shape != found.shape[:2] else found.float()[texts >= 0]

@@ -72,6 +72,7 @@ def train_above(module: nn.Module, tower: Tower, frozen: int) -> None:
     layers = tower.layers(module)
     for layer in layers[:frozen]:
         layer.eval()
+    tower.parent(module)[0].training = False  # BART and its like drop embeddings in the code around the layers
     inner: nn.Module = layers
     for path in _ancestors(tower.path):  # what is defined before the layers feeds them: embeddings and their dropout
         holder = module.get_submodule(path)
