@@ -84,3 +84,8 @@ def test_the_hash_is_uniform_and_its_calls_are_independent() -> None:
     assert 170 < chi_square < 350  # of 255 degrees of freedom: mean 255, deviation 23
     for first, second in ((one, other), *((one[:-lag], one[lag:]) for lag in (1, 2, 3, 4, 8, 64, 1536))):
         assert abs(float(torch.corrcoef(torch.stack([first, second]))[0, 1])) < 5e-3
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiler_takes_it_as_a_whole() -> None:
+    assert torch._dynamo.explain(lambda x: dropout(x, 0.1))(torch.ones(4, 64)).graph_break_count == 0

@@ -61,7 +61,7 @@ def masked(x: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:
 
 def hashed(count: int) -> Tensor:
     """``count`` random int32 numbers: the hash of each place, moved by one number from torch's global random numbers."""
-    x = _places(1 << max(0, count - 1).bit_length())[:count] + int(torch.randint(-(2**31), 2**31, ()))
+    x = _places(1 << max(0, count - 1).bit_length())[:count] + torch.randint(-(2**31), 2**31, ()).to(torch.int32)
     shifted = torch.empty_like(x)
     for shift, factor in ROUNDS:
         torch.bitwise_right_shift(x, shift, out=shifted)
