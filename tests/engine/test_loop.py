@@ -23,7 +23,9 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Row, Task
+from tunesmith.engine import state
 from tunesmith.engine.checkpoint import Checkpoints
+from tunesmith.engine.events import read_events
 from tunesmith.model import embedding
 from tunesmith.strategies.chain_thaw import ChainThaw
 from tunesmith.strategies.clip import Clip
@@ -202,3 +204,11 @@ def test_a_run_that_was_ended_and_died_afterwards_trains_no_further(tmp_path: Pa
     assert first.run.clock.step < 12
     again = tiny_fit(tmp_path, [EarlyStop(patience=2)], **stopping)
     assert (again.run.clock, again.reason) == (first.run.clock, first.reason)
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_a_format_that_the_processor_does_not_have_is_told(has: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "has_bfloat16", lambda _: has)
+    tiny_fit(tmp_path, steps=1, precision="bfloat16")
+    said = [event["text"] for event in read_events(tmp_path / "events.jsonl") if event["event"] == "say"]
+    assert any("no instructions for bfloat16" in text for text in said) != has

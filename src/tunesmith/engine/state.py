@@ -23,7 +23,7 @@ from tunesmith.engine.cancelled import cancelled
 from tunesmith.engine.compiled import Compiled
 from tunesmith.engine.micro import MicroBatches
 from tunesmith.engine.optimizer import Optimizer
-from tunesmith.engine.precision import choose, device
+from tunesmith.engine.precision import choose, device, has_bfloat16
 from tunesmith.engine.settings import Training
 from tunesmith.engine.shard import Root, shared_out, wanted
 from tunesmith.engine.stack import Stack
@@ -58,6 +58,8 @@ def assemble(
     stack = Stack(strategies, task)
     run = start(model, task, len(train), training, watch, stack)
     run.train = train
+    if training.precision == "bfloat16" and not has_bfloat16(run.device):
+        run.say(f"precision: this {run.device.type} has no instructions for bfloat16, so that float32 would be faster: write auto")
     root = Root(run.model)
     if wanted(training, run, stack):
         root.share_out(run)
