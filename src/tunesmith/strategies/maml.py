@@ -41,7 +41,7 @@ class MAML(Strategy):
 
     @classmethod
     def example(cls) -> MAML:
-        return cls(rate=0.1)
+        return cls(rate=1e-3)
 
     def begin(self, run: Run) -> None:
         self._number = numbering(self.by, run, "maml")

@@ -34,7 +34,7 @@ class Reptile(Strategy):
 
     @classmethod
     def example(cls) -> Reptile:
-        return cls(num_steps=2, rate=0.1)
+        return cls(num_steps=2, rate=0.01)
 
     def begin(self, run: Run) -> None:
         self._number = numbering(self.by, run, "reptile")
