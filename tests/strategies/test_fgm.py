@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,6 +20,12 @@ from tunesmith.strategies.fgm import FGM
 Inner = Callable[[Sequence[Batch]], Loss]
 Around = Callable[[Strategy], Inner]
 Above = Callable[[Tensor], Tensor]
+
+
+@pytest.fixture
+def batch(batch: Batch) -> Batch:
+    """The rows of a step."""
+    return replace(batch, micro=0)
 
 
 @pytest.mark.parametrize(("strength", "radius"), [(1.0, 0.5), (0.3, 2.0)])
@@ -43,7 +50,9 @@ def test_the_gradient_is_that_of_the_formula(run: Run, batch: Batch, around: Aro
 def test_micro_batches_have_adversaries_of_their_own(run: Run, batch: Batch, around: Around) -> None:
     run.model.eval()
     ids, labels = batch.inputs["ids"], batch.targets["labels"]
-    pieces = [Batch({"ids": ids[rows]}, {"labels": labels[rows]}, batch.rows[rows], 3) for rows in ([0, 1, 2], [3, 4])]
+    pieces = [
+        Batch({"ids": ids[rows]}, {"labels": labels[rows]}, batch.rows[rows], 3, micro=n) for n, rows in enumerate(([0, 1, 2], [3, 4]))
+    ]
     strategy, gradients = FGM(radius=2.0), []
     strategy.begin(run)
     for batches in ([batch], pieces):
@@ -87,3 +96,19 @@ def test_a_model_without_embeddings_is_refused(run: Run) -> None:
     run.model = nn.Linear(2, 2)
     with pytest.raises(InputError, match="fgm: the model has no input embeddings"):
         FGM().begin(run)
+
+
+def test_rows_that_are_in_no_step_have_no_adversary(run: Run, batch: Batch, around: Around, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of the past that gem brings have other lengths than those of the step."""
+    strategy = FGM()
+    strategy.begin(run)
+    past = Batch({"ids": batch.inputs["ids"][:2, :2]}, {"labels": batch.targets["labels"][:2]}, batch.rows[:2], 4)
+    inner, seen = around(strategy), []
+    monkeypatch.setattr(run, "micro", 0)
+
+    def both(batches: Sequence[Batch]) -> Loss:
+        seen.append(inner([past]).mean.item())
+        return inner(batches)
+
+    strategy.gradient([batch], run, both)
+    assert len(set(seen)) == 1

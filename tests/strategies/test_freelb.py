@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,6 +20,12 @@ from tunesmith.strategies.freelb import FreeLB, ascended
 Inner = Callable[[Sequence[Batch]], Loss]
 Around = Callable[[Strategy], Inner]
 Above = Callable[[Tensor], Tensor]
+
+
+@pytest.fixture
+def batch(batch: Batch) -> Batch:
+    """The rows of a step."""
+    return replace(batch, micro=0)
 
 
 @pytest.mark.parametrize(("radius", "step_size", "num_steps"), [(0.3, 0.1, 3), (0.5, 1.0, 2)])
@@ -84,3 +91,19 @@ def test_after_a_failure_nothing_is_perturbed(run: Run, batch: Batch) -> None:
         strategy.gradient([batch], run, fails)
     loss = Loss(torch.tensor(1.0), 1)
     assert strategy.loss(batch, run, lambda batch: loss) is loss
+
+
+def test_rows_that_are_in_no_step_have_no_adversary(run: Run, batch: Batch, around: Around, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of the past that gem brings have other lengths than those of the step."""
+    strategy = FreeLB()
+    strategy.begin(run)
+    past = Batch({"ids": batch.inputs["ids"][:2, :2]}, {"labels": batch.targets["labels"][:2]}, batch.rows[:2], 4)
+    inner, seen = around(strategy), []
+    monkeypatch.setattr(run, "micro", 0)
+
+    def both(batches: Sequence[Batch]) -> Loss:
+        seen.append(inner([past]).mean.item())
+        return inner(batches)
+
+    strategy.gradient([batch], run, both)
+    assert len(set(seen)) == 1

@@ -53,9 +53,9 @@ class FGM(Strategy):
         return plain.plus("fgm", self.strength * adversarial.sum)
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
-        if self._adversaries is None:
+        if self._adversaries is None or batch.micro is None:  # rows of the past are in no step
             return inner(batch)
-        with self._adversaries.setdefault(run.micro, Perturbation(zeros)).on(run.model):
+        with self._adversaries.setdefault(batch.micro, Perturbation(zeros)).on(run.model):
             return inner(batch)
 
 

@@ -61,11 +61,11 @@ class FreeLB(Strategy):
         return average(losses)
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
-        if self._adversaries is None:
+        if self._adversaries is None or batch.micro is None:  # rows of the past are in no step
             return inner(batch)
         # A generator of its own: every pass must go on with the same random numbers, and so with the same dropout masks.
         start = partial(uniform, radius=self.radius, generator=run.generator("freelb"))
-        with self._adversaries.setdefault(run.micro, Perturbation(start)).on(run.model):
+        with self._adversaries.setdefault(batch.micro, Perturbation(start)).on(run.model):
             return inner(batch)
 
 
