@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from tunesmith.metrics.rank import average_precision, average_ranks, label_ranking, roc_auc
+from tunesmith.metrics.rank import average_precision, average_ranks, best_f1, label_ranking, roc_auc
 
 # Few distinct scores make ties common; rows of (positive, score).
 SCORED = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0])), min_size=1, max_size=60)
@@ -56,3 +56,16 @@ def test_no_rows_define_nothing() -> None:
     assert roc_auc([], []) is None
     assert average_precision([], []) is None
     assert label_ranking(np.zeros((0, 3)), np.zeros((0, 3))) is None
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=20))
+def test_the_best_threshold_is_that_of_all_tried(rows: list[tuple[bool, int]]) -> None:
+    positive, scores = zip(*rows, strict=True)
+    found = best_f1(positive, scores)
+    if not any(positive):
+        assert found is None
+        return
+    assert found is not None
+    tried = {value: sk.f1_score(positive, np.asarray(scores) >= value) for value in scores}
+    assert found[0] == pytest.approx(max(tried.values()))
+    assert tried[int(found[1])] == pytest.approx(found[0])

@@ -74,6 +74,9 @@ def test_a_model_that_gives_no_label_at_all_is_no_good() -> None:
     told = judge(found)
     assert (told.tone, told.headline) == ("bad", "No row gets a label")
     assert "as by a model that has learned nothing" in told.advice
+    assert "threshold" not in told.advice
+    found["tuned"] |= {"best_f1_micro": 0.412, "best_threshold": 0.1234}
+    assert "With task.threshold 0.12 F1 micro would be 41.2% here." in judge(found).advice
     found["tuned"]["per_class"]["b"]["predicted"] = 1
     assert judge(found).headline != "No row gets a label"
 

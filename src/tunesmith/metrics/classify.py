@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.metrics.rank import average_precision, average_ranks, label_ranking, roc_auc
+from tunesmith.metrics.rank import average_precision, average_ranks, best_f1, label_ranking, roc_auc
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -67,6 +67,7 @@ def multi_label(
     - ``auc``: mean area under the ROC curve over the labels that are true for some rows and false for others
     - ``mean_average_precision``: over the labels that are true for some row
     - ``lrap``: label ranking average precision, see ``label_ranking``
+    - ``best_f1_micro``: the highest that one threshold of all labels reaches on these rows, ``best_threshold``
     - ``per_class``: precision, recall, f1, support and predicted by label
     """
     truth, predicted = np.asarray(truth, bool), np.asarray(predicted, bool)
@@ -89,6 +90,8 @@ def multi_label(
             "lrap": label_ranking(truth, chances),
         }
         scores |= {name: value for name, value in defined.items() if value is not None}
+        if best := best_f1(truth.ravel(), chances.ravel()):
+            scores |= {"best_f1_micro": best[0], "best_threshold": best[1]}
     return {**scores, "per_class": _table(labels, hits, claimed, support)}
 
 

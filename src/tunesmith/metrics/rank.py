@@ -48,6 +48,18 @@ def average_precision(positive: npt.ArrayLike, scores: npt.ArrayLike) -> float |
     return float((gained * found[last] / (last + 1)).sum() / positive.sum())
 
 
+def best_f1(positive: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[float, float] | None:
+    """The highest F1 of what scores at least a threshold, and that threshold; None where nothing is positive."""
+    positive, scores = np.asarray(positive, bool), np.asarray(scores, float)
+    if not positive.any():
+        return None
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # the end of each run of equal scores
+    values = 2 * np.cumsum(positive[order])[last] / (last + 1 + positive.sum())
+    most = int(values.argmax())
+    return float(values[most]), float(scores[order][last[most]])
+
+
 def label_ranking(truth: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
     """For each true label, the share of true labels among those ranked as high; averaged over labels, then rows.
 

@@ -73,7 +73,7 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
     blank, each = _no_choice(scores["tuned"])
     if blank:
         tone, headline = "bad", blank
-        advice = f"{each}, as by a model that has learned nothing: it needs more steps, or another rate. {advice}".strip()
+        advice = f"{each}, as by a model that has learned nothing: it needs more steps, or another rate. {_another(scores)}{advice}".strip()
     return Verdict(
         tone,
         headline,
@@ -138,6 +138,14 @@ def _as_good(scores: Mapping[str, Any], metric: str, tuned: float) -> str:
     name = max(found, key=lambda name: sign(metric) * found[name])
     sentence = f"{numbers.baseline(name)} reaches {numbers.value(metric, found[name])}, for much less work."
     return sentence[:1].upper() + sentence[1:]
+
+
+def _another(scores: Mapping[str, Any]) -> str:
+    """What another threshold would do for several labels a row, in a sentence; nothing for other answers."""
+    tuned = scores["tuned"]
+    if "best_f1_micro" not in tuned:
+        return ""
+    return f"With task.threshold {tuned['best_threshold']:.2g} F1 micro would be {numbers.value('f1_micro', tuned['best_f1_micro'])} here. "
 
 
 def _no_choice(tuned: Mapping[str, Any]) -> tuple[str, str]:
