@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cli.conftest import Command
+from cli.test_tuned import classifier
 
 ASKED = ("--labels", "good,bad", "--pattern", "a {label} film")
 
@@ -33,3 +36,15 @@ def test_options_that_nothing_reads_are_refused(tunesmith: Command, done: Path) 
     refused = tunesmith("predict", "done", "reviews.csv", "--as", "chat", *ASKED)
     assert refused.code == 2
     assert "--as is not read beside --labels" in refused.err
+
+
+@pytest.mark.parametrize(("threshold", "number"), [("0", 3), ("1", 0)])
+def test_another_threshold_gives_other_labels(tunesmith: Command, here: Path, threshold: str, number: int) -> None:
+    folder = classifier(here / "tags", num_labels=3, problem_type="multi_label_classification")
+    [found] = tunesmith("predict", folder, "--text", "a good film", "--threshold", threshold, "--json").json
+    assert len(found["labels"]) == number
+
+
+def test_a_threshold_that_nothing_reads_is_refused(tunesmith: Command, done: Path) -> None:
+    refused = tunesmith("eval", "done", "--data", "reviews.csv", "--threshold", "0.3")
+    assert (refused.code, refused.err) == (2, "--threshold is not read: the task gives each row one answer. Take it out.\n")

@@ -1,4 +1,4 @@
-"""The options that say as what a model is loaded: as one for a task, or as one that labels texts without training."""
+"""The options that say as what a model is loaded: as one for a task, or as one that labels texts without training; and when it decides."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ LABELS = (
 WAY = "--labels: how a model finds them; auto: as it can."
 PATTERN = "--labels: where a label is written, as in 'Review: {text} It was {label}.'; for vectors and entailment without {text}."
 PRIOR = "--labels: what is taken off for the words themselves: what is said of nothing, or after the pattern alone; auto by the model."
+THRESHOLD = "Probability from which one of several labels is given; for answers in texts as task.threshold. That of the run when absent."
 KIND = "The task that a model from elsewhere does, as recipes call it, where its files do not tell."
 
 
@@ -38,9 +39,11 @@ def labels_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     @click.option("--pattern", default="", metavar="TEXT", help=PATTERN)
     @click.option("--prior", type=click.Choice(["auto", "none", "content_free", "premise"]), default="auto", help=PRIOR)
+    @click.option("--threshold", type=float, metavar="NUMBER", help=THRESHOLD)
     @wraps(command)
-    def called(labels: str | None, way: str, pattern: str, prior: str, kind: str, **others: Any) -> None:
-        command(loaded=_by_labels(labels, way, pattern, prior, kind), **others)
+    def called(labels: str | None, way: str, pattern: str, prior: str, kind: str, threshold: float | None, **others: Any) -> None:
+        loaded = _by_labels(labels, way, pattern, prior, kind)
+        command(loaded=loaded if threshold is None else lambda *of: _deciding(loaded(*of), threshold), **others)
 
     return called
 
@@ -64,3 +67,13 @@ def _by_labels(labels: str | None, way: str, pattern: str, prior: str, kind: str
         return zero_shot(model, Asked(labels_in(labels), way, pattern, prior), runs, show.say)
 
     return loaded
+
+
+def _deciding(tuned: Tuned, threshold: float) -> Tuned:
+    """The model with another threshold. Raises ``InputError`` where none is read."""
+    task: Any = tuned.task
+    other, read_with = getattr(task, "applies", {}).get("threshold", ("", ()))
+    if not other or getattr(task, other) not in read_with:
+        raise InputError(Problem("--threshold is not read: the task gives each row one answer", "Take it out"))
+    task.threshold = threshold
+    return tuned
