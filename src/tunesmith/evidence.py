@@ -25,6 +25,7 @@ from tunesmith.data.source import SAMPLE
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
 from tunesmith.model.bottleneck import bottlenecks
+from tunesmith.model.neighbours import NAME as NEIGHBOURS
 from tunesmith.proof import Proof
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe, shortened
@@ -54,7 +55,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         licences={source.base_model: source.licence, **{name: SAMPLES[name].licence for name in datasets if name in SAMPLES}},
         datasets=datasets,
         languages=sorted({SAMPLES[name].language for name in datasets if name in SAMPLES}),
-        auto="" if bottlenecks(fitted.model.module) else recipe.task.head().of(family).auto,
+        auto="" if bottlenecks(fitted.model.module) or hasattr(fitted.model.module, NEIGHBOURS) else recipe.task.head().of(family).auto,
         adapter=hasattr(fitted.model.module, "peft_config"),
         events=events,
         errors=proof.errors(WORST),

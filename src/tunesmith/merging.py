@@ -16,7 +16,7 @@ from tunesmith.composing import Composition
 from tunesmith.core.errors import InputError, IntegrityError, Problem, TunesmithError
 from tunesmith.data.encode import encode
 from tunesmith.data.examples import read_examples
-from tunesmith.model import bottleneck
+from tunesmith.model import bottleneck, neighbours
 from tunesmith.model.adapters import merged
 from tunesmith.model.alike import Difference, difference, generated, outputs
 from tunesmith.model.build import Model, build_for
@@ -93,8 +93,8 @@ def export(
         else:
             model = composing.compose(recipe.task, found, composition or Composition()) if others else adapted(recipe, found[0])
             exported = Exported(folder, form, len(found), *merge(model, recipe, aside, found[0]))
-        complete(recipe, found[0] / "model", aside)
-        folders.write_text(aside / "README.md", card(recipe, exported.form, [place.name for place in found]))
+        complete(recipe, found[0] / "model", aside, whole=not others)
+        folders.write_text(aside / "README.md", card(recipe, exported.form, [place.name for place in found], neighbours.lost(aside)))
     return exported
 
 
@@ -159,18 +159,22 @@ def inputs_of(model: Model, recipe: Recipe) -> tuple[Mapping[str, Tensor], str]:
         return generated(model.module), "made-up inputs, as the training rows cannot be read"
 
 
-def complete(recipe: Recipe, model: Path, folder: Path) -> None:
-    """Give an exported folder what else stands beside the run's model, and what ``load`` must know."""
+def complete(recipe: Recipe, model: Path, folder: Path, whole: bool) -> None:
+    """Give an exported folder what else stands beside the run's model, and what ``load`` must know.
+
+    Neighbours are of vectors of this one model, and go with it alone: not ``whole`` where it was composed with others.
+    """
     for path in sorted(model.rglob("*")):
         place = folder / path.relative_to(model)
-        if path.is_file() and path.suffix != ".safetensors" and not path.name.startswith("adapter_") and not place.exists():
+        own = whole if path.name in neighbours.FILES else path.suffix != ".safetensors" and not path.name.startswith("adapter_")
+        if path.is_file() and own and not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
     tell(recipe, folder)
 
 
-def card(recipe: Recipe, form: str, names: Sequence[str]) -> str:
-    """README.md of an exported folder: its base and licence where they are known, and what was done."""
+def card(recipe: Recipe, form: str, names: Sequence[str], lost: str) -> str:
+    """README.md of an exported folder: its base and licence where they are known, what was done, and what is ``lost`` elsewhere."""
     try:
         source = resolve(recipe.model_spec)
         about = {"license": source.licence.lower(), "base_model": source.base_model if HUB_ID.match(source.base_model) else ""}
@@ -181,7 +185,8 @@ def card(recipe: Recipe, form: str, names: Sequence[str]) -> str:
     done = {MERGED: "merged into the weights of its base", ADAPTER: "as an adapter of its base", WHOLE: "as it is"}[form]
     runs = f"the run {names[0]}" if len(names) == 1 else f"the runs {', '.join(names)}, composed"
     load = f'tunesmith.load("FOLDER"), or {"PeftModel" if form == ADAPTER else recipe.task.head().auto}.from_pretrained("FOLDER")'
-    return "\n".join(["---", *lines, "---", "", f"# {' + '.join(names)}", "", f"The model of {runs}, {done}.", "", f"    {load}", ""])
+    told = [f"The model of {runs}, {done}.", *([lost] if lost else []), f"    {load}"]
+    return "\n".join(["---", *lines, "---", "", f"# {' + '.join(names)}", "", "\n\n".join(told), ""])
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from tunesmith.data.examples import Examples, read_examples, read_roles
 from tunesmith.engine.precision import choose, device
 from tunesmith.evaluate.score import predict
 from tunesmith.evaluate.vectors import vectors
+from tunesmith.model import neighbours
 from tunesmith.model.build import Model, build_for
 from tunesmith.model.files import digest, read_json
 from tunesmith.model.routing import ABOUT as ROUTER
@@ -201,6 +202,7 @@ def tuned_for(recipe: Recipe, spec: str) -> Tuned:
     """The model that ``spec`` names, with the task of a recipe."""
     torch.manual_seed(0)
     model = build_for(recipe.task, spec)
+    neighbours.read(model.module, Path(spec))
     return Tuned(model, recipe.task, recipe.data.columns, recipe.data.labels, recipe.training.precision)
 
 

@@ -12,6 +12,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.batches import Indices, length_batches
 from tunesmith.data.encode import Encoded
+from tunesmith.model.neighbours import refresh
 
 TOKENS = 8192  # positions in one forward pass, padding included
 
@@ -23,6 +24,7 @@ def predict(forward: Forward, encoded: Encoded, task: Task, tokenizer: Any, toke
     rank computes a share, and every rank returns all.
     """
     found: dict[int, Prediction] = {}
+    refresh(forward.module)
     # Not inference_mode: what a model keeps from a pass made there, like rotary tables, cannot be trained with afterwards.
     with torch.no_grad():
         for rows in share(length_batches(encoded.lengths, tokens), *_place(forward, task)):

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from tunesmith.core.errors import DiskError, Problem
-from tunesmith.model import bottleneck
+from tunesmith.model import bottleneck, neighbours
 from tunesmith.model.adapters import is_adapted, merged
 from tunesmith.model.build import Model
 from tunesmith.model.files import open_up
@@ -25,7 +25,7 @@ def save(model: Model, folder: Path) -> None:
     """Write a plain Hugging Face folder into ``folder``, which is empty or absent: configuration, safetensors and tokenizer.
 
     A ``PeftModel`` becomes a plain PEFT folder: its adapter alone, with the name of its base model; around a pair of models, which no
-    folder holds, it is merged. Bottlenecks get files of their own. Raises ``DiskError`` when the disk is full.
+    folder holds, it is merged. Bottlenecks and neighbours get files of their own. Raises ``DiskError`` when the disk is full.
     """
     module: Any = model.module
     if is_adapted(module) and model.source and model.source.parts:
@@ -39,6 +39,7 @@ def save(model: Model, folder: Path) -> None:
             with bottleneck.without(module):
                 module.save_pretrained(folder)
             bottleneck.write(module, folder)
+        neighbours.write(model.module, folder)
         if model.tokenizer is not None:
             model.tokenizer.save_pretrained(folder)
         open_up(folder)

@@ -19,6 +19,7 @@ from tunesmith.data.load import Data, load
 from tunesmith.engine import distributed
 from tunesmith.evaluate.compare import Judged, compare, gain
 from tunesmith.model.files import digest, read_json
+from tunesmith.model.neighbours import ABOUT as NEIGHBOURS
 from tunesmith.model.routing import ABOUT as ROUTER
 from tunesmith.model.save import save
 from tunesmith.proof import Proof, judge
@@ -233,6 +234,8 @@ def mixed(
 
     chosen = greedy(runs, [worth(own) for own in answers], score) if how == GREEDY_SOUP else runs
     say(f"the weights of {', '.join(run.name for run in chosen)} become one model")
+    if any((run / "model" / NEIGHBOURS).is_file() for run in chosen):
+        say("its answers have no neighbours mixed in: their vectors are those of the single models")
     soup = as_tuned(recipe, chosen)
     if distributed.first():
         save(soup.model, folder / "model")
