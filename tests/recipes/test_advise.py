@@ -77,6 +77,7 @@ def test_every_rule_is_taken_somewhere() -> None:
         *(replace(SMALL, shots=8, rows=rows) for rows in (16, 60)),
         replace(SMALL, shots=64),
         replace(SMALL, shots=2),
+        replace(SMALL, task="token_classification", rows=500),
     ]
     taken = {(d.topic, d.why, d.source) for situation in (*situations(), *odd) for d in advise(situation).decisions}
     assert [rule.rule for rule in rules() if (rule.topic, rule.why, rule.source) not in taken] == []
@@ -111,6 +112,13 @@ def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
     assert [advise(replace(SMALL, rows=8 * classes, shots=8.0)).training["epochs"] for classes in (2, 4, 8, 20)] == [40, 40, 20, 12]
     for other in ({"shots": 100.0}, {"rows": 1000}, {"tight_time": 1}, {"tight_memory": 2}):
         assert "few_shot" not in chosen(advise(replace(SMALL, **{"rows": 16, "shots": 8.0, **other})))  # type: ignore[arg-type]
+
+
+def test_the_top_layer_of_a_small_encoder_starts_anew_for_tags() -> None:
+    tags = replace(SMALL, task="token_classification", rows=500)
+    assert chosen(advise(tags))[:2] == ["clip", "re_init"]
+    for other in ({"rows": 100}, {"tight_time": 2}, {"tight_memory": 3}, {"parameters": 110_000_000}, {"task": "text_classification"}):
+        assert "re_init" not in chosen(advise(replace(tags, **other)))  # type: ignore[arg-type]
 
 
 def test_enough_rows_and_a_small_encoder() -> None:
