@@ -18,6 +18,7 @@ from tunesmith.core.clock import Clock
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
+from tunesmith.data.batches import Source
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.lint import Finding, lint, untested
 from tunesmith.data.load import load
@@ -33,7 +34,8 @@ from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe
 
 PROBE_BATCHES = 8  # timed batches, spread over the lengths of the rows; the longest rows are one more
-PROBE_SECONDS = 3.0  # after which no further batch is timed
+PROBE_SECONDS = 3.0  # after which no further batch is timed, once the longest rows were there
+GROWTH = 1.1  # of what passes take, over a run: memory that was given back is in pieces, which other lengths do not fit (measured)
 FLOAT = 4  # bytes of a float32
 MOMENTS = 2  # values that the optimizer keeps for a weight
 
@@ -89,9 +91,10 @@ class Checked:
 
 @dataclass
 class Stopwatch(Observer):
-    """Times the steps of a probe, and ends it. The first step is not counted: it sets things up."""
+    """Times the steps of a probe, and ends it, not before step ``least``. The first step is not counted: it sets things up."""
 
     steps: int
+    least: int
     seconds: float = 0.0
     tokens: int = 0
     said: list[str] = field(default_factory=list)
@@ -105,7 +108,7 @@ class Stopwatch(Observer):
     def step(self, run: Run, record: Record) -> str | None:
         if record.step > 1 or self.steps == 1:
             self.seconds, self.tokens = self.seconds + record.seconds, self.tokens + record.tokens
-        late = self.tokens > 0 and time.perf_counter() - self._began > PROBE_SECONDS
+        late = record.step >= self.least and self.tokens > 0 and time.perf_counter() - self._began > PROBE_SECONDS
         return "timed" if late or record.step >= self.steps else None
 
 
@@ -114,7 +117,7 @@ class Probe:
     """A few steps of a run that were really done.
 
     ``run``        as they left it, its clock at the beginning; ``stretches`` the plan over all of its time, ``rates`` the highest
-    ``before``     bytes of memory held before the steps; ``after`` the most that was held during them
+    ``before``     bytes of memory held before the steps, the weights among them; ``after`` the most that was held during them
     """
 
     run: Run
@@ -163,8 +166,11 @@ def probe(recipe: Recipe, model: Model, rows: Encoded) -> Probe:
     part_of = recipe.task.part_of
     chosen = sorted((rows[row] for row in spread(rows.lengths, training.batch_size)), key=part_of)
     some = Encoded([list(items) for _, items in groupby(chosen, part_of)])
-    watch = Stopwatch(min(steps, -(-len(some) // training.batch_size)))
-    before = psutil.Process().memory_info().rss if not torch.cuda.is_available() else 0
+    source = Source(some, training.batch_size, training.seed)
+    longest = max(range(source.batches_per_epoch), key=lambda batch: some.lengths[source.rows(batch)].sum())
+    watch = Stopwatch(min(steps, source.batches_per_epoch), longest + 1)
+    weights = sum(parameter.nbytes for parameter in model.module.parameters())
+    before = weights if torch.cuda.is_available() else psutil.Process().memory_info().rss
     run = fit(model, recipe.task, some, recipe.strategies, replace(training, steps=steps), None, [watch]).run
     after = int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else int(peak_memory())
     run.clock = Clock(0, steps, per_epoch)
@@ -188,10 +194,11 @@ def estimate(training: Training, done: Probe, tokens: int, judged: float) -> Cos
     learned = sum(run.params[name].size for name in learning) * FLOAT
     late = sum(run.params[name].size for name in learning - run.touched) * FLOAT * (1 + MOMENTS)
     whole = sum(param.size for param in run.params.values()) * FLOAT
-    passes = (done.after - done.before) * max(works) / works[0]
+    kept = size(run.snapshot()["optimizer"]) + sum(run.params[name].size for name in run.touched) * FLOAT  # moments and gradients
+    passes = max(0, done.after - done.before - kept) * max(works) / works[0] * GROWTH
     return Cost(
         seconds=tokens * epochs / speed,
-        memory=int(done.before + passes + late + 2 * learned + whole),  # the best weights, the shipped ones, and the base to judge
+        memory=int(done.before + kept + late + max(passes, whole)),  # the base, to be judged, comes where the passes were
         disk=(size(run.snapshot()) + late) * min(training.keep + 1, saves) + learned + whole,
         steps=clock.total,
         tokens_per_second=speed / average,

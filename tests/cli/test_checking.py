@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from tunesmith import checking
-from tunesmith.checking import Checked, check, size, spread, work
+from tunesmith.checking import Checked, Probe, check, estimate, size, spread, work
+from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError
 from tunesmith.core.param import Param, Rule
+from tunesmith.engine.settings import Training
 from tunesmith.recipes.recipe import read_recipe
+from tunesmith.tasks.text_classification import TextClassification
 
 
 def look(*overrides: str) -> Checked:
@@ -76,6 +81,40 @@ def test_what_learns_costs(here: Path) -> None:
     assert 0 < whole.seconds < 60
     assert whole.memory < whole.memory_here
     assert whole.warnings() == []
+
+
+def probed(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> tuple[Training, Probe, int, float]:
+    """What the estimate of a run is made of."""
+    made: list[Any] = []
+    monkeypatch.setattr(checking, "estimate", lambda *of: (made.append(of), estimate(*of))[1])
+    look(*overrides)
+    found: tuple[Training, Probe, int, float] = made[0]
+    return found
+
+
+def test_the_longest_rows_are_met_however_slow_the_steps_are(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "PROBE_SECONDS", 0.0)
+    lines = [f"{'good' if i % 2 else 'bad'} {'film ' * (i // 2)},{'good' if i % 2 else 'bad'}" for i in range(48)]
+    Path("reviews.csv").write_text("\n".join(["review,stars", *lines]), encoding="utf-8")
+    met: list[int] = []
+    collate = TextClassification.collate
+
+    def noted(task: TextClassification, rows: list[dict[str, Any]], tokenizer: Any) -> Batch:
+        met.extend(row["length"] for row in rows)
+        return collate(task, rows, tokenizer)
+
+    monkeypatch.setattr(TextClassification, "collate", noted)
+    _, done, _, _ = probed(monkeypatch, "strategies=[]", "training.batch_size=4", "data.validation=null", "seed=7")
+    assert sorted(met)[-4:] == np.sort(done.run.train.lengths)[-4:].tolist()
+    assert len(met) < len(done.run.train)
+
+
+def test_the_base_to_judge_comes_where_the_passes_were(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training, done, *rest = probed(monkeypatch, "strategies=[]")
+    whole = sum(parameter.nbytes for parameter in done.run.model.parameters())
+    few, many = (estimate(training, replace(done, before=0, after=after), *rest).memory for after in (0, 10**9))
+    assert whole < few <= 4 * whole + 1000, "gradients and moments, and the base"
+    assert many == pytest.approx(checking.GROWTH * 10**9, rel=1e-2)
 
 
 def test_the_disk_that_a_run_takes(here: Path, done: Path) -> None:
