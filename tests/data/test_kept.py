@@ -114,3 +114,14 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
     assert tidy(tmp_path, 450) == 200
     assert sorted(path.stem for path in tmp_path.glob("*.bin")) == ["new", "old"]
     assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["new", "old"]
+
+
+def test_what_a_kill_left_goes_after_a_day(tmp_path: Path) -> None:
+    for name in (".trunk-old/bin", ".trunk-filling/bin", ".new", ".old", "kept"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(bytes(100))
+    for name in (".trunk-old/bin", ".trunk-old", ".trunk-filling", ".old", "kept"):
+        os.utime(tmp_path / name, (0, 0))
+    assert tidy(tmp_path, 450) >= 200
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new", ".trunk-filling", "kept"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -19,6 +21,7 @@ from tunesmith.data.examples import Examples
 from tunesmith.samples.fetch import cache as cache_folder
 
 WORTH = 1000  # examples from which a file is worth it
+LEFT = 24 * 60 * 60  # seconds after which nobody writes any more what has no name yet
 LIMIT = 2 * 2**30  # bytes that all files together take
 FOLDER = "tokens"  # of the cache folder
 PACKAGE = Path(__file__).parents[1]
@@ -61,11 +64,13 @@ def written(file: Path, write: Callable[[Path], None]) -> None:
 def tidy(folder: Path, limit: int) -> int:
     """Remove what was used least recently in ``folder``, until all takes at most ``limit`` bytes. Returns what was freed.
 
-    Files of one stem belong together.
+    Files of one stem belong together. What a kill left half-written, its name begins with a dot, is removed after a day.
     """
-    files = sorted((file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")), key=lambda file: file.stem)
+    found = list(folder.iterdir())
+    freed = sum(_cleared(part) for part in found if part.name.startswith("."))
+    files = sorted((file for file in found if file.is_file() and not file.name.startswith(".")), key=lambda file: file.stem)
     parts = [list(part) for _, part in groupby(files, lambda file: file.stem)]
-    total = freed = 0
+    total = 0
     for part in sorted(parts, key=lambda part: max(file.stat().st_mtime for file in part), reverse=True):
         size = sum(file.stat().st_size for file in part)
         total += size
@@ -74,6 +79,16 @@ def tidy(folder: Path, limit: int) -> int:
             for file in part:
                 file.unlink(missing_ok=True)
     return freed
+
+
+def _cleared(part: Path) -> int:
+    """Remove a file or folder that was written to last before a day or more. Returns its size, 0 where it stays or is gone already."""
+    with suppress(OSError):
+        inside = [path.stat() for path in (part, *part.rglob("*"))]
+        if time.time() - max(one.st_mtime for one in inside) > LEFT:
+            shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink()
+            return sum(one.st_size for one in inside)
+    return 0
 
 
 def _told(tokenizer: Any) -> str | None:
