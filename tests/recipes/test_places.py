@@ -50,6 +50,12 @@ def test_what_is_wrong_with_strategies_is_told_at_once_in_their_order(tmp_path: 
     assert first.startswith("strategies.freeze.layers=5: freeze: 5 layers cannot be frozen")
 
 
+def test_an_override_that_is_the_setting_itself_names_it_once(tmp_path: Path) -> None:
+    tiny.folder(tmp_path)
+    (line,) = told(read_recipe(written(tmp_path, RECIPE.partition("strategies")[0]), ["training.precision=float16"]), tmp_path)
+    assert line == "training.precision=float16: float16 cannot be trained on cpu. Write training.precision: auto."
+
+
 def test_a_recipe_without_a_file_names_the_setting(tmp_path: Path) -> None:
     tiny.folder(tmp_path)
     rows = [{"text": f"film {i}", "label": f"{i % 2}"} for i in range(16)]

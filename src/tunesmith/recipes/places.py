@@ -48,7 +48,8 @@ def _placed(problem: Problem, recipe: Recipe) -> Problem:
     place = place_of(problem.key, recipe) if problem.key else Place()
     if not place.file:
         return problem
-    named = replace(problem, key=re.sub(r"^strategies\.\d+\.", "", problem.key))
+    told = place.override and place.file.startswith(f"{problem.key}=")
+    named = replace(problem, key="" if told else re.sub(r"^strategies\.\d+\.", "", problem.key))
     return Problem(named.said, problem.remedy, place.file, place.line, place.column)
 
 
