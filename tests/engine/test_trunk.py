@@ -20,6 +20,7 @@ from tunesmith.engine.hidden import HiddenStates
 from tunesmith.engine.loop import Fitted
 from tunesmith.samples.fetch import cache
 from tunesmith.strategies.adaptive import Adaptive
+from tunesmith.strategies.augment import Augment
 from tunesmith.strategies.freeze import Freeze
 from tunesmith.strategies.lora import LoRA
 from tunesmith.strategies.unfreeze import Unfreeze
@@ -147,6 +148,23 @@ def test_a_strategy_that_changes_what_layers_read_keeps_it_off(tmp_path: Path, m
     monkeypatch.setattr(Freeze, "perturbs", True)
     tiny_fit(tmp_path, [Freeze(layers=2)])
     assert said(tmp_path) == []
+
+
+def test_a_strategy_that_changes_rows_keeps_it_off(tmp_path: Path) -> None:
+    tiny_fit(tmp_path, [Freeze(layers=2), Augment()])
+    assert said(tmp_path) == []
+    assert not (cache() / "trunk").exists()
+
+
+def test_the_texts_of_a_batch_are_told_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+    computed: list[Any] = []
+    told_apart, given = trunks.Trunk._told_apart, trunks.Trunk._given
+    monkeypatch.setattr(trunks.Trunk, "_told_apart", lambda trunk, *of: (told.append(id(of[1])), told_apart(trunk, *of))[1])
+    monkeypatch.setattr(trunks.Trunk, "_given", lambda trunk, *of: (computed.append(of[2]), given(trunk, *of))[1])
+    tiny_fit(None, [Freeze(layers=2)], steps=12)
+    assert computed
+    assert [told.count(id(batch)) for batch in computed] == [1] * len(computed)
 
 
 def test_a_model_that_gives_something_else_is_computed_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

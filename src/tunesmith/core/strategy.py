@@ -75,6 +75,7 @@ class Strategy(Memory):
     ``all_tokens``  whether tokens learn that are in none of the training rows: it brings rows of its own, or asks for words; all of the
                    table of embeddings takes part in training then
     ``perturbs``   whether it changes what the layers are given: noise on embeddings, for example; nothing below the frontier is kept then
+    ``rewrites``   whether ``feed`` changes rows, otherwise each time; nothing below the frontier is kept then
     """
 
     objective: ClassVar[Any] = None  # an Objective; typed Any, since a method is one too
@@ -84,6 +85,7 @@ class Strategy(Memory):
     inherits: ClassVar[bool] = False
     compares: ClassVar[bool] = False
     perturbs: ClassVar[bool] = False
+    rewrites: ClassVar[bool] = False
     all_tokens: ClassVar[bool] = False
     shardable: ClassVar[bool] = False
     natural_rate: ClassVar[tuple[float, str] | None] = None

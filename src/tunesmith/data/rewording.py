@@ -86,6 +86,7 @@ class Rewording(Strategy, ABC):
     )
 
     needs: ClassVar[frozenset[str]] = frozenset({"labels of whole texts"})
+    rewrites: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.num_versions > 1 and not self.temperature:

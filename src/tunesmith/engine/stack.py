@@ -49,6 +49,7 @@ class Stack:
             raise InputError(*problems)
         self.owns = frozenset[str]().union(*(strategy.owns for strategy in self.strategies))
         self.perturbs = any(strategy.perturbs for strategy in self.strategies)
+        self.rewrites = any(strategy.rewrites for strategy in self.strategies)
         self.all_tokens = any(strategy.all_tokens for strategy in self.strategies)
         self.compares = task.compares or any(strategy.compares for strategy in self.strategies)
         self.unshardable = [name_of(s) for s in self.strategies if not s.shardable and (s.objective is not None or _overrides(s, SEAMS))]

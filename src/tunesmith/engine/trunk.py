@@ -36,6 +36,8 @@ POSITIONS = 8192  # in one forward pass while the cache is filled, padding inclu
 LIMIT = 10 * 2**30  # bytes that all trunks in the cache folder take together
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 4e-2, torch.float16: 1e-2}  # of the largest value that the model puts out
 
+Told = tuple[list[Key], Tensor | None]  # the key of each text of a batch, and which text each position belongs to
+
 
 @dataclass
 class Trunk:
@@ -65,7 +67,7 @@ class Trunk:
         self._rules = self.run.rules
         self._frozen = {tower.path: self._frozen_at(tower, self.run.clock) for tower in self.towers}
         self.learning_mode()
-        if self.folder is None or self.stack.perturbs:
+        if self.folder is None or self.stack.perturbs or self.stack.rewrites:
             return
         before, self._resumed = self._resumed, None
         changed = before is None or before["rules"] != self._told()
@@ -106,12 +108,12 @@ class Trunk:
             for tower in self.towers:
                 if tower.path in self.kept:
                     layers, states = self.kept[tower.path]
-                    keys, texts = self._told_apart(tower, batch)
+                    keys, texts = told = self._told_apart(tower, batch)
                     # Rows that will be judged again, in the same batches. To learn from, a resumed run would not have the same bits.
                     judged = not torch.is_grad_enabled() and not self.run.model.training
                     found = states.get(keys, remembered=judged)
                     if found is None and judged:
-                        found, _ = self._given(tower, layers, batch, module)
+                        found, _ = self._given(tower, layers, batch, told, module)
                         states.remember(keys, found)
                     if found is not None:
                         hidden = padded(found, texts).to(batch.rows.device)
@@ -155,7 +157,8 @@ class Trunk:
 
     def _compute(self, tower: Tower, layers: int, states: HiddenStates) -> None:
         batches = self._batches
-        (first, *_), parts = self._given(tower, layers, self._batch(batches[0][:1]))
+        one = self._batch(batches[0][:1])
+        (first, *_), parts = self._given(tower, layers, one, self._told_apart(tower, one))
         needed = int(self.train.lengths.sum()) * first.shape[1] * first.element_size()
         place = next(parent for parent in states.file.parents if parent.exists())
         if needed > min(LIMIT, shutil.disk_usage(place).free / 2):
@@ -164,25 +167,27 @@ class Trunk:
         def computed() -> Iterator[tuple[list[Key], list[Tensor]]]:
             for items in batches:
                 batch = self._batch(items)
-                yield self._told_apart(tower, batch)[0], self._given(tower, layers, batch)[0]
+                told = self._told_apart(tower, batch)
+                yield told[0], self._given(tower, layers, batch, told)[0]
 
         states.write(computed(), parts)
 
-    def _told_apart(self, tower: Tower, batch: Batch) -> tuple[list[Key], Tensor | None]:
+    def _told_apart(self, tower: Tower, batch: Batch) -> Told:
         """The key of each text of a batch, and which text each position belongs to."""
         inputs = tower.reads(batch.inputs)
         pad = getattr(getattr(self.tokenizer, "tokenizer", self.tokenizer), "pad_token_id", None)
         texts = texts_of(inputs, batch.targets.get("labels"), pad)
         return keys_of(inputs, texts), texts
 
-    def _given(self, tower: Tower, layers: int, batch: Batch, module: nn.Module | None = None) -> tuple[list[Tensor], int]:
+    def _given(self, tower: Tower, layers: int, batch: Batch, told: Told, module: nn.Module | None = None) -> tuple[list[Tensor], int]:
         """What the lowest layers give for each text of a batch, when ``module`` or what the task calls is called, and its ``parts``.
 
-        They run in evaluation mode. Raises ``NotCacheableError`` where they do not give hidden states for each row.
+        ``told`` is what ``_told_apart`` returned for the batch. The layers run in evaluation mode. Raises ``NotCacheableError`` where
+        they do not give hidden states for each row.
         """
         forward = self._plain(batch) if module is None else Forward(module, self.run.device, self.run.forward.dtype)
         hidden, parts = lower(self.run.model, tower, layers, lambda: forward(batch))
-        keys, texts = self._told_apart(tower, batch)
+        keys, texts = told
         states = parted(hidden, texts)
         if len(states) != len(keys):
             raise NotCacheableError("its layers do not keep rows apart")

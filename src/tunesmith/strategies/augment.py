@@ -27,7 +27,7 @@ class Augment(Strategy):
     Formula: with probability share a row is changed by one operation, drawn evenly, in max(1, alpha * n) of its n words; delete leaves
     each word out with probability alpha.
     Use when: there are fewer than some thousand rows; typo where people will write in haste. Not where one word decides the label.
-    Cost: memory x1, time x1 and some 20 microseconds for each word; nothing is kept below the frontier for changed rows.
+    Cost: memory x1, time x1 and some 20 microseconds for each word; nothing is kept below the frontier.
     Source: Wei and Zou 2019, "EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks", section 2;
     punctuate: Karimi et al. 2021, "AEDA: An Easier Data Augmentation Technique for Text Classification", section 3.
     Differs: rows are changed anew whenever they come, rather than once before training. Token ids are changed, whole words of them, so
@@ -46,6 +46,7 @@ class Augment(Strategy):
     )
 
     needs: ClassVar[frozenset[str]] = frozenset({"labels of whole texts"})
+    rewrites: ClassVar[bool] = True
     shardable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

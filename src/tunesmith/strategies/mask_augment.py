@@ -40,6 +40,7 @@ class MaskAugment(Strategy):
     model: str = setting("", "a masked language model with the same tokenizer: a folder, hub id or sample; the run's own when not said")
 
     needs: ClassVar[frozenset[str]] = frozenset({"labels of whole texts"})
+    rewrites: ClassVar[bool] = True
     all_tokens: ClassVar[bool] = True
 
     @classmethod

@@ -54,6 +54,7 @@ class PolicyGradient(Strategy):
 
     natural_rate: ClassVar[tuple[float, str] | None] = (1e-5, "Shao et al. 2024, section 4.2, take 1e-6 for 7 billion weights")
     needs: ClassVar[frozenset[str]] = frozenset({"writing"})
+    rewrites: ClassVar[bool] = True
     all_tokens: ClassVar[bool] = True
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
         **dict.fromkeys(("model", "label", "reads"), ("reward", ("model",))),
@@ -115,6 +116,5 @@ class PolicyGradient(Strategy):
         if not self._advantages.keys() >= set(keys):
             message = "policy_gradient: a strategy adds or changes rows behind it, to which the model wrote no answers"
             raise InputError(Problem(message, "Name policy_gradient before it, or take it out"))
-        advantages = torch.tensor([self._advantages[key] for key in keys])
-        loss = policy_loss(batch, forward, advantages, self._base, self.kl, self.temperature)
+        loss = policy_loss(batch, forward, torch.tensor([self._advantages[key] for key in keys]), self._base, self.kl, self.temperature)
         return replace(loss, parts={**loss.parts, **{name: torch.tensor(value * loss.count) for name, value in self._told.items()}})
