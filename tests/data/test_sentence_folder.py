@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tunesmith.core.errors import InputError
-from tunesmith.data.sentence_folder import beside_the_model, pooling_of, prefix_of
+from tunesmith.data.sentence_folder import Prompts, beside_the_model, pooling_of, prefix_of, prompts_of, told
 
 
 @pytest.mark.parametrize(("pooling", "mode"), [("mean", "mean_tokens"), ("cls", "cls_token"), ("last", "lasttoken")])
@@ -68,3 +69,35 @@ def test_without_prompts_the_name_says_it(name: str, prefix: str, tmp_path: Path
     beside = beside_the_model("mean", 384, 128)["config_sentence_transformers.json"]
     (tmp_path / "config_sentence_transformers.json").write_text(json.dumps(beside), encoding="utf-8")
     assert prefix_of(tmp_path, [name]) == prefix
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"prompts": {"query": "find: ", "document": "text: "}}, Prompts("find: ", "find: ", "text: ")),
+        ({"prompts": {"query": "find: ", "document": ""}}, Prompts("", "find: ", "")),
+        ({"prompts": {"search_query": "sq: ", "search_document": "sd: ", "clustering": "c: "}}, Prompts("c: ", "sq: ", "sd: ")),
+        ({"prompts": {"any": "a: "}, "default_prompt_name": "any"}, Prompts("a: ", "a: ", "a: ")),
+        ({"prompts": {}}, Prompts("query: ", "query: ", "passage: ")),
+    ],
+)
+def test_queries_and_passages_have_prompts_of_their_own(content: dict[str, Any], expected: Prompts, tmp_path: Path) -> None:
+    (tmp_path / "config_sentence_transformers.json").write_text(json.dumps(content), encoding="utf-8")
+    assert prompts_of(tmp_path, ["multilingual-e5-small"]) == expected
+    assert prompts_of(tmp_path / "nowhere", ["all-MiniLM-L6-v2"]) == Prompts()
+
+
+@pytest.mark.parametrize("prompts", [("query: ", "passage: "), ("query: ", "query: "), ("", "passage: "), ("", "")])
+def test_prompts_are_read_as_they_were_written(prompts: tuple[str, str], tmp_path: Path) -> None:
+    written = beside_the_model("mean", 384, 128, prompts)["config_sentence_transformers.json"]
+    (tmp_path / "config_sentence_transformers.json").write_text(json.dumps(written), encoding="utf-8")
+    found = prompts_of(tmp_path, [])
+    assert found.of(True, None, None) == prompts
+    assert prompts[0] != prompts[1] or found.of(False, None, None) == prompts
+    assert found.of(True, "q", "") == ("q", "")
+
+
+def test_what_texts_begin_with_is_told() -> None:
+    assert told(("", "")) == []
+    assert told(("query: ", "query: ")) == ["task: each text begins with 'query: ' for the model"]
+    assert "'query: ', and what it is compared with with 'passage: '" in told(("query: ", "passage: "))[0]

@@ -199,3 +199,14 @@ def test_rows_as_people_see_them() -> None:
     assert shown(["a", "b"], {"similarities": [0.5]}, None, "scored") == {"text": "a | b", "predicted": 0.5}
     assert shown(["q"], {"vector": [0.6, 0.8]}, None, "pairs") == {"text": "q", "predicted": [0.6, 0.8]}
     assert shown(["a b", "a", "b"], {"similarities": [0.5, 0.25]}, None, "unsupervised")["text"] == "a b"
+
+
+def test_a_text_is_known_again_under_another_prompt() -> None:
+    """What is an anchor in one row and a positive in another is no negative of itself; prompts are no part of it."""
+    rows: list[dict[str, Any]] = [{"texts": ["the film", "a movie"]}, {"texts": ["a song", "the film"]}]
+    items = encode_similar(rows, tiny.tokenizer(), 64, ("is ", "was "))
+    _, targets, _, _ = pad_similar(items, tiny.tokenizer(), "pairs")
+    assert targets["barred"].tolist() == [[False, True], [False, False]]
+    words = [tiny.VOCABULARY[ids] for ids in items[0]["input_ids"]]
+    assert words == ["[CLS]", "is", "the", "film", "[SEP]", "[CLS]", "was", "a", "movie", "[SEP]"]
+    assert "same" not in encode_similar(rows, tiny.tokenizer(), 64, ("is ", "is "))[0]

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from transformers import AutoModel
 
 import tiny
+import tunesmith
 from training import TRAINING
 from tunesmith.core.errors import InputError
 from tunesmith.core.forward import Forward
@@ -176,3 +177,42 @@ def test_the_files_say_how_vectors_are_made() -> None:
     assert files["1_Pooling/config.json"]["word_embedding_dimension"] == 32
     assert files["1_Pooling/config.json"]["pooling_mode_cls_token"]
     assert files["sentence_bert_config.json"]["max_seq_length"] == 16
+
+
+def e5(folder: Path) -> str:
+    """A tiny model that is known as E5 by its name."""
+    return str(tiny.folder(folder, "bert").rename(folder / "e5-small"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "prompts"),
+    [
+        ("pairs", {}, ("query: ", "passage: ")),
+        ("scored", {}, ("query: ", "query: ")),
+        ("unsupervised", {}, ("query: ", "query: ")),
+        ("triplets", {"query_prompt": "find: ", "passage_prompt": ""}, ("find: ", "")),
+    ],
+)
+def test_texts_begin_as_the_model_wants_it(tmp_path: Path, kind: str, settings: Row, prompts: tuple[str, str]) -> None:
+    task, read = learned(kind, **settings)
+    said: list[str] = []
+    model = build_for(task, e5(tmp_path), said.append)
+    assert task.prompts == prompts
+    assert any(f"'{prompts[0]}'" in line for line in said)
+    begun = [{**row, "texts": [prompts[place > 0] + text for place, text in enumerate(row["texts"])]} for row in read]
+    plain, _ = learned(kind, query_prompt="", passage_prompt="")
+    for one, other in zip(answers(task, read, model), answers(plain, begun, model), strict=True):
+        assert one == other
+    written = task.files(model.module)["config_sentence_transformers.json"]
+    assert written["prompts"] == {"query": prompts[0], "passage": prompts[1]}
+    assert written["default_prompt_name"] == ("query" if prompts[0] == prompts[1] else None)
+
+
+def test_a_run_of_e5_is_loaded_with_its_prompts(tmp_path: Path) -> None:
+    data = {"train": ROWS["pairs"] * 4, "validation": ROWS["pairs"]}
+    keys: dict[str, Any] = {"task": "embedding", "baselines": False, "data": data, "training": {"steps": 1, "batch_size": 3}}
+    run = tunesmith.train(keys | {"model": e5(tmp_path)}, run="e5", runs=tmp_path / "runs").folder
+    for place, kind in ((run, ""), (run / "model", "embedding")):
+        tuned = tunesmith.load(place, kind=kind) if kind else tunesmith.load(place)
+        assert isinstance(tuned.task, Embedding)
+        assert (tuned.task._known.query, tuned.task._known.passage) == ("query: ", "passage: ")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.run import seed_of
 from tunesmith.core.task import Column, Prediction, Row, RowError
 from tunesmith.data.sequences import joined, parted
 from tunesmith.data.text import check_text, encode_texts, pad_texts
@@ -122,10 +123,18 @@ def _nothing_to_learn(texts: Sequence[Sequence[str]], scores: Sequence[float], k
     return None
 
 
-def encode_similar(rows: Sequence[Row], tokenizer: Any, max_length: int) -> list[Row]:
-    """Items of rows, each with the sequences of all its ``texts`` and its ``score`` where it has one."""
-    coded = iter(encode_texts([text for row in rows for text in row["texts"]], None, tokenizer, max_length))
+def encode_similar(rows: Sequence[Row], tokenizer: Any, max_length: int, prompts: tuple[str, str] = ("", "")) -> list[Row]:
+    """Items of rows, each with the sequences of all its ``texts`` and its ``score`` where it has one.
+
+    The first text begins with the first of ``prompts`` and the others with the second. Where these differ, each text has in ``same`` a
+    number by which it is known again on the other side.
+    """
+    begun = [prompts[place > 0] + text for row in rows for place, text in enumerate(row["texts"])]
+    coded = iter(encode_texts(begun, None, tokenizer, max_length))
     items = [joined([next(coded) for _ in row["texts"]]) for row in rows]
+    if prompts[0] != prompts[1]:
+        plain = iter(encode_texts([text for row in rows for text in row["texts"]], None, tokenizer, max_length))
+        items = [item | {"same": [seed_of(*next(plain)["input_ids"]) for _ in row["texts"]]} for item, row in zip(items, rows, strict=True)]
     return [item | {name: row[name] for name in ("score",) if name in row} for item, row in zip(items, rows, strict=True)]
 
 
@@ -139,7 +148,10 @@ def pad_similar(items: Sequence[Row], tokenizer: Any, kind: str) -> tuple[dict[s
     sizes = list(map(len, parts))
     inputs, tokens = pad_texts([sequence for of_item in parts for sequence in of_item], tokenizer)
     targets = {"firsts": torch.tensor([0, *sizes[:-1]]).cumsum(0)}
-    keys = [[tuple(sequence["input_ids"]) for sequence in of_item] for of_item in parts]
+    keys: list[list[Hashable]] = [
+        list(item["same"]) if "same" in item else [tuple(sequence["input_ids"]) for sequence in of_item]
+        for item, of_item in zip(items, parts, strict=True)
+    ]
     keys = [of_item[:1] * 2 for of_item in keys] if kind == "unsupervised" else keys
     if "score" in items[0]:
         targets["score"] = torch.tensor([float(item["score"]) for item in items])

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tunesmith.core.errors import InputError, Problem
+
 
 def mean(states: Tensor, real: Tensor) -> Tensor:
     """The mean over real positions. ``states`` (batch, length, hidden), ``real`` (batch, length) of 0 and 1, to (batch, hidden)."""
@@ -33,6 +35,17 @@ def pooled(states: Tensor, mask: Tensor | None, how: str) -> Tensor:
     """Vectors of length 1, (batch, hidden) in float32; without a ``mask`` every position is real."""
     real = torch.ones(states.shape[:2], device=states.device) if mask is None else mask.to(states.device)
     return F.normalize(POOLING[how](states.float(), real), dim=1)
+
+
+def check_pooling(config: Any, how: str) -> None:
+    """Raise ``InputError`` for a model whose states cannot be pooled so."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as ENCODERS
+
+    if config.is_encoder_decoder:
+        raise InputError(Problem(f"{config.model_type} models read one text to write another", "Name an encoder or a decoder"))
+    if config.model_type not in ENCODERS and how == "cls":
+        message = "task.pooling: cls is the first token, which sees nothing of a text in a decoder"
+        raise InputError(Problem(message, "Take last or mean", key="task.pooling"))
 
 
 def _mean(output: Any, mask: Tensor | None, config: Any) -> Tensor:

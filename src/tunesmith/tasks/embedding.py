@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row, Statistic, Task
 from tunesmith.data import similar
 from tunesmith.data.latent import latent_vectors
-from tunesmith.data.sentence_folder import beside_the_model
+from tunesmith.data.sentence_folder import Prompts, beside_the_model, prompts_of, told
 from tunesmith.metrics.neighbours import agreement, order, order_over, ranks_of, retrieval
-from tunesmith.model.contrastive import cosent, info_nce, pooled
+from tunesmith.model.contrastive import check_pooling, cosent, info_nce, pooled
 
 
 @dataclass
@@ -39,6 +39,9 @@ class Embedding(Task):
     loss: str = setting("cosent", "scored pairs: what is learned, their order or their score", choices=("cosent", "cosine_mse"))
     max_length: int = setting(256, "longest text in tokens, or what the model takes if less; longer ones are cut and counted", low=8)
 
+    query_prompt: str | None = setting(None, "what an anchor begins with; when not said: as the files of the model, or the name of E5, say")
+    passage_prompt: str | None = setting(None, "what texts begin with that it is compared with; when not said: likewise")
+    _known = Prompts()
     offers: ClassVar[frozenset[str]] = frozenset({"text"})
     compares: ClassVar[bool] = True
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
@@ -54,8 +57,7 @@ class Embedding(Task):
     def example(cls) -> tuple[Self, list[Row]]:
         anchors = ["film", "music", "story", "cat", "day", "woman", "best", "great", "fast", "boring"]
         positives = ["movie", "song", "plot", "dog", "paris", "man", "worst", "bad", "slow", "dull"]
-        pairs = zip(anchors, positives, strict=True)
-        return cls(max_length=16), [{"anchor": f"the {anchor}", "positive": f"a {positive}"} for anchor, positive in pairs]
+        return cls(max_length=16), [{"anchor": f"the {a}", "positive": f"a {p}"} for a, p in zip(anchors, positives, strict=True)]
 
     def columns(self) -> tuple[Column, ...]:
         return similar.columns_of(self.kind)
@@ -73,18 +75,18 @@ class Embedding(Task):
     def asked(self, row: Row) -> Row:
         return row if self.kind == "scored" else {"texts": row["texts"][:1]}
 
-    def meet(self, module: nn.Module, tokenizer: Any) -> None:
-        from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as ENCODERS
+    def meet(self, module: Any, tokenizer: Any) -> list[str]:
+        check_pooling(module.config, self.pooling)
+        self._known = prompts_of(Path(tokenizer.name_or_path), [Path(module.name_or_path).name])
+        return told(self.prompts)
 
-        config: Any = module.config
-        if config.is_encoder_decoder:
-            raise InputError(Problem(f"{config.model_type} models read one text to write another", "Name an encoder or a decoder"))
-        if config.model_type not in ENCODERS and self.pooling == "cls":
-            message = "task.pooling: cls is the first token, which sees nothing of a text in a decoder"
-            raise InputError(Problem(message, "Take last or mean", key="task.pooling"))
+    @property
+    def prompts(self) -> tuple[str, str]:
+        """What the first text of a row begins with, and what the others."""
+        return self._known.of(self.kind in ("pairs", "triplets"), self.query_prompt, self.passage_prompt)
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
-        return similar.encode_similar(rows, tokenizer, self.max_length)
+        return similar.encode_similar(rows, tokenizer, self.max_length, self.prompts)
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
         inputs, targets, tokens, sizes = similar.pad_similar(features, tokenizer, self.kind)
@@ -145,4 +147,4 @@ class Embedding(Task):
 
     def files(self, module: nn.Module) -> Mapping[str, Any]:
         config: Any = module.config
-        return beside_the_model(self.pooling, config.hidden_size, self.max_length)
+        return beside_the_model(self.pooling, config.hidden_size, self.max_length, self.prompts)
