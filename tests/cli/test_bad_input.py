@@ -173,7 +173,7 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "predict an empty text": (["predict", "done", "--text", " "], "empty"),
     "predict into an existing file": (["predict", "done", "reviews.csv", "--out", "recipe.yaml"], "recipe.yaml: this file exists"),
     "predict into no folder": (["predict", "done", "reviews.csv", "--out", "no/x.jsonl"], "no: there is no such folder."),
-    "eval without data": (["eval", "done"], "Missing option '--data'. See `tunesmith eval --help`."),
+    "eval on an absent file": (["eval", "done", "--data", "none.csv"], "none.csv: there is no such file"),
     "eval on an unknown sample": (["eval", "done", "--data", "sample:sentimnt"], "Did you mean 'sentiment'?"),
     "init over a file": (["init", "--data", "reviews.csv"], "recipe.yaml: this file exists and is not overwritten."),
     "init without data": (["init", "--data", "review.csv", "--out", "new.yaml"], "Did you mean 'reviews.csv'?"),

@@ -34,7 +34,7 @@ from tunesmith.core.words import counted
 @show.runs_option
 @show.json_option
 def select(model: str, file: str, out: str | None, runs: str, as_json: bool, **how: Any) -> None:
-    """Find the rows to label next, whose labels are likely wrong, or to learn from.
+    """Find rows to label next, to learn from, or labelled wrongly.
 
     The best comes first, each with its row number (from 0) and score; by label_error with the label that is likely instead, where
     confident learning finds one; by gradient with the cosine of its gradient and that of the target, -1 to 1.

@@ -108,7 +108,7 @@ def predict(model: str, file: str | None, texts: tuple[str, ...], out: str | Non
 @show.runs_option
 @show.json_option
 def evaluate(model: str, files: tuple[str, ...], loaded: Load, runs: str, as_json: bool) -> None:
-    """Judge a run, or any tuned model, on other data, or on several side by side.
+    """Judge a run, or any tuned model, on one or several data sets.
 
     With --as, a model is judged on a task that its files do not tell; with --labels, one that was never tuned for them.
     """
