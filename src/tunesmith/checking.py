@@ -33,7 +33,7 @@ from tunesmith.model.build import Model, build_for
 from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe
 
-PROBE_BATCHES = 8  # timed batches, spread over the lengths of the rows; the longest rows are one more
+PROBE_BATCHES = 2  # timed batches, spread over the lengths of the rows; the longest rows are one more
 PROBE_SECONDS = 3.0  # after which no further batch is timed, once the longest rows were there
 GROWTH = 1.1  # of what passes take, over a run: memory that was given back is in pieces, which other lengths do not fit (measured)
 FLOAT = 4  # bytes of a float32
