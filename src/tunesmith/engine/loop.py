@@ -82,7 +82,7 @@ def take_step(rows: Rows, parts: Parts) -> Record:
     batches, loss = parts.micro.compute(rows, lambda batches: stack.gradient(batches, run, partial(backward, parts=parts)))
     stack.step(run, optimizer.step)
     tokens, positions = (int(distributed.total(sum(getattr(b, size) for b in batches))) for size in ("tokens", "positions"))
-    run.clock = run.clock.tick(len(rows), tokens)
+    run.clock, run.micro = run.clock.tick(len(rows), tokens), 0  # what draws the next rows draws as after a resume
     run.loss = float(loss.mean)
     return Record(
         step=run.clock.step,
