@@ -43,6 +43,9 @@ def test_another_threshold_gives_other_labels(tunesmith: Command, here: Path, th
     folder = classifier(here / "tags", num_labels=3, problem_type="multi_label_classification")
     [found] = tunesmith("predict", folder, "--text", "a good film", "--threshold", threshold, "--json").json
     assert len(found["labels"]) == number
+    refused = tunesmith("predict", folder, "--text", "a good film", "--threshold", "5")
+    assert refused.code == 2
+    assert refused.err.startswith("--threshold must be at least 0 and at most 1, not 5.0.")
 
 
 def test_a_threshold_that_nothing_reads_is_refused(tunesmith: Command, done: Path) -> None:

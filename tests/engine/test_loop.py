@@ -172,6 +172,20 @@ def test_records_say_what_happened_and_an_observer_can_end_the_run() -> None:
     assert [record.scores is not None for record in reader._records] == [False, False, True, False, False]
 
 
+def test_rows_are_drawn_alike_whatever_micro_batch_came_before() -> None:
+    """A resumed run has none before its first step."""
+    numbers: list[int] = []
+
+    class Drawing(Strategy):
+        def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
+            for rows in batches:
+                numbers.append(run.micro)
+                yield rows
+
+    tiny_fit(None, [Drawing()], steps=3, micro_batch=1)
+    assert numbers == [0, 0, 0]
+
+
 def test_two_equal_runs_are_equal_and_another_seed_is_not() -> None:
     assert same(weights(tiny_fit(None, seed=1)), weights(tiny_fit(None, seed=1)))
     assert not same(weights(tiny_fit(None, seed=1)), weights(tiny_fit(None, seed=2)))

@@ -96,19 +96,3 @@ def test_a_model_without_embeddings_is_refused(run: Run) -> None:
     run.model = nn.Linear(2, 2)
     with pytest.raises(InputError, match="fgm: the model has no input embeddings"):
         FGM().begin(run)
-
-
-def test_rows_that_are_in_no_step_have_no_adversary(run: Run, batch: Batch, around: Around, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of the past that gem brings have other lengths than those of the step."""
-    strategy = FGM()
-    strategy.begin(run)
-    past = Batch({"ids": batch.inputs["ids"][:2, :2]}, {"labels": batch.targets["labels"][:2]}, batch.rows[:2], 4)
-    inner, seen = around(strategy), []
-    monkeypatch.setattr(run, "micro", 0)
-
-    def both(batches: Sequence[Batch]) -> Loss:
-        seen.append(inner([past]).mean.item())
-        return inner(batches)
-
-    strategy.gradient([batch], run, both)
-    assert len(set(seen)) == 1

@@ -91,19 +91,3 @@ def test_after_a_failure_nothing_is_perturbed(run: Run, batch: Batch) -> None:
         strategy.gradient([batch], run, fails)
     loss = Loss(torch.tensor(1.0), 1)
     assert strategy.loss(batch, run, lambda batch: loss) is loss
-
-
-def test_rows_that_are_in_no_step_have_no_adversary(run: Run, batch: Batch, around: Around, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of the past that gem brings have other lengths than those of the step."""
-    strategy = FreeLB()
-    strategy.begin(run)
-    past = Batch({"ids": batch.inputs["ids"][:2, :2]}, {"labels": batch.targets["labels"][:2]}, batch.rows[:2], 4)
-    inner, seen = around(strategy), []
-    monkeypatch.setattr(run, "micro", 0)
-
-    def both(batches: Sequence[Batch]) -> Loss:
-        seen.append(inner([past]).mean.item())
-        return inner(batches)
-
-    strategy.gradient([batch], run, both)
-    assert len(set(seen)) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,8 @@ import torch
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
+from tunesmith.strategies.fgm import FGM
+from tunesmith.strategies.freelb import FreeLB
 from tunesmith.strategies.gem import GEM, dot, multiples
 
 Inner = Callable[[Sequence[Batch]], Loss]
@@ -78,3 +81,19 @@ def test_a_step_does_not_raise_the_loss_on_the_past(run: Run, batch: Batch, back
     held = [w.grad for w in run.model.parameters() if w.grad is not None]
     assert min(dot(plain, one) for one in past) < 0
     assert min(dot(held, one) for one in past) > -1e-6
+
+
+@pytest.mark.parametrize("strategy", [FGM(), FreeLB()])
+def test_adversaries_leave_the_rows_of_the_past_alone(run: Run, batch: Batch, around: Any, strategy: FGM | FreeLB) -> None:
+    """They have other lengths than those of the step, and come within each of its passes."""
+    strategy.begin(run)
+    past = Batch({"ids": batch.inputs["ids"][:2, :2]}, {"labels": batch.targets["labels"][:2]}, batch.rows[:2], 4)
+    inner, seen = around(strategy), []
+
+    def both(batches: Sequence[Batch]) -> Loss:
+        seen.append(inner([past]).mean.item())
+        return inner(batches)
+
+    strategy.gradient([replace(batch, micro=0)], run, both)
+    assert len(seen) > 1
+    assert len(set(seen)) == 1

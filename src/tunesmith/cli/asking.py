@@ -70,10 +70,16 @@ def _by_labels(labels: str | None, way: str, pattern: str, prior: str, kind: str
 
 
 def _deciding(tuned: Tuned, threshold: float) -> Tuned:
-    """The model with another threshold. Raises ``InputError`` where none is read."""
+    """The model with another threshold. Raises ``InputError`` where none is read, and for one that no recipe could have."""
+    from tunesmith.recipes.document import Document
+    from tunesmith.recipes.validate import as_plain, build
+
     task: Any = tuned.task
     other, read_with = getattr(task, "applies", {}).get("threshold", ("", ()))
     if not other or getattr(task, other) not in read_with:
         raise InputError(Problem("--threshold is not read: the task gives each row one answer", "Take it out"))
+    document = Document({}, spelled={("threshold",): "--threshold"})
+    build(type(task), {**as_plain(task), "threshold": threshold}, document, ())
+    document.finish()
     task.threshold = threshold
     return tuned
