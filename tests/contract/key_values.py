@@ -114,6 +114,7 @@ VALUES: Flat = {
     "strategies.ewc.num_rows": 1,
     "strategies.ewc.past": ROWS[:3],
     "strategies.gem.memory_rows": 1,
+    "strategies.nearest_neighbours.num_rows": 4,
     "strategies.gem.past": ROWS[:3],
     "strategies.layer_rates.groups": [0.2, 1.0],
     "strategies.lora.targets": "attention",
