@@ -47,6 +47,7 @@ class FewShot(Strategy):
     pooling: str = setting("mean", "what is compared: the mean of the last states, or what the head reads", choices=tuple(READ))
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
+    owns: ClassVar[frozenset[str]] = frozenset({"the label of each row of a batch"})
     compares: ClassVar[bool] = True
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"temperature": ("pair_loss", ("info_nce",))}
 

@@ -14,6 +14,7 @@ from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.dropout import dropout
+from tunesmith.model.four_bit import FourBit
 from tunesmith.model.substitute import substituted
 
 
@@ -52,7 +53,7 @@ def linear_weights(run: Run) -> frozenset[str]:
     """The names of the weights of all pre-trained linear layers below the head."""
     from transformers.pytorch_utils import Conv1D
 
-    linear = {f"{name}.weight" for name, part in run.model.named_modules() if isinstance(part, (nn.Linear, Conv1D))}
+    linear = {f"{name}.weight" for name, part in run.model.named_modules() if isinstance(part, (nn.Linear, Conv1D, FourBit))}
     return frozenset(name for name, param in run.params.items() if name in linear and not param.head and not param.added)
 
 

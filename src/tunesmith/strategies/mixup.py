@@ -40,6 +40,7 @@ class Mixup(Strategy):
     )
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
+    owns: ClassVar[frozenset[str]] = frozenset({"the label of each row of a batch"})
     compares: ClassVar[bool] = True
     perturbs: ClassVar[bool] = True
 
