@@ -22,19 +22,22 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 from sentences import DOMAINS, scores, tables
 
 SHARE = 0.05  # of all rows that the memory holds
+TRAINING = {"batch_size": 16, "learning_rate": 1e-4, "head_rate": 1e-3, "ship": "last"}
 JUDGED = 100  # rows of a stage, at most
 MEASURES = ("average", "forgetting", "backward_transfer", "forward_transfer")
 
 
-def remedies(memory: int) -> dict[str, list[dict[str, Any]]]:
-    """By name, with a memory of so many rows."""
+def remedies(memory: int) -> dict[str, dict[str, Any]]:
+    """What a recipe says of each, by name, with a memory of so many rows."""
+    replay = {"share": 1.0, "of": "label", "num_rows": memory, "choose": "balanced"}
     return {
-        "plain": [],
-        "replay": [{"replay": {"share": 2.0, "num_rows": memory}}],
-        "ewc": [{"ewc": {}}],
-        "si": [{"si": {}}],
-        "lwf": [{"lwf": {}}],
-        "gem": [{"gem": {"memory_rows": memory}}],
+        "plain": {},
+        "replay": {"strategies": [{"replay": replay}]},
+        "ewc": {"strategies": ["ewc"]},
+        "si": {"strategies": ["si"]},
+        "lwf": {"strategies": ["lwf"]},
+        "gem": {"strategies": [{"gem": {"memory_rows": memory}}]},
+        "adapters": {"strategies": ["lora"], "routing": {"prototypes": 4}, "training": TRAINING | {"learning_rate": 1e-3}},
     }
 
 
@@ -59,16 +62,16 @@ def domains(folder: Path, rows: int) -> list[str]:
     return list(DOMAINS)
 
 
-def recipe(folder: Path, stages: list[str], epochs: int, strategies: list[dict[str, Any]], seed: int) -> dict[str, Any]:
-    """The same for every remedy; a stage takes so many epochs."""
+def recipe(folder: Path, stages: list[str], epochs: int, remedy: dict[str, Any], seed: int) -> dict[str, Any]:
+    """The same for every remedy, but for what it says itself; a stage takes so many epochs."""
     data = [{"train": str(folder / f"{stage}-train.jsonl"), "test": str(folder / f"{stage}-test.jsonl")} for stage in stages]
     labels = sorted({json.loads(line)["label"] for of in data for line in Path(of["train"]).read_text(encoding="utf-8").splitlines()})
     return {
         "model": "sample:minilm",
         "task": {"text_classification": {"max_length": 48, "labels": labels}},
         "data": {"validation": None},
-        "strategies": strategies,
-        "training": {"epochs": epochs, "batch_size": 16, "learning_rate": 1e-4, "head_rate": 1e-3, "ship": "last"},
+        **remedy,
+        "training": {"epochs": epochs} | remedy.get("training", TRAINING),
         "baselines": False,
         "seed": seed,
         "sequence": [{"name": stage, "data": of} for stage, of in zip(stages, data, strict=True)],

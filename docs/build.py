@@ -33,7 +33,7 @@ from tunesmith.recipes import ensemble, find, search
 from tunesmith.recipes.advise import Rule, rules
 from tunesmith.recipes.mixture import Membership
 from tunesmith.recipes.pretrained import pretrained
-from tunesmith.recipes.validate import as_plain
+from tunesmith.recipes.validate import IN_MEMORY, as_plain
 
 DOCS = Path(__file__).parent
 PARTS = ("Formula", "Use when", "Cost", "Source", "Differs")
@@ -85,10 +85,14 @@ def strategy_page(name: str, cls: type[Strategy | Observer]) -> str:
 
 
 def example(name: str, cls: type[Strategy | Observer]) -> str | dict[str, Any]:
-    """A strategy as a recipe writes it: the settings of its example, or its first one where the example has the defaults."""
+    """A strategy as a recipe writes it: the settings of its example, or its first one where the example has the defaults.
+
+    Rows in memory become the name of a file.
+    """
     settings = as_plain(cls.example())
     changed = as_plain(cls.example(), changed_only=True)
-    return {name: changed or dict([*settings.items()][:1])} if settings else name
+    shown = changed or dict([*settings.items()][:1])
+    return {name: {key: f"{key}.jsonl" if IN_MEMORY in str(value) else value for key, value in shown.items()}} if settings else name
 
 
 def composition(cls: type[Strategy | Observer]) -> str:

@@ -11,7 +11,7 @@ from training import tiny_fit
 from tunesmith.core.errors import InputError
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Past
-from tunesmith.strategies.replay import Replay, balanced, due, reservoir
+from tunesmith.strategies.replay import Replay, balanced, due, num_labels, reservoir
 from tunesmith.tasks.text_classification import TextClassification
 
 OLD = [{"text": f"a dull song {number}", "label": "bad"} for number in range(6)]
@@ -59,6 +59,13 @@ def test_rows_are_added_and_none_is_taken_away() -> None:
     assert [len(rows) for rows in batches] == [6, 6, 6]
     assert sorted(row["row"] for rows in batches for row in rows if row["row"] < 12) == list(range(12))
     assert all(row["row"] >= 12 and row["label"] == 0 for rows in batches for row in rows[4:])
+
+
+def test_old_labels_come_as_often_as_new_ones() -> None:
+    assert [len(rows) for rows in fed(Replay(OLD, share=1.0, of="label"), steps=3)] == [6, 6, 6]  # one label, and the new rows have two
+    assert num_labels([{"label": 0}, {"label": 4}, {"label": 0}, {"label": 2}]) == 3
+    with pytest.raises(InputError, match="no label each. Take of: label out of replay"):
+        num_labels([{"label": 0}, {"label": [0, 1]}])
 
 
 def test_earlier_stages_are_the_past_of_a_later_one(said: list[str], run: Run) -> None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
@@ -21,7 +22,8 @@ Indices = npt.NDArray[np.int64]
 class Replay(Strategy):
     """Keeps a few rows of the past in a memory of bounded size, and adds some of them to each batch.
 
-    Formula: batch t is B_t and M_t: M_t are drawn evenly from the memory, share * |B_t| of them, over time exactly.
+    Formula: batch t is B_t and M_t: M_t are drawn evenly from the memory, share * |B_t| of them, over time exactly; of label: as many times
+    more as the memory has labels where the new rows have one.
     Use when: tasks or domains come one after the other and rows of the earlier ones may be kept; the strongest simple remedy.
     Cost: memory x1; time x(1 + share), in short batches more.
     Source: Rolnick et al. 2019, "Experience Replay for Continual Learning"; Chaudhry et al. 2019, "On Tiny Episodic Memories in Continual
@@ -31,6 +33,7 @@ class Replay(Strategy):
 
     past: Any = setting(AUTO, "the rows of the past: a file, a folder or a run; auto: the earlier stages")
     share: float = setting(0.1, "rows of the past in a batch, as a share of its new ones; 0 is none", low=0, high=10)
+    of: str = setting("batch", "what share is of: of the new rows; or, for each old label, of the rows of a new one", choices=("batch", "label"))
     num_rows: int = setting(1000, "rows that are kept of the past, of all of it together", low=1)
     choose: str = setting("reservoir", "which rows are kept: evenly, or equally many of each label", choices=("reservoir", "balanced"))
 
@@ -53,10 +56,11 @@ class Replay(Strategy):
         chosen = CHOICES[self.choose](items, self.num_rows, seed_of(run.seed, "replay"))
         first = max((item["row"] for item in run.train), default=-1) + 1  # their numbers follow those of the new rows
         self._memory = [{**items[index], "row": first + number} for number, index in enumerate(chosen.tolist())]
+        self._rate = self.share * (num_labels(self._memory) / num_labels(run.train) if self.of == "label" else 1.0)
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for given in batches:
-            number = due(run.clock.step, self.share * len(given)) if self._memory else 0
+            number = due(run.clock.step, self._rate * len(given)) if self._memory else 0
             random = np.random.default_rng(seed_of(run.seed, "replay", run.clock.step))
             drawn = random.choice(len(self._memory), min(number, len(self._memory)), replace=False) if number else ()
             yield [*given, *(self._memory[index] for index in drawn)]
@@ -65,6 +69,14 @@ class Replay(Strategy):
 def due(step: int, rate: float) -> int:
     """How many rows fall on a step, so that the number of all steps until then is ``rate`` times as large, rounded down."""
     return int((step + 1) * rate + 1e-9) - int(step * rate + 1e-9)
+
+
+def num_labels(items: Sequence[dict[str, Any]]) -> int:
+    """How many labels rows have between them. Raises ``InputError`` where they have not one each."""
+    labels = [item.get("label") for item in items]
+    if not all(isinstance(label, int) for label in labels):
+        raise InputError(Problem("replay: the rows have no label each", "Take of: label out of replay"))
+    return len(set(labels))
 
 
 def reservoir(items: Sequence[Any], size: int, seed: int) -> Indices:
