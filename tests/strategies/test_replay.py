@@ -64,7 +64,7 @@ def test_rows_are_added_and_none_is_taken_away() -> None:
 def test_old_labels_come_as_often_as_new_ones() -> None:
     assert [len(rows) for rows in fed(Replay(OLD, share=1.0, of="label"), steps=3)] == [6, 6, 6]  # one label, and the new rows have two
     assert num_labels([{"label": 0}, {"label": 4}, {"label": 0}, {"label": 2}]) == 3
-    with pytest.raises(InputError, match="no label each. Take of: label out of replay"):
+    with pytest.raises(InputError, match=r"no label each\. Take of: label out of replay"):
         num_labels([{"label": 0}, {"label": [0, 1]}])
 
 

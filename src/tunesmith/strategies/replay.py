@@ -33,7 +33,7 @@ class Replay(Strategy):
 
     past: Any = setting(AUTO, "the rows of the past: a file, a folder or a run; auto: the earlier stages")
     share: float = setting(0.1, "rows of the past in a batch, as a share of its new ones; 0 is none", low=0, high=10)
-    of: str = setting("batch", "what share is of: of the new rows; or, for each old label, of the rows of a new one", choices=("batch", "label"))
+    of: str = setting("batch", "share of what: the new rows; or, for each old label, the rows of a new one", choices=("batch", "label"))
     num_rows: int = setting(1000, "rows that are kept of the past, of all of it together", low=1)
     choose: str = setting("reservoir", "which rows are kept: evenly, or equally many of each label", choices=("reservoir", "balanced"))
 
