@@ -155,7 +155,7 @@ CONTEXTS: Mapping[str, Flat] = {
     "strategies.early_stop.patience": {"training.evaluate_every": "1st"},
     "strategies.early_stop.minimum_gain": {**labelled(9.5, 10.5), "training.evaluate_every": "1st", "task.metric": "mse"},
     "strategies.replay.choose": {"strategies.replay.num_rows": 3, "strategies.replay.past": ROWS[3:]},
-    "strategies.replay.of": {"strategies.replay.past": ROWS[2:3], "strategies.replay.share": 2.0},
+    "strategies.replay.of": {"strategies.replay.past": ROWS[:4], "strategies.replay.share": 1.0},
     "strategies.unfreeze.embeddings": {"strategies.unfreeze.every": "1st"},
 }
 # what auto finds here, under its own name, or what changes memory or time alone
