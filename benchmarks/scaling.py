@@ -25,6 +25,7 @@ from turns import peak
 
 STEPS, BATCH = 20, 8
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
+SHORT = 16  # tokens of a text, about, where rows are many
 LENGTHS = (16, 32, 64, 128, 256, 512)
 LAYERS = (0, 2, 4, 6)
 RANKS = (1, 2)
@@ -33,7 +34,7 @@ RANKS = (1, 2)
 def cases(most: int) -> dict[str, list[dict[str, Any]]]:
     """What each run of a case differs in."""
     return {
-        "rows": [{"num_rows": size} for size in SIZES if size <= most],
+        "rows": [{"num_rows": size, "length": SHORT} for size in SIZES if size <= most],
         "lengths": [{"length": length} for length in LENGTHS],
         "layers": [{"frozen": layers, "trunk": "off"} for layers in LAYERS],
         "ranks": [{"ranks": ranks} for ranks in RANKS],

@@ -20,4 +20,5 @@ def test_a_rate_of_a_thousand_diverges(tunesmith: Command, here: Path, optimizer
     assert "reviews.csv:" in done.err
     assert "Traceback" not in done.err
     assert list((here / "runs" / "far" / "checkpoints").glob("step-*")), "what was good before is kept"
+    assert tunesmith("list", "--json").json[-1]["state"] == "failed"
     assert tunesmith("predict", "far", "--text", "a good film").code == 2

@@ -207,9 +207,16 @@ def _runs(runs: Path) -> list[dict[str, object]]:
         scores = _scores(folder)
         metric = scores.get("primary")
         base, tuned = (scores.get(side, {}).get(metric) for side in ("base", "tuned"))
-        state = "finished" if scores else "unfinished"
+        state = "finished" if scores else "failed" if _failed(folder) else "unfinished"
         found.append({"run": folder.name, "state": state, "metric": metric, "base": base, "tuned": tuned})
     return found
+
+
+def _failed(folder: Path) -> bool:
+    """Whether an error ended the run, such as a loss that diverged."""
+    events = folder / "events.jsonl"
+    last = events.read_text(encoding="utf-8").splitlines()[-1:] if events.exists() else []
+    return '"reason": "failed"' in "".join(last)
 
 
 def _cell(value: object) -> str:
