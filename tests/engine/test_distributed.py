@@ -30,7 +30,7 @@ def distance(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
-@pytest.mark.parametrize("strategies", ["", "sam,clip,r_drop"])
+@pytest.mark.parametrize("strategies", ["", "sam,clip,r_drop", "reptile:step", "maml:group"])
 def test_two_ranks_give_the_weights_of_one_process(strategies: str, tmp_path: Path) -> None:
     # Dropout is on: micro-batches draw the same numbers wherever they are computed.
     assert distance(launch(1, tmp_path / "one", strategies), launch(2, tmp_path / "two", strategies)) < 1e-5

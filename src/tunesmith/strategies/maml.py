@@ -15,7 +15,7 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.data.episodes import BY, dealt, episodes, numbering
+from tunesmith.data.episodes import BY, episodes, numbering
 from tunesmith.model.inner_steps import bend, copies, descend, taken_back, together
 
 
@@ -56,7 +56,7 @@ class MAML(Strategy):
         found = episodes(batches, self._number)
         total = {name: torch.zeros_like(w) for name, w in weights.items()}
         for episode in found:
-            support, query = (dealt(episode, 2) * 2)[:2]  # an episode of one row is both
+            support, query = (episode.dealt(2) * 2)[:2]  # an episode of one row is both
             with taken_back(weights):
                 passed: list[dict[str, Tensor]] = []
                 for _ in range(self.num_steps):

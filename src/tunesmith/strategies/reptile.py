@@ -12,7 +12,7 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.data.episodes import BY, dealt, episodes, numbering
+from tunesmith.data.episodes import BY, episodes, numbering
 from tunesmith.model.inner_steps import descend, taken_back, together
 
 
@@ -46,7 +46,7 @@ class Reptile(Strategy):
         weights, losses = run.learning(), []
         ways = {name: torch.zeros_like(w) for name, w in weights.items()}
         for episode in found:
-            parts = dealt(episode, self.num_steps)
+            parts = episode.dealt(self.num_steps)
             with taken_back(weights) as start:
                 for number in range(self.num_steps):
                     losses.append(inner(parts[number % len(parts)]))
