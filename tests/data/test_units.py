@@ -79,3 +79,4 @@ def test_what_does_not_encode_to_itself_is_left_alone() -> None:
 
 def test_the_longest_row_counts() -> None:
     assert longest([{"length": 3}, {"length": 7}]) == 7
+    assert longest([]) == 0

@@ -65,12 +65,14 @@ def test_a_masked_model_is_frozen_and_has_the_same_vocabulary(tmp_path: Path, pu
     torch.manual_seed(0)
     transformers.BertForMaskedLM(tiny.configs["bert"]()).save_pretrained(tmp_path / "masked")
     tiny.tokenizer().save_pretrained(tmp_path / "masked")
-    model = masked_model(str(tmp_path / "masked"), pupil.tokenizer, "strategy")
+    model = masked_model(str(tmp_path / "masked"), pupil.tokenizer, 64, "strategy")
     assert not model.training
     assert not any(weight.requires_grad for weight in model.parameters())
     with pytest.raises(InputError, match=r"strategy: .* has no head for masked tokens"):
-        masked_model(str(tiny.folder(tmp_path)), pupil.tokenizer, "strategy")
+        masked_model(str(tiny.folder(tmp_path)), pupil.tokenizer, 64, "strategy")
     other = tiny.tokenizer()
     other.add_tokens(["unheard"])
     with pytest.raises(InputError, match=r"strategy: .* has another vocabulary"):
-        masked_model(str(tmp_path / "masked"), other, "strategy")
+        masked_model(str(tmp_path / "masked"), other, 64, "strategy")
+    with pytest.raises(InputError, match=r"reads 72 tokens at most, and rows have up to 80.*task.max_length: 72"):
+        masked_model(str(tmp_path / "masked"), pupil.tokenizer, 80, "strategy")

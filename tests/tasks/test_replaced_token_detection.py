@@ -98,6 +98,9 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, masked: Path) -> None:
         ReplacedTokenDetection(temperature=0.5)
     with pytest.raises(InputError, match=r"task\.generator: .* has no head for masked tokens"):
         made(ReplacedTokenDetection(generator=str(tiny.folder(tmp_path))), tmp_path)
+    transformers.BertForMaskedLM(tiny.configs["bert"](max_position_embeddings=10)).save_pretrained(masked)
+    with pytest.raises(InputError, match=r"task\.generator: .* reads 10 tokens at most, and rows have up to 16"):
+        made(ReplacedTokenDetection(generator=str(masked), max_length=16), tmp_path)
     tokenizer = tiny.tokenizer()
     tokenizer.mask_token = None
     with pytest.raises(InputError, match="no token that masks"):

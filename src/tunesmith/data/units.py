@@ -125,9 +125,9 @@ def unspaced(text: str) -> bool:
 
 
 def longest(rows: Sequence[Row]) -> int:
-    """The positions of the longest of encoded rows: what training has room for."""
+    """The positions of the longest of encoded rows, 0 where there are none: what training has room for."""
     lengths = getattr(rows, "lengths", None)
-    return int(np.max([row["length"] for row in rows] if lengths is None else lengths))
+    return int(np.max([row["length"] for row in rows] if lengths is None else lengths, initial=0))
 
 
 def _share(vocabulary: Iterable[str], mark: str) -> float:

@@ -12,6 +12,7 @@ from tunesmith.core.run import Run
 from tunesmith.core.task import Head
 from tunesmith.model.build import Model, build
 from tunesmith.model.sources import Say
+from tunesmith.model.tokenizer import positions_of
 
 
 def taught(spec: str, run: Run, strategy: str) -> Model:
@@ -30,10 +31,10 @@ def taught(spec: str, run: Run, strategy: str) -> Model:
     return model
 
 
-def masked_model(spec: str, tokenizer: Any, asking: str, say: Say | None = None) -> nn.Module:
+def masked_model(spec: str, tokenizer: Any, longest: int, asking: str, say: Say | None = None) -> nn.Module:
     """The masked language model that ``spec`` names, in evaluation mode and without gradients; ``asking`` is what messages begin with.
 
-    Raises ``InputError`` where it has no such head, or another vocabulary than ``tokenizer``.
+    Raises ``InputError`` where it has no such head, another vocabulary than ``tokenizer``, or positions for fewer tokens than ``longest``.
     """
     with torch.random.fork_rng():
         built = build(spec, Head("AutoModelForMaskedLM", {}), say)
@@ -42,6 +43,9 @@ def masked_model(spec: str, tokenizer: Any, asking: str, say: Say | None = None)
     if vocabulary(built.tokenizer) != vocabulary(tokenizer):
         message = f"{asking}: {spec} has another vocabulary than the model that is tuned"
         raise InputError(Problem(message, "Name one of the same family"))
+    if 0 < (room := positions_of(built.module)) < longest:
+        message = f"{asking}: {spec} reads {room:,} tokens at most, and rows have up to {longest:,}"
+        raise InputError(Problem(message, f"Name one that reads as many, or write task.max_length: {room}"))
     return built.module.eval().requires_grad_(False)
 
 

@@ -15,6 +15,7 @@ from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.data.changed import EXAMPLES, changed_texts
 from tunesmith.data.text import pad_texts
+from tunesmith.data.units import longest
 from tunesmith.model.language import language_of
 from tunesmith.model.substitute import frozen_copy
 from tunesmith.model.teacher import masked_model
@@ -56,7 +57,7 @@ class MaskAugment(Strategy):
         if not self.model:
             self._proposer = own(run)
         else:
-            self._proposer = masked_model(self.model, run.tokenizer, "mask_augment", run.say).to(run.device)
+            self._proposer = masked_model(self.model, run.tokenizer, longest(run.train), "mask_augment", run.say).to(run.device)
         first = [run.train[item] for item in range(min(EXAMPLES, len(run.train)))]
         self._changes = changed_texts(zip(first, self._changed(self._proposer, first, run, 1.0), strict=True), run.tokenizer)
 

@@ -87,7 +87,8 @@ class ReplacedTokenDetection(Task):
             family = module.config.model_type
             raise InputError(Problem(f"The tokenizer of this {family} model has no token that masks", "Name an encoder such as ELECTRA"))
         if self.generator != UNIGRAM:
-            self._generator = self._generator or masked_model(self.generator, tokenizer, "task.generator")
+            longest = min(self.max_length, tokenizer.model_max_length)
+            self._generator = self._generator or masked_model(self.generator, tokenizer, longest, "task.generator")
         else:
             self._counts = unigrams(self._texts, tokenizer) if self._texts else read_unigrams(module.name_or_path)
         self._replacer = Replacer(chances_of(self._counts, tokenizer), self._generator, tokenizer, self.temperature)
