@@ -43,8 +43,8 @@ class Labels:
         """The share of the votes that each label has; of several labels, half of the votes become the threshold."""
         if self.task.kind == "single":
             return shares(tables)
-        given = (tables >= self.task.threshold).mean(axis=0)
-        return np.asarray(np.interp(given, [0, 0.5, 1], [0, self.task.threshold, 1]))
+        given = (tables >= self.task.given_from).mean(axis=0)
+        return np.asarray(np.interp(given, [0, 0.5, 1], [0, self.task.given_from, 1]))
 
     def loss(self, table: Tables, rows: Sequence[Row]) -> float:
         """Log loss; of values the squared error."""
@@ -135,6 +135,14 @@ def telling(task: Task, how: str) -> Task:
     told = copy.copy(task)
     told.probabilities = True
     return told
+
+
+def shared(tasks: Sequence[Task], weights: Sequence[float]) -> Task:
+    """The task of the first; where members give labels from different probabilities, from their weighted mean. Weights sum to 1."""
+    found = [task.given_from for task in tasks if isinstance(task, LabelTask)]
+    if not isinstance(tasks[0], LabelTask) or len(set(found)) == 1:
+        return tasks[0]
+    return tasks[0].at(sum(weight * threshold for weight, threshold in zip(weights, found, strict=True)))
 
 
 def check(task: Task, how: str, name: str) -> None:

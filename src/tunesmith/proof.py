@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from tunesmith.evaluate import baselines
 from tunesmith.evaluate.compare import Judged, compare, with_measure
 from tunesmith.evaluate.groups import audit
 from tunesmith.evaluate.score import predict
+from tunesmith.evaluate.threshold import Thresholds
 from tunesmith.evaluate.vectors import vectors
 from tunesmith.model.build import build_for
 from tunesmith.model.four_bit import restore
@@ -89,7 +90,7 @@ def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float])
     """Judge the tuned model, its base and simple baselines on the test rows; where there are none, on the validation rows.
 
     Without these either, the training rows are judged. Further tests follow. ``time`` is the seconds of training and the tokens per
-    second, which ``scores.json`` holds too. Every rank gets the whole proof.
+    second, which ``scores.json`` holds too. Every rank gets the whole proof, whose ``task`` has the threshold that was chosen.
     """
     truths, tokenizer = judged_rows(data), fitted.model.tokenizer
     encoded = encode(truths, recipe.task, tokenizer)
@@ -107,33 +108,42 @@ def judged_rows(data: Data) -> list[Row]:
 def proven(recipe: Recipe, untuned: Untuned, data: Data, answer: Answer, time: tuple[float, float]) -> Proof:
     """The proof for a tuned model on the judged rows and on further tests, beside ``untuned`` and, on the first, simple baselines.
 
-    ``answer`` gives its predictions for the rows of an ``Untuned``.
+    ``answer`` gives its predictions for the rows of an ``Untuned``. A threshold that the task leaves open is chosen for each of them by
+    the validation rows, which are asked beside those that are judged.
     """
-    first, *others = data.judged().items()
-    simple = simple_answers(untuned, list(data.train)) if recipe.baselines else ()
-    proof = on_rows(recipe, untuned, first, data.train, answer(untuned), simple)
-    further = (untuned.on(list(examples)) for _, examples in others)
-    tests = [on_rows(recipe, asked, test, data.train, answer(asked)) for asked, test in zip(further, others, strict=True)]
-    scores = {**proof.scores, **({"tests": {test.split: test.scores for test in tests}} if tests else {})}
+    (split, examples), *others = data.judged().items()
+    truths, thresholds = untuned.truths, Thresholds(recipe.task, list(data.validation or ()))
+    asked = untuned.on([*truths, *thresholds.rows]) if thresholds.rows and split != "validation" else untuned
+    base_is, base = asked.answers(data.train)
+    simple = dict(simple_answers(asked, list(data.train)) if recipe.baselines else ())
+    answers = {"base": base, "tuned": answer(asked), **simple}
+    found = {name: thresholds.choose(name, own, len(truths)) for name, own in answers.items()}
+    recipe = replace(recipe, task=thresholds.task_of("tuned"))
+    proof = on_rows(recipe, (split, examples), truths, found, base_is)
+    tests = []
+    for name, further in others:
+        asked = untuned.on(list(further))
+        base_is, base = asked.answers(data.train)
+        found = {"base": thresholds.decide("base", base), "tuned": thresholds.decide("tuned", answer(asked))}
+        tests.append(on_rows(recipe, (name, further), asked.truths, found, base_is))
+    scores = {**proof.scores, **thresholds.scores(), **({"tests": {test.split: test.scores for test in tests}} if tests else {})}
     scores |= {"seconds": {"train": time[0]}, "tokens_per_second": time[1]}
     return replace(proof, scores=scores, tests=tests)
 
 
 def on_rows(
     recipe: Recipe,
-    untuned: Untuned,
     judged: tuple[str, Examples],
-    train: Examples,
-    predictions: Sequence[Prediction],
-    simple: Iterable[tuple[str, Sequence[Prediction]]] = (),
+    truths: list[Row],
+    answers: Mapping[str, Sequence[Prediction]],
+    base_is: str,
 ) -> Proof:
-    """The proof on one set of rows: by which name, and which. ``simple`` are the answers of simple models, by their names."""
-    task, truths = recipe.task, untuned.truths
-    split, examples = judged
-    base_is, found = untuned.answers(train)
-    predictions, found = task.beside(predictions, found), task.beside(found, found)
+    """The proof on one set of rows: by which name, and which. ``answers`` are those of base, tuned and simple models, by their names."""
+    task, (split, examples) = recipe.task, judged
+    predictions, found = (task.beside(answers[name], answers["base"]) for name in ("tuned", "base"))
     base, tuned = judge(task, truths, found), judge(task, truths, predictions)
-    scores = compare(name_of(task), task, split, base, tuned, {name: judge(task, truths, answers) for name, answers in simple})
+    simple = {name: judge(task, truths, own) for name, own in answers.items() if name not in ("base", "tuned")}
+    scores = compare(name_of(task), task, split, base, tuned, simple)
     for before, after in worths(recipe, truths, found, predictions):
         scores = with_measure(scores, "reward", before, after)
     if GROUP in examples.rows.columns and (

@@ -164,9 +164,10 @@ def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Dat
     fitted, events = learned.fitted, read_events(folder / EVENTS)
     say("judging the tuned model, its base and simple baselines on the same rows")
     proof = prove(learned.recipe, fitted, learned.data, training_time(events))
-    facts = gather(learned.recipe, fitted, learned.rows, learned.data, proof, folder)
+    shipped = replace(learned.recipe, task=proof.task)
+    facts = gather(shipped, fitted, learned.rows, learned.data, proof, folder)
     if distributed.first():
-        write(learned.recipe, fitted, proof, facts, folder)
+        write(shipped, fitted, proof, facts, folder)
     distributed.barrier()
     return Report(folder, proof.scores, facts)
 

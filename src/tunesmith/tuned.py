@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from tunesmith.combining import combine, telling
+from tunesmith.combining import combine, shared, telling
 from tunesmith.core.errors import InputError, IntegrityError, Problem
 from tunesmith.core.forward import Forward
+from tunesmith.core.label_task import LabelTask
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.asking import as_rows, blank_lines, passed_over
 from tunesmith.data.columns import GROUP, ID
@@ -194,8 +195,16 @@ def of_task(which: str | Path, runs: str | Path, task: str) -> Path:
 
 def recipe_of(run: Path) -> Recipe:
     """The recipe of a finished run without its strategies, which have done their work; of several stages that of the last."""
-    last = max((place.parent for place in run.glob(f"*-*/{RESOLVED}")), default=run)
+    last = max((place.parent for place in run.glob(f"[0-9]*-*/{RESOLVED}")), default=run)
     return read_recipe(last / RESOLVED, ["strategies=[]"])  # they may be code of the user's own
+
+
+def decided(task: Task, run: Path) -> Task:
+    """The task of a run with the threshold that was chosen for its model when it was done, where the recipe leaves it open."""
+    if not isinstance(task, LabelTask) or not task.undecided or not (run / RESOLVED).exists():
+        return task
+    shipped = recipe_of(run).task
+    return task.at(shipped.given_from) if isinstance(shipped, LabelTask) else task
 
 
 def tuned_for(recipe: Recipe, spec: str) -> Tuned:
@@ -243,8 +252,9 @@ def _ensemble(folder: Path) -> Ensemble:
     members = {name: tuned_for(recipe_of(place), str(place / "model")) for name, place in places.items()}
     first = next(iter(members.values()))
     members = {name: replace(member, task=telling(member.task, told["how"])) for name, member in members.items()}
-    own = (first.model, first.task, first.columns, first.labels, first.precision)
-    return Ensemble(*own, members=members, how=told["how"], weights=tuple(member["weight"] for member in told["members"]))
+    weights = tuple(member["weight"] for member in told["members"])
+    own = (first.model, shared([member.task for member in members.values()], weights), first.columns, first.labels, first.precision)
+    return Ensemble(*own, members=members, how=told["how"], weights=weights)
 
 
 def _routed(folder: Path) -> Routed:

@@ -44,6 +44,19 @@ def test_predictions_give_their_table_back(kind: str, width: int) -> None:
     assert answers.table([]).shape == (0, width)
 
 
+def test_an_open_threshold_is_the_middle_until_it_is_chosen_and_predictions_tell_what_was_given() -> None:
+    answers = task("multi")
+    answers.threshold = "auto"
+    assert (answers.undecided, answers.given_from, task("single").undecided, answers.at(0.2).undecided) == (True, 0.5, False, False)
+    assert answers.predictions(TABLE) == MULTI
+    lower = answers.at(0.25).predictions(TABLE)
+    assert lower[0]["labels"] == ["bad", "good", "odd"]
+    given = answers.given(lower)
+    assert given is not None
+    assert given.tolist() == [[True, True, True], [True, False, True]]
+    assert task("single").given(SINGLE) is None
+
+
 def test_truths_are_tensors() -> None:
     assert torch.equal(task("single").targets([{"label": 2}, {"label": 0}]), torch.tensor([2, 0]))
     assert torch.equal(task("multi").targets([{"label": [2, 0]}, {"label": []}]), torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]))

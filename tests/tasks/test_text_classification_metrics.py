@@ -109,8 +109,8 @@ def test_any_metric_can_decide(kind: str) -> None:
 @pytest.mark.parametrize("kind", LABELS)
 def test_without_ranks_the_answers_alone_are_scored(kind: str) -> None:
     task, table, rows = sampled(kind)
-    truth = task.targets(rows, torch.float64)
-    plain, full = task.score(table, truth, ranked=False), task.score(table, truth)
+    truth, given = task.targets(rows, torch.float64), task.given(task.predictions(table))
+    plain, full = task.score(table, truth, given, ranked=False), task.score(table, truth, given)
     assert plain.items() <= full.items()
     assert PRIMARY[kind] in plain
 

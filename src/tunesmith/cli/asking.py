@@ -81,5 +81,6 @@ def _deciding(tuned: Tuned, threshold: float) -> Tuned:
     document = Document({}, spelled={("threshold",): "--threshold"})
     build(type(task), {**as_plain(task), "threshold": threshold}, document, ())
     document.finish()
-    task.threshold = threshold
+    for asked in (task, *(stage.task for stage in getattr(tuned, "stages", {}).values())):
+        asked.threshold = threshold
     return tuned

@@ -8,7 +8,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +28,7 @@ EXAMPLE: dict[str, list[Row]] = {
     "multi": [{"label": [0]}, {"label": [1]}],
     "regression": [{"label": 0.0}, {"label": 1.0}],
 }
+MIDDLE = 0.5  # the threshold where none is given or chosen
 LOWER_IS_BETTER = {"log_loss", "ece", "hamming_loss", "mse", "rmse", "mae"}
 OUTPUT: dict[str, Callable[[Tensor], Tensor]] = {
     "single": lambda logits: logits.softmax(dim=1),
@@ -43,7 +44,7 @@ class LabelTask(Task):
     ``labels``         the names in order; a regression has one
     ``class_weights``  none, balanced, or what each label weighs in the loss
     ``metric``         the metric that decides; auto by kind
-    ``threshold``      multi: the probability from which a label is given
+    ``threshold``      multi: the probability from which a label is given; auto until one is chosen by rows
     ``one_input``      whether an item is one input of the model, so that a vector can stand for it
 
     Because the answers are plain, simple models can be judged beside the tuned one. Rows hold their truth under ``label``: an id, a
@@ -54,7 +55,7 @@ class LabelTask(Task):
     labels: list[str]
     class_weights: str | list[float] | dict[str, float]
     metric: str
-    threshold: float
+    threshold: float | Literal["auto"]
 
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {}
     one_input: ClassVar[bool] = True
@@ -91,6 +92,22 @@ class LabelTask(Task):
             raise InputError(*problems)
 
     @property
+    def undecided(self) -> bool:
+        """Whether the threshold is still to be chosen."""
+        return self.kind == "multi" and self.threshold == "auto"
+
+    @property
+    def given_from(self) -> float:
+        """The probability from which a label is given: the threshold, and the middle while none is chosen."""
+        return MIDDLE if self.threshold == "auto" else self.threshold
+
+    def at(self, threshold: float) -> Self:
+        """The same task with another threshold."""
+        other = copy.copy(self)
+        other.threshold = threshold
+        return other
+
+    @property
     def primary(self) -> str:
         return PRIMARY[self.kind] if self.metric == "auto" else self.metric
 
@@ -107,10 +124,11 @@ class LabelTask(Task):
         """Each row as one text."""
 
     @abstractmethod
-    def score(self, table: Tensor, truth: Tensor, ranked: bool = True) -> dict[str, Any]:
+    def score(self, table: Tensor, truth: Tensor, given: Tensor | None, ranked: bool = True) -> dict[str, Any]:
         """The metrics of probabilities (rows, labels) or of values (rows, 1), where ``truth`` is what ``targets`` returns.
 
-        Without ``ranked``, those that take time are left out: what compares probabilities, and not the answers made of them.
+        ``given`` says of several labels which each row got, (rows, labels) of true and false; it is None of other kinds. Without
+        ``ranked``, metrics that take time are left out: what compares probabilities, and not the answers made of them.
         """
 
     def score_names(self) -> list[str]:
@@ -119,11 +137,19 @@ class LabelTask(Task):
         asked.labels, found = ["0", "1"], dict[str, Any]()
         for kind in ANSWER if self.kind == "auto" else [self.kind]:
             asked.kind = kind
-            found |= asked.score(torch.eye(2, dtype=torch.float64), asked.targets(EXAMPLE[kind]))
+            table = torch.eye(2, dtype=torch.float64)
+            found |= asked.score(table, asked.targets(EXAMPLE[kind]), table > 0 if kind == "multi" else None)
         return [name for name, value in found.items() if isinstance(value, float)]
 
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
-        return self.score(self.table(predictions), self.targets(truths, torch.float64))
+        return self.score(self.table(predictions), self.targets(truths, torch.float64), self.given(predictions))
+
+    def given(self, predictions: Sequence[Prediction]) -> Tensor | None:
+        """Which of several labels each prediction has, whichever threshold decided: (rows, labels) of true and false."""
+        if self.kind != "multi":
+            return None
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        return self.targets([{"label": [numbers[label] for label in p["labels"]]} for p in predictions], torch.bool)
 
     def targets(self, rows: Sequence[Row], floats: torch.dtype = torch.float32) -> Tensor:
         """The truths: (rows,) int64 label ids, (rows, labels) of 0 and 1, or (rows,) values; the latter two as ``floats``."""
@@ -162,7 +188,7 @@ class LabelTask(Task):
         named = [dict(zip(self.labels, row, strict=True)) for row in table.tolist()]
         if self.kind == "single":
             return [{"label": self.labels[best], "probabilities": p} for best, p in zip(table.argmax(dim=1).tolist(), named, strict=True)]
-        return [{"labels": [label for label in self.labels if p[label] >= self.threshold], "probabilities": p} for p in named]
+        return [{"labels": [label for label in self.labels if p[label] >= self.given_from], "probabilities": p} for p in named]
 
     def table(self, predictions: Sequence[Prediction]) -> Tensor:
         """The table that ``predictions`` was called with, in float64."""
@@ -179,9 +205,13 @@ class LabelTask(Task):
         return [float(self._answer(p) == self._named(row["label"])) for p, row in zip(predictions, truths, strict=True)]
 
     def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic:
-        table, truth = self.table(predictions), self.targets(truths, torch.float64)
-        ranked = self.primary not in self.score(table, truth, ranked=False)
-        return lambda rows: float(self.score(table[rows], truth[rows], ranked).get(self.primary, math.nan))
+        table, truth, given = self.table(predictions), self.targets(truths, torch.float64), self.given(predictions)
+        ranked = self.primary not in self.score(table, truth, given, ranked=False)
+
+        def of(rows: Any) -> float:
+            return float(self.score(table[rows], truth[rows], None if given is None else given[rows], ranked).get(self.primary, math.nan))
+
+        return of
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         found: dict[str, Any] = {"text": self.texts([row])[0], "predicted": self._answer(prediction)}

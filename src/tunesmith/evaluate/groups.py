@@ -45,11 +45,11 @@ def _opposites(task: LabelTask) -> bool:
 
 
 def _answers(task: LabelTask, predictions: Sequence[Prediction], truths: Sequence[Row], groups: np.ndarray) -> Answers:
-    table, truth = task.table(predictions), task.targets(truths, torch.float64).numpy()
-    if task.kind == "single":
-        chosen, wanted = decisions(table.argmax(dim=1).numpy(), truth, len(task.labels))
+    given, truth = task.given(predictions), task.targets(truths, torch.float64).numpy()
+    if given is None:
+        chosen, wanted = decisions(task.table(predictions).argmax(dim=1).numpy(), truth, len(task.labels))
     else:
-        chosen, wanted = (table >= task.threshold).numpy(), truth > 0
+        chosen, wanted = given.numpy(), truth > 0
     return answers(chosen, wanted, task.correct(predictions, truths), groups)
 
 

@@ -12,6 +12,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.batches import Indices, length_batches
 from tunesmith.data.encode import Encoded
+from tunesmith.evaluate.threshold import as_shipped
 from tunesmith.model.neighbours import refresh
 
 TOKENS = 8192  # positions in one forward pass, padding included
@@ -38,10 +39,10 @@ def predict(forward: Forward, encoded: Encoded, task: Task, tokenizer: Any, toke
 
 
 def scorer(task: Task, examples: Sequence[Row], encoded: Encoded, tokenizer: Any) -> Callable[[Forward], dict[str, Any]]:
-    """A function that gives a model's metrics on ``examples``, whose features are ``encoded``."""
+    """A function that gives a model's metrics on ``examples``, whose features are ``encoded``; what is open they decide."""
 
     def score(forward: Forward) -> dict[str, Any]:
-        return task.metrics(predict(forward, encoded, task, tokenizer), examples)
+        return task.metrics(as_shipped(task, predict(forward, encoded, task, tokenizer), examples), examples)
 
     return score
 

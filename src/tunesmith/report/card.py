@@ -14,7 +14,7 @@ from tunesmith.report import numbers
 from tunesmith.report.facts import Facts
 from tunesmith.report.making import flat
 from tunesmith.report.outcome import TESTED, contender, contenders, test_table
-from tunesmith.report.verdict import CAVEATS, base_name, judge
+from tunesmith.report.verdict import CAVEATS, base_name, judge, thresholds
 
 NAME = re.compile(r"^[\w-][\w.-]*$", re.ASCII)  # of a data set that the Hub need not have
 HUB_ID = re.compile(r"^[\w-][\w.-]*/[\w-][\w.-]*$", re.ASCII)  # owner/name: what the Hub accepts as a link
@@ -130,6 +130,7 @@ def _scores(facts: Facts) -> str:
     split, count = facts.scores.get("split", ""), facts.scores.get("examples")
     where = f"Measured on {count:,} {split} rows.\n\n" if count else ""
     where += _interval(facts)
+    where += f"{said}\n\n" if (said := thresholds(facts.scores)) else ""
     return f"## Scores\n\n{where}{_table(['metric', *(contender(name, facts.scores) for name in found)], rows)}{_tests(facts)}"
 
 

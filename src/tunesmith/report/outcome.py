@@ -9,7 +9,7 @@ from typing import Any
 from tunesmith.report import numbers
 from tunesmith.report.facts import Facts, Section
 from tunesmith.report.scale import finite, smooth
-from tunesmith.report.verdict import CAVEATS, base_name, judge
+from tunesmith.report.verdict import CAVEATS, base_name, judge, thresholds
 
 SCORES, LEARNING, MISTAKES = "Scores", "Learning", "Mistakes"
 MANY = 8  # with more classes than this, the matrix is wide and its mix-ups are listed
@@ -83,6 +83,7 @@ def every_score(facts: Facts) -> Section | None:
     split = facts.scores.get("split", "")
     about += f"All judged on the same {facts.scores['examples']:,} {split} rows." if "examples" in facts.scores else ""
     about += f" {CAVEATS[split]}" if split in CAVEATS else ""
+    about += f" {thresholds(facts.scores)}"
     about += "".join(f" {numbers.title(name).capitalize()}: {rows:,} rows." for name, rows in facts.scores.get("judged_by", {}).items())
     return Section("Every score", "table", {"columns": columns, "rows": rows, "strong": TUNED}, about.strip(), SCORES, wide=True)
 

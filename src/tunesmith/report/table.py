@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tunesmith.report import groups, numbers
 from tunesmith.report.outcome import TUNED, contender, contenders, tests
-from tunesmith.report.verdict import CAVEATS, judge
+from tunesmith.report.verdict import CAVEATS, judge, thresholds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +43,9 @@ def verdict_lines(scores: Mapping[str, Any]) -> list[str]:
     caveat = CAVEATS["train"] if scores.get("split") == "train" else ""
     others = {test: judge(of) for test, of in tests(scores).items()}
     further = [f"On {test}: {found.headline}. {found.sentence}" for test, found in others.items()]
-    said = (f"{verdict.headline}. {verdict.sentence}", verdict.flips, caveat, verdict.advice, *further, *groups.warnings(scores))
+    judged = scores.get("tasks", {"": scores})
+    labels = [f"{task}: {text}".removeprefix(": ") for task, of in judged.items() if (text := thresholds(of))]
+    said = (f"{verdict.headline}. {verdict.sentence}", verdict.flips, caveat, verdict.advice, *labels, *further, *groups.warnings(scores))
     return [line for line in said if line]
 
 

@@ -148,6 +148,17 @@ def _another(scores: Mapping[str, Any]) -> str:
     return f"With task.threshold {tuned['best_threshold']:.2g} F1 micro would be {numbers.value('f1_micro', tuned['best_f1_micro'])} here. "
 
 
+def thresholds(scores: Mapping[str, Any]) -> str:
+    """From which probability labels are given, in a sentence, where the recipe left that open; nothing elsewhere."""
+    found = scores.get("thresholds")
+    if not found:
+        return ""
+    if not found["chosen_by"]:
+        return f"A label is given from a probability of {found['tuned']:.3g}: there are no validation rows by which to choose."
+    own, base = (f"{found[name]:.3g}" for name in ("tuned", "base"))
+    return f"A label is given from a probability of {own}, by the base model from {base}: so each does best on the validation rows."
+
+
 def _no_choice(tuned: Mapping[str, Any]) -> tuple[str, str]:
     """Headline and beginning of the advice where all rows get one label and there are rows of others, or none gets any; else nothing."""
     classes, counts = tuned.get("per_class") or {}, tuned.get("confusion")

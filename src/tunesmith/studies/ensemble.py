@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tunesmith.combining import agreement, check, combine, form_of, greedy_weights, telling
+from tunesmith.combining import agreement, check, combine, form_of, greedy_weights, shared, telling
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.label_task import LabelTask
 from tunesmith.core.task import Prediction, Row, Task
 from tunesmith.data.load import Data, load
 from tunesmith.engine import distributed
@@ -33,7 +34,7 @@ from tunesmith.run import RESOLVED, Report
 from tunesmith.studies.compare import read
 from tunesmith.studies.ensemble_report import section
 from tunesmith.studies.soup import greedy, uniform
-from tunesmith.tuned import ENSEMBLE, Tuned, finished_run, recipe_of, tasks_of, tell, tuned_for
+from tunesmith.tuned import ENSEMBLE, Tuned, decided, finished_run, recipe_of, tasks_of, tell, tuned_for
 
 Say = Callable[[str], None]
 SETTINGS = ("labels", "kind", "scheme", "parting", "threshold")  # of a task, in which members must not differ
@@ -131,7 +132,7 @@ def unfit(run: Path, before: Sequence[Path]) -> Problem | None:
 
 def same_in(task: Task, how: str) -> dict[str, Any]:
     """The settings in which members must not differ. Predictions go by the names of labels, and weights by their order."""
-    found = {name: getattr(task, name, None) for name in SETTINGS}
+    found = {name: getattr(task, name, None) for name in SETTINGS if name != "threshold" or not isinstance(task, LabelTask)}
     return found if how in SOUPS or not found["labels"] else found | {"labels": sorted(found["labels"])}
 
 
@@ -149,7 +150,7 @@ def unlike(member: Member, first: Member, how: str) -> list[str]:
     ours, theirs = same_in(one, how), same_in(other, how)
     found = [
         f"its {name} are {getattr(other, name)}, and those of {first.name} {getattr(one, name)}"
-        for name in SETTINGS
+        for name in ours
         if ours[name] != theirs[name]
     ]
     if member.judged != first.judged:
@@ -169,7 +170,9 @@ def fitting_rows(members: Sequence[Member]) -> list[Problem]:
 
 def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe: Recipe) -> Report:
     """What came of the members together, in a folder whose recipe is ``recipe``."""
-    task, (split, rows) = members[0].recipe.task, members[0].judged
+    members = [replace(own, recipe=replace(own.recipe, task=decided(own.recipe.task, own.place))) for own in members]
+    tasks, (split, rows) = [member.recipe.task for member in members], members[0].judged
+    task = tasks[0]
     chosen_by = list(members[0].data.validation or []) if how in FITTED else []
     answers, chosen = [], []
     for member in members:
@@ -180,9 +183,11 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe
         del tuned
         gc.collect()
     if how in SOUPS:
-        weights, together = mixed(members, how, chosen, folder, say)
+        task = shared(tasks, [1 / len(tasks)] * len(tasks))
+        weights, together = mixed(members, task, how, chosen, folder, say)
     else:
         weights = fitted(task, chosen, chosen_by) if how == WEIGHTED else [1 / len(members)] * len(members)
+        task = shared(tasks, weights)
         together = combine(task, how, weights, answers, rows)
     judged = {member.name: judge(task, rows, own) for member, own in zip(members, answers, strict=True)}
     whole = judge(task, rows, together)
@@ -198,7 +203,7 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe
         if how not in SOUPS:
             write_members(members, how, weights, folder)
         Proof(task, split, rows, together, list(whole.correct), list(base.correct), scores).write(folder)
-        folders.write_text(folder / RESOLVED, resolved(recipe))
+        folders.write_text(folder / RESOLVED, resolved(replace(recipe, task=task)))
         folders.write_text(folder / "report.html", page(facts))
         folders.write_json(folder / "scores.json", scores)
     distributed.barrier()
@@ -219,11 +224,11 @@ def fitted(task: Task, answers: Sequence[Sequence[Prediction]], rows: Sequence[R
 
 
 def mixed(
-    members: Sequence[Member], how: str, answers: Sequence[Sequence[Prediction]], folder: Path, say: Say
+    members: Sequence[Member], task: Task, how: str, answers: Sequence[Sequence[Prediction]], folder: Path, say: Say
 ) -> tuple[list[float], list[Prediction]]:
     """Write the soup of the members into ``folder``. Returns what each weighs in it, and what it answers on the judged rows."""
-    recipe, runs = members[0].recipe, [member.place for member in members]
-    task, sign = recipe.task, 1 if recipe.task.higher_is_better else -1
+    recipe, runs = replace(members[0].recipe, task=task), [member.place for member in members]
+    sign = 1 if task.higher_is_better else -1
     validation = list(members[0].data.validation or [])
 
     def worth(predictions: Sequence[Prediction]) -> float:

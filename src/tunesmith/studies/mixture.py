@@ -237,7 +237,8 @@ def judged(made: Prepared, fitted: Fitted, time: tuple[float, float], say: Say) 
         forward = Forward(head, fitted.run.device, fitted.run.forward.dtype)
         run = replace(fitted.run, model=head, task=part.task, forward=forward, tokenizer=own.tokenizer)
         alone = Fitted(replace(own, module=head), run, fitted.reason)
-        found[name] = Part(part, alone, made.rows[name], made.data[name], prove(part, alone, made.data[name], time))
+        proof = prove(part, alone, made.data[name], time)
+        found[name] = Part(replace(part, task=proof.task), alone, made.rows[name], made.data[name], proof)
     return found
 
 

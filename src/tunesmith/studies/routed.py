@@ -36,7 +36,7 @@ from tunesmith.run import Report
 from tunesmith.studies.sequence import Matrix, across, kept
 from tunesmith.studies.stages import as_trained, label, linked, prepare, replacing, trained, write
 from tunesmith.studies.stages_report import whole_facts, whole_scores
-from tunesmith.tuned import tell
+from tunesmith.tuned import decided, tell
 
 LARGE = 0.5  # share of its weights from which a stage is said to keep a whole model
 
@@ -153,7 +153,7 @@ def answered(
         for rows, route, answers in zip(parts, routes, found, strict=True):
             if own := [row for row, to in enumerate(route) if to == name]:
                 items = encode([rows[row] for row in own], task, model.tokenizer)
-                answers.update(zip(own, predict(forward, items, task, model.tokenizer), strict=True))
+                answers.update(zip(own, predict(forward, items, decided(task, place), model.tokenizer), strict=True))
         del model, forward
         gc.collect()
     return [[answers[row] for row in range(len(answers))] for answers in found]
@@ -171,7 +171,7 @@ def write_models(recipe: Recipe, views: Mapping[str, View], places: Sequence[Pat
     with replacing(folder / "model") as aside:
         for stage, place in zip(recipe.stages, places, strict=True):
             shutil.copytree(place / "model", aside / stage.name, copy_function=linked)
-            tell(stage, aside / stage.name)
+            tell(replace(stage, task=decided(stage.task, place)), aside / stage.name)
         tell(recipe.stages[-1], aside)
         Router({name: view.seen for name, view in views.items()}).write(aside, recipe.model_spec)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import folder as folders
 from tunesmith.report import numbers
+from tunesmith.tuned import decided
 
 FILE = "across.json"  # how a stage's model does on the rows of every stage
 MEASURES = {
@@ -78,7 +79,9 @@ def check_one_head(stages: Sequence[Recipe]) -> None:
 
 
 def across(recipe: Recipe, data: Sequence[Data], model: str, place: Path) -> Matrix:
-    """The scores of a model on the rows of every stage. They are kept in ``place``."""
+    """The scores of a model on the rows of every stage. They are kept in ``place``, which is the folder of the stage it is of."""
+    first, *others = recipe.stages
+    recipe = replace(recipe, stages=[replace(first, task=decided(first.task, place)), *others])
     return Matrix([kept(place, lambda: {"metric": recipe.stages[0].task.primary, "scores": judged(recipe, data, model)})["scores"]])
 
 

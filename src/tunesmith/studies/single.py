@@ -19,7 +19,7 @@ from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import numbers
 from tunesmith.studies.stages import trained
-from tunesmith.tuned import tuned_for
+from tunesmith.tuned import decided, tuned_for
 
 FOLDER = "single"  # in the folder of the run: a run for each task alone
 
@@ -63,7 +63,7 @@ def carry_singles(singles: Mapping[str, Single], folder: Path, watch: Sequence[O
 def compared(single: Single, place: Path) -> dict[str, Any]:
     """How a task does alone, by the model of the run in ``place``, and with others, on the same rows; ``gain`` is what the others bring."""
     joint = single.joint
-    tuned = tuned_for(single.recipe, str(place / "model"))
+    tuned = tuned_for(replace(single.recipe, task=decided(single.recipe.task, place)), str(place / "model"))
     predictions = tuned.predictions(joint.truths, tuned.forward())
     sides = {"single": predictions, "joint": joint.predictions}
     judged = {side: judge(joint.task, joint.truths, answers) for side, answers in sides.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -38,7 +38,9 @@ class AudioClassification(LabelTask):
     )
     max_seconds: float = setting(30.0, "longest recording in seconds, or what the model takes if less; longer ones are cut", above=0)
     metric: str = setting("auto", "the metric that decides; auto takes accuracy, f1_micro or pearson by kind")
-    threshold: float = setting(0.5, "multi: probability from which a label is given", low=0, high=1)
+    threshold: float | Literal["auto"] = setting(
+        "auto", "multi: probability from which a label is given; auto: what does best on the validation rows, 0.5 without", low=0, high=1
+    )
 
     offers: ClassVar[frozenset[str]] = frozenset({"logits"})
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
@@ -93,9 +95,9 @@ class AudioClassification(LabelTask):
     def head(self) -> Head:
         return Head("AutoModelForAudioClassification", self.told())
 
-    def score(self, table: Tensor, truth: Tensor, ranked: bool = True) -> dict[str, Any]:
+    def score(self, table: Tensor, truth: Tensor, given: Tensor | None, ranked: bool = True) -> dict[str, Any]:
         if self.kind == "regression":
             return regression(truth, table[:, 0])
-        if self.kind == "multi":
-            return multi_label(truth, table >= self.threshold, table if ranked else None, self.labels)
+        if given is not None:
+            return multi_label(truth, given, table if ranked else None, self.labels)
         return classification(truth, table.argmax(dim=1), table if ranked else None, self.labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -37,7 +37,9 @@ class ImageClassification(LabelTask):
         "none", "weights of the labels in the loss: none, balanced, one for each label in order, or {label: weight}", above=0
     )
     metric: str = setting("auto", "the metric that decides; auto takes accuracy, f1_micro or pearson by kind")
-    threshold: float = setting(0.5, "multi: probability from which a label is given", low=0, high=1)
+    threshold: float | Literal["auto"] = setting(
+        "auto", "multi: probability from which a label is given; auto: what does best on the validation rows, 0.5 without", low=0, high=1
+    )
 
     offers: ClassVar[frozenset[str]] = frozenset({"logits", "images"})
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
@@ -86,9 +88,9 @@ class ImageClassification(LabelTask):
     def head(self) -> Head:
         return Head("AutoModelForImageClassification", self.told())
 
-    def score(self, table: Tensor, truth: Tensor, ranked: bool = True) -> dict[str, Any]:
+    def score(self, table: Tensor, truth: Tensor, given: Tensor | None, ranked: bool = True) -> dict[str, Any]:
         if self.kind == "regression":
             return regression(truth, table[:, 0])
-        if self.kind == "multi":
-            return multi_label(truth, table >= self.threshold, table if ranked else None, self.labels)
+        if given is not None:
+            return multi_label(truth, given, table if ranked else None, self.labels)
         return classification(truth, table.argmax(dim=1), table if ranked else None, self.labels)

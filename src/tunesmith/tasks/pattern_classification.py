@@ -144,5 +144,5 @@ class PatternClassification(LabelTask):
     def decode(self, batch: Batch, output: Any) -> list[Prediction]:
         return self.predictions(output.softmax(dim=1))
 
-    def score(self, table: Tensor, truth: Tensor, ranked: bool = True) -> dict[str, Any]:
+    def score(self, table: Tensor, truth: Tensor, given: Tensor | None, ranked: bool = True) -> dict[str, Any]:
         return classification(truth, table.argmax(dim=1), table if ranked else None, self.labels)
