@@ -16,6 +16,7 @@ from tunesmith.core.errors import DiskError, DivergedError, InputError, Interrup
 from tunesmith.core.naming import naming
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import seed_of
+from tunesmith.core.task import Row
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.load import Data, load
 from tunesmith.deciding import settled
@@ -23,7 +24,7 @@ from tunesmith.engine import distributed
 from tunesmith.engine.checkpoint import INTERRUPTED, Checkpoints, process_exit
 from tunesmith.engine.events import EventLog, read_events, training_time
 from tunesmith.engine.loop import Fitted, fit
-from tunesmith.evaluate.score import scorer
+from tunesmith.evaluate.score import predict, scorer
 from tunesmith.evidence import command, gather
 from tunesmith.model.build import build_for
 from tunesmith.model.save import save
@@ -211,9 +212,9 @@ def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | 
     rows = encode(data.train, task, model.tokenizer)
     if rows.truncated:
         say(f"cut: {rows.truncated:,} of {len(rows):,} training rows, by {task.bounds}")
-    score = None
-    if data.validation is not None:
-        score = scorer(task, data.validation, encode(data.validation, task, model.tokenizer), model.tokenizer)
+    validation: Sequence[Row] = data.validation or []
+    judged = encode(validation, task, model.tokenizer)
+    score = scorer(task, validation, judged, model.tokenizer) if validation else None
     checkpoints = Checkpoints(folder / "checkpoints", training.keep, {"recipe": recipe_hash(recipe), "data": data.fingerprint})
     events = EventLog(folder / EVENTS, training.log_every)
     for line in decided:
@@ -225,6 +226,9 @@ def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | 
         raise interruption(folder, fitted.run.clock.step, checkpoints.interrupted_by())
     if training.ship == "best":
         checkpoints.load_best(fitted.run)
+    fitted.run.model.eval()
+    for strategy in recipe.strategies:
+        strategy.settle(fitted.run, lambda: predict(fitted.run.forward, judged, task, model.tokenizer), validation)
     return Learned(recipe, data, rows, fitted)
 
 

@@ -15,7 +15,10 @@ import tiny
 import tunesmith
 from runs import TRAINING, rows
 from tunesmith.core.errors import InputError
-from tunesmith.model.neighbours import NAME, Neighbours, vectors_of
+from tunesmith.core.run import Run
+from tunesmith.model.neighbours import NAME, Mixing, Neighbours, vectors_of
+from tunesmith.strategies.nearest_neighbours import SHARES, NearestNeighbours
+from tunesmith.tasks.text_classification import TextClassification
 
 HALF: dict[str, Any] = {"strength": 0.5, "num_neighbours": 4}
 DATA = {"train": rows(40)[:24], "validation": rows(40)[24:32], "test": rows(40)[32:]}
@@ -122,3 +125,45 @@ def test_frozen_layers_that_are_computed_once_change_nothing(made: Path, monkeyp
 def test_few_rows_are_kept_where_few_are_wanted(made: Path) -> None:
     run = trained(made, "few", {"nearest_neighbours": {**HALF, "num_rows": 5}}).folder
     assert len(getattr(tunesmith.load(run).model.module, NAME).rows[0]) == 5
+
+
+def test_the_share_is_chosen_on_the_validation_rows(made: Path) -> None:
+    """What is chosen is best among the shares that are tried, each of which is a run of its own here; it is told and kept."""
+    few = {"num_neighbours": 4}
+    chosen = trained(made, "auto", {"nearest_neighbours": few}).folder
+    tuned = tunesmith.load(chosen)
+    own = getattr(tuned.model.module, NAME, None)
+    found = {}
+    for share in SHARES:
+        run = trained(made, f"share-{share}", {"nearest_neighbours": {**few, "strength": share}}).folder
+        scores = tunesmith.load(run).evaluate(DATA["validation"])
+        found[share] = (scores["accuracy"], -scores["log_loss"])
+    best = max(found, key=lambda share: found[share])
+    assert (own.mixing.strength if own else 0.0) == best
+    assert f"strength: {best}" in (chosen / "recipe.resolved.yaml").read_text(encoding="utf-8")
+    same = trained(made, "same", {"nearest_neighbours": {**few, "strength": best}}).folder
+    asked = [row["text"] for row in DATA["test"]]
+    torch.testing.assert_close(chances(tuned.predict(asked)), chances(tunesmith.load(same).predict(asked)))
+
+
+@pytest.mark.parametrize(("near", "share"), [([0.0, 1.0], 0.75), ([1.0, 0.0], 0.0)])
+def test_neighbours_that_are_wrong_have_no_share(near: list[float], share: float) -> None:
+    """A model that answers [0.55, 0.45] where the second class is right or wrong; neighbours know the second, or the first."""
+    strategy, said = NearestNeighbours(), list[str]()
+    task = TextClassification(kind="single", labels=["a", "b"])
+    model = tiny.bert().eval()
+    strategy._own = Neighbours(Mixing(0.25, 3, 0.1, "head"))
+    strategy._own.put_on(model)
+    table = torch.tensor([[0.55, 0.45]], dtype=torch.float64)
+    strategy.settle(
+        Run(model, task, forward=None, clock=None, device=None, seed=0, say=said.append),  # type: ignore[arg-type]
+        lambda: task.predictions(torch.lerp(table, torch.tensor([near], dtype=torch.float64), strategy._own.mixing.strength)),  # type: ignore[union-attr]
+        [{"label": 1}],
+    )
+    assert (strategy.strength, strategy._own.mixing.strength, hasattr(model, NAME)) == (share, share, share > 0)
+    assert said[0].startswith(f"nearest_neighbours: the share of the neighbours is {share:g}; accuracy on the validation rows 0 at 0")
+
+
+def test_without_validation_rows_the_share_is_the_usual_one(made: Path) -> None:
+    run = trained(made, "unjudged", "nearest_neighbours", data={**DATA, "validation": None}).folder
+    assert getattr(tunesmith.load(run).model.module, NAME).mixing.strength == 0.25

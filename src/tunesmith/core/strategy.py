@@ -15,6 +15,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
+from tunesmith.core.task import Prediction, Row
 
 Objective = Callable[[Batch, Forward], Loss]
 Rows = list[dict[str, Any]]
@@ -140,6 +141,13 @@ class Strategy(Memory):
     def finished(self, run: Run) -> Iterator[None]:
         """The model as it is judged and shipped; undo on exit, from a copy."""
         yield
+
+    def settle(self, run: Run, answers: Callable[[], list[Prediction]], truths: Sequence[Row]) -> None:
+        """The weights that ship are in the model: choose by validation rows what was left open until now, and say it.
+
+        ``answers`` gives the predictions of the model as it is for those rows, and ``truths`` are they as ``Task.read`` returned them;
+        there may be none.
+        """
 
     # for the report
     def worth(self, answers: Sequence[str], questions: Sequence[str], references: Sequence[str]) -> list[float] | None:

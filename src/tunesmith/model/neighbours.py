@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,22 @@ class Neighbours:
         setattr(module, NAME, self)
         inner.register_forward_hook(self._note)
         module.register_forward_hook(self._mix, with_kwargs=True)
+
+    def asked(self, strength: float, answers: Callable[[], Any]) -> Any:
+        """What ``answers`` gives while neighbours have that share."""
+        before, self.mixing = self.mixing, replace(self.mixing, strength=strength)
+        try:
+            return answers()
+        finally:
+            self.mixing = before
+
+    def settle(self, strength: float, module: nn.Module) -> float:
+        """Give neighbours that share from now on, which is returned; with none the model answers alone, and no row is kept."""
+        self.mixing = replace(self.mixing, strength=strength)
+        if not strength:
+            self.resting, self.rows = True, None
+            delattr(module, NAME)
+        return strength
 
     def forget(self) -> None:
         """The weights are others now: the rows are to be seen anew when they are needed."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.label_task import LabelTask
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.core.task import Prediction, Row
 from tunesmith.data.batches import length_batches
 from tunesmith.data.unlabelled import POSITIONS, batch_of
 from tunesmith.model.body import body
@@ -23,6 +25,9 @@ from tunesmith.model.contrastive import READ
 from tunesmith.model.domains import judging
 from tunesmith.model.neighbours import Mixing, Neighbours, Rows, vectors_of
 from tunesmith.model.routing import evenly
+
+SHARE = 0.25  # where none is given or chosen
+SHARES = (0.0, 0.1, SHARE, 0.5, 0.75)  # that are tried
 
 
 @dataclass
@@ -39,7 +44,12 @@ class NearestNeighbours(Strategy):
     Differs: vectors have length 1, so that a temperature means the same for every model; the authors learn contrastively besides.
     """
 
-    strength: float = setting(0.25, "share of the neighbours in the probabilities, 0 to 1; 0 changes nothing", low=0, high=1)
+    strength: float | Literal["auto"] = setting(
+        "auto",
+        "share of the neighbours in what is answered, 0 changes nothing; auto: 0.25, at the end by validation rows",
+        low=0,
+        high=1,
+    )
     num_neighbours: int = setting(16, "training rows that are asked, the nearest ones", low=1)
     temperature: float = setting(0.1, "what squared distances, 0 to 4, are divided by; less lets the nearest decide", above=0)
     vector: str = setting("head", "what is compared: what the head reads, or the mean of the last states", choices=tuple(READ))
@@ -60,7 +70,8 @@ class NearestNeighbours(Strategy):
             message = "nearest_neighbours: this model has no head apart from its layers, so rows have no vectors"
             raise InputError(Problem(message, "Take it out of strategies"))
         if self.strength and run.train:
-            self._own = Neighbours(Mixing(self.strength, self.num_neighbours, self.temperature, self.vector), lambda: self.rows(run))
+            share = SHARE if self.strength == "auto" else self.strength
+            self._own = Neighbours(Mixing(share, self.num_neighbours, self.temperature, self.vector), lambda: self.rows(run))
             self._own.put_on(run.model)
 
     def step(self, run: Run, inner: Callable[[], None]) -> None:
@@ -75,6 +86,21 @@ class NearestNeighbours(Strategy):
             self._own.resting = False
             self._own.forget()
         yield
+
+    def settle(self, run: Run, answers: Callable[[], list[Prediction]], truths: Sequence[Row]) -> None:
+        """Choose the share by the metric that decides and, where that is equal, by log loss: mixtures follow from their two ends."""
+        own, task = self._own, cast(LabelTask, run.task)
+        if own is None or self.strength != "auto":
+            return
+        best, why = SHARE, "no validation rows by which to choose"
+        if truths:
+            alone, near = (task.table(own.asked(share, answers)) for share in (0.0, 1.0))
+            found = {share: task.metrics(task.predictions((1 - share) * alone + share * near), truths) for share in SHARES}
+            sign = 1 if task.higher_is_better else -1
+            best = max(SHARES, key=lambda share: (sign * found[share][task.primary], -found[share]["log_loss"]))
+            why = f"{task.primary} on the validation rows {', '.join(f'{of[task.primary]:.4g} at {at:g}' for at, of in found.items())}"
+        self.strength = own.settle(best, run.model)
+        run.say(f"nearest_neighbours: the share of the neighbours is {best:g}; {why}")
 
     def rows(self, run: Run) -> Rows:
         """The training rows that are kept, as the model sees them."""
