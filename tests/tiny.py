@@ -131,3 +131,23 @@ def writer(path: Path, family: str = "bart") -> Path:
     model.save_pretrained(path / family)
     tokenizer(token_types=False).save_pretrained(path / family)
     return path / family
+
+
+def translator(path: Path, family: str) -> Path:
+    """``path/family``: a folder of a model that translates many languages (``nllb``, ``mbart`` or ``mbart50``), letter by letter."""
+    torch.manual_seed(0)
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", *"abcdefghijklmnopqrstuvwxyz"]
+    classes = {"nllb": "NllbTokenizer", "mbart": "MBartTokenizer", "mbart50": "MBart50Tokenizer"}
+    codes = ["en_XX", "fr_XX"]  # mBART's own vocabulary holds those of its languages, NLLB's tokenizer adds them
+    vocabulary: Any = {piece: i for i, piece in enumerate(pieces)} if family == "nllb" else [(piece, -1.0) for piece in [*pieces, *codes]]
+    reader = getattr(transformers, classes[family])(vocab=vocabulary, model_max_length=64)
+    own: dict[str, Any] = {"vocab_size": len(reader), "max_position_embeddings": 72, "decoder_start_token_id": 2, "init_std": 0.3}
+    kind = "M2M100Config" if family == "nllb" else "MBartConfig"
+    model: Any = transformers.AutoModelForSeq2SeqLM.from_config(getattr(transformers, kind)(**_BART | own))
+    toward = torch.randn(32)
+    model.model.decoder.layer_norm.bias.data += toward  # texts come to an end
+    model.model.shared.weight.data[2] += toward * 6 / toward.square().sum()
+    model.model.shared.weight.data[len(pieces) :] *= 0.1  # and have few languages in them
+    model.save_pretrained(path / family)
+    reader.save_pretrained(path / family)
+    return path / family

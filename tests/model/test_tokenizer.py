@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,15 @@ def test_a_folder_without_a_vocabulary_has_none(tmp_path: Path) -> None:
     """AutoTokenizer would make up an empty one for a BERT."""
     tiny.base().save_pretrained(tmp_path)
     assert load_tokenizer(tmp_path) is None
+
+
+def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def needing(*given: Any, **settings: Any) -> None:
+        raise ImportError("\nMarianTokenizer requires the SentencePiece library but it was not found in your environment.")
+
+    monkeypatch.setattr("transformers.PreTrainedTokenizerFast.from_pretrained", needing)
+    with pytest.raises(InputError, match=r"requires the SentencePiece library.*pip install sentencepiece"):
+        load_tokenizer(tiny.folder(tmp_path))
 
 
 def test_a_damaged_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tunesmith.core.errors import InputError
 from tunesmith.core.run import Run
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.sources import resolve
-from tunesmith.model.writer import Author, Relay, bare, form_of, languages
+from tunesmith.model.writer import Author, Relay, bare, form_of
 
 TEXTS = ["a good film", "the worst story of a very poor man", "a cat in paris"]
 
@@ -56,7 +56,7 @@ def test_a_decoder_goes_on(run: Run, tmp_path: Path) -> None:
     tokenizer = tiny.tokenizer(token_types=False)
     tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
     tokenizer.save_pretrained(tmp_path / "llama")
-    chat = replace(author, spec=str(tmp_path / "llama"))
+    chat = replace(author, loaded={})
     chat.write(TEXTS, range(3))
     assert chat.form == "chat"
 
@@ -101,15 +101,17 @@ def test_models_that_write_nothing_are_refused(run: Run, tmp_path: Path) -> None
     assert form_of(resolve(str(tiny.folder(tmp_path, "t5"))), "") == "encoder_decoder"
 
 
-def test_languages_of_a_translator(tmp_path: Path) -> None:
-    source = resolve(str(tiny.folder(tmp_path, "marian")))
-    assert languages(source, "there") == ("", "")
-    file = source.path / "tokenizer_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"source_lang": "en", "target_lang": "de"}))
-    assert languages(source, "there") == ("en", "de")
-    file.write_text(json.dumps({"tokenizer_class": "NllbTokenizer"}))
-    with pytest.raises(InputError, match="translates many languages"):
-        languages(source, "there")
+def test_authors_share_a_model_and_each_tells_it_its_languages(run: Run, tmp_path: Path) -> None:
+    there = Author(str(tiny.translator(tmp_path, "mbart50")), "there", ask, Decoding(), 9.0, run, ("en_XX", "fr_XX"))
+    back = replace(there, told=("fr_XX", "en_XX"))
+    assert there._loaded() is back._loaded()
+    codes = there._loaded().tokenizer.lang_code_to_id
+    for author, (source, target) in ((there, ("en_XX", "fr_XX")), (back, ("fr_XX", "en_XX"))):
+        author.write(TEXTS[:1], [0])
+        model = author._loaded()
+        assert model.tokenizer.src_lang == source
+        assert model.module.generation_config.forced_bos_token_id == codes[target]  # type: ignore[union-attr]
+    assert there.key != back.key
 
 
 def test_what_stands_around_a_text() -> None:

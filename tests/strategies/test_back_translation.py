@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ import tiny
 from training import tiny_fit
 from tunesmith.core.errors import InputError
 from tunesmith.core.run import Run
+from tunesmith.model.generate import generate
+from tunesmith.model.tokenizer import load_tokenizer
 from tunesmith.strategies.back_translation import BackTranslation
 
 
@@ -53,6 +56,39 @@ def test_languages_that_do_not_fit_are_refused(run: Run, tmp_path: Path) -> None
     with pytest.raises(InputError, match="there reads zho, and most texts are not in it"):
         BackTranslation(there=chinese, back=home).writer(run, ["a good film"])
     BackTranslation(there=chinese, back=home).writer(run, ["这部电影很好看"])
+
+
+@pytest.mark.parametrize(("family", "names"), [("nllb", ["eng_Latn", "fra_Latn"]), ("mbart50", ["en_XX", "fr_XX"])])
+def test_a_model_of_many_languages_goes_there_and_back(family: str, names: list[str], run: Run, tmp_path: Path, monkeypatch: Any) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def spy(module: Any, tokenizer: Any, prompts: Any, *others: Any) -> Any:
+        answers = generate(module, tokenizer, prompts, *others)
+        asked.extend({(prompt[0], answer[0]) for prompt, answer in zip(prompts, answers, strict=True)})
+        return answers
+
+    monkeypatch.setattr("tunesmith.model.writer.generate", spy)
+    model = str(tiny.translator(tmp_path, family))
+    strategy = BackTranslation(there=model, back=model, languages=names, share=1.0, stretch=50.0)
+    strategy.begin(run)
+    one, other = load_tokenizer(Path(model)).convert_tokens_to_ids(names)
+    assert asked == [(one, other), (other, one)]
+    assert strategy._versions
+
+
+def test_languages_are_for_models_of_many(run: Run, tmp_path: Path) -> None:
+    model = str(tiny.translator(tmp_path, "nllb"))
+    with pytest.raises(InputError, match=r"there: .* translates many languages, and is not told which"):
+        BackTranslation(there=model, back=model).writer(run, ["a film"])
+    with pytest.raises(InputError, match=r"none is called 'fr'.*Nearest: fra_Latn"):
+        BackTranslation(there=model, back=model, languages=["eng_Latn", "fr"]).writer(run, ["a film"])
+    with pytest.raises(InputError, match="there reads zho_Hans, and most texts are not in it"):
+        BackTranslation(there=model, back=model, languages=["zho_Hans", "eng_Latn"]).writer(run, ["a film"])
+    two = translator(tmp_path / "two", "en", "de"), translator(tmp_path / "home", "de", "en")
+    with pytest.raises(InputError, match="languages is for models of many languages"):
+        BackTranslation(there=two[0], back=two[1], languages=["en", "de"]).writer(run, ["a film"])
+    with pytest.raises(InputError, match="languages names en"):
+        BackTranslation(there="a", back="b", languages=["en"])
 
 
 def test_a_decoder_must_be_told_to_translate(run: Run, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from tunesmith.model.domains import judging, pooled
 from tunesmith.model.files import CONFIG, read_json
 from tunesmith.model.generate import generate, texts
 from tunesmith.model.sources import ModelSource, resolve
+from tunesmith.model.translation import tell
 
 AUTO = {"encoder_decoder": "AutoModelForSeq2SeqLM", "decoder": "AutoModelForCausalLM", "chat": "AutoModelForCausalLM"}
 STOP = {"encoder_decoder": (), "decoder": ("\n",), "chat": ()}  # form -> what ends a text beside its end token
@@ -37,6 +38,8 @@ class Author:
     ``ask``       makes of texts what the model is given: token ids, at most so many
     ``decoding``  how its texts are drawn; ``max_new_tokens`` and ``seed`` are not read
     ``stretch``   the tokens that it may write for each token of a text
+    ``told``      from which language to which, for a model that translates many
+    ``loaded``    the models that other authors have loaded, by what names them
 
     Raises ``InputError`` for a model that writes none, which its configuration tells. The weights are loaded when they are needed.
     """
@@ -47,18 +50,21 @@ class Author:
     decoding: Decoding
     stretch: float
     run: Run
+    told: tuple[str, ...] = ()
+    loaded: dict[str, Model] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.source = resolve(self.spec, self.run.say)
         self.form = form_of(self.source, self.role)
-        self._model: Model | None = None
 
     @property
     def key(self) -> str:
         """What decides what it writes, beside what it is given."""
         folders = [path for path in (self.source.path, self.source.adapter) if path is not None]
         files = [file for path in folders for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()]
-        return json.dumps([self.form, self.stretch, *((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)])
+        return json.dumps(
+            [self.form, self.stretch, self.told, *((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)]
+        )
 
     def write(self, given: Sequence[str], seeds: Sequence[int]) -> list[str]:
         """A text for each, in their order; empty where it came to no end. Random numbers are those of each text's seed."""
@@ -74,16 +80,19 @@ class Author:
         return [bare(text) for text in texts(tokenizer, ended, decoding.stop)]
 
     def _loaded(self) -> Model:
-        if self._model is None:
+        if self.spec not in self.loaded:
             with torch.random.fork_rng():
                 model = build(self.spec, Head(AUTO[self.form], {}), self.run.say)
             if model.fresh:
                 message = f"{self.role}: {self.spec} has no head that writes ({model.fresh[0]} would be new)"
                 raise InputError(Problem(message, "Name a model that was trained to write"))
             model.module.to(self.run.device)
-            self.form = "chat" if self.form == "decoder" and model.tokenizer.chat_template else self.form
-            self._model = model
-        return self._model
+            self.loaded[self.spec] = model
+        model = self.loaded[self.spec]
+        self.form = "chat" if self.form == "decoder" and model.tokenizer.chat_template else self.form
+        if self.told:
+            tell(model, *self.told)
+        return model
 
 
 @dataclass(frozen=True)
@@ -138,19 +147,6 @@ def form_of(source: ModelSource, role: str) -> str:
     if source.gguf or decodes:
         return "decoder"
     raise InputError(Problem(f"{role}: {source.spec} is a {family} model, which writes no texts", "Name a decoder or an encoder-decoder"))
-
-
-def languages(source: ModelSource, role: str) -> tuple[str, str]:
-    """The languages that a model translates from and to, as its tokenizer calls them; empty where it does not say.
-
-    Raises ``InputError`` for a model of many languages, which would have to be told which.
-    """
-    file = source.path / "tokenizer_config.json"
-    said = read_json(file) if file.exists() else {}
-    if str(said.get("tokenizer_class", "")).startswith(("M2M100", "Nllb", "MBart", "SMaLL100")):
-        remedy = "Name a model for two languages, such as those of Helsinki-NLP"
-        raise InputError(Problem(f"{role}: {source.spec} translates many languages, and cannot be told which", remedy))
-    return str(said.get("source_lang") or ""), str(said.get("target_lang") or "")
 
 
 def bare(text: str) -> str:
