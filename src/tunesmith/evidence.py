@@ -28,7 +28,8 @@ from tunesmith.model.bottleneck import bottlenecks
 from tunesmith.model.neighbours import NAME as NEIGHBOURS
 from tunesmith.proof import Proof
 from tunesmith.recipes.find import name_of
-from tunesmith.recipes.recipe import Recipe, shortened
+from tunesmith.recipes.recipe import Recipe
+from tunesmith.recipes.resolved import shortened
 from tunesmith.recipes.validate import as_plain
 from tunesmith.report.facts import Facts
 from tunesmith.report.folder import RECIPES, environment
@@ -85,9 +86,10 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
 
 def command(recipe: Recipe, folder: Path) -> str:
     """The command that repeats the run; empty where the recipe holds what no file can: data in memory, or code of the user's own."""
-    in_memory = IN_MEMORY in str(as_plain(recipe.data))
-    if in_memory or any(":" in name_of(part) for part in (recipe.task, *recipe.strategies, *recipe.watch)):
-        return ""
+    for part in (*recipe.stages, *recipe.tasks.values()) or (recipe,):
+        own = (part.task, *part.strategies, *part.watch)
+        if IN_MEMORY in str(as_plain(part.data)) or any(":" in name_of(written) for written in own):
+            return ""
     return f"tunesmith train {shlex.quote(str(folder / RECIPES[0]))} --run {shlex.quote(folder.name + '-again')}"
 
 

@@ -30,7 +30,8 @@ from tunesmith.model.build import build_for
 from tunesmith.model.save import save
 from tunesmith.proof import Proof, prove
 from tunesmith.recipes.places import placed
-from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from, recipe_hash, resolved, shortened
+from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from
+from tunesmith.recipes.resolved import recipe_hash, resolved, shortened
 from tunesmith.report import folder as folders
 from tunesmith.report.card import card
 from tunesmith.report.facts import Facts
@@ -135,7 +136,7 @@ def leaving(recipe: Recipe, folder: Path, new: bool) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        stepped = any(folder.glob("checkpoints")) or any(folder.glob("*/checkpoints"))
+        stepped = any(any(folder.glob(f"{inner}checkpoints")) for inner in ("", "*/", "*/*/"))
         if new and not stepped and distributed.first():
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):

@@ -194,9 +194,9 @@ def of_task(which: str | Path, runs: str | Path, task: str) -> Path:
 
 
 def recipe_of(run: Path) -> Recipe:
-    """The recipe of a finished run without its strategies, which have done their work; of several stages that of the last."""
-    last = max((place.parent for place in run.glob(f"[0-9]*-*/{RESOLVED}")), default=run)
-    return read_recipe(last / RESOLVED, ["strategies=[]"])  # they may be code of the user's own
+    """The recipe of a finished run without strategies, which have done their work: of stages that of the last, of trials of the best."""
+    parts = [place.parent for kind in ("[0-9]*-*", "trial-*") for place in run.glob(f"{kind}/{RESOLVED}")]
+    return recipe_of(max(parts)) if parts else read_recipe(run / RESOLVED, ["strategies=[]"])  # they may be code of the user's own
 
 
 def decided(task: Task, run: Path) -> Task:

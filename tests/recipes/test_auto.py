@@ -10,7 +10,8 @@ import pytest
 from tunesmith.core.errors import InputError
 from tunesmith.engine.settings import Training
 from tunesmith.recipes.auto import ADVISED, given_in
-from tunesmith.recipes.recipe import read_recipe, recipe_from, recipe_hash, resolved, shortened
+from tunesmith.recipes.recipe import read_recipe, recipe_from
+from tunesmith.recipes.resolved import recipe_hash, resolved, shortened
 from tunesmith.recipes.yaml import parse
 
 SMALL: dict[str, Any] = {"model": "m", "task": "text_classification", "data": {"train": "x.csv"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -39,11 +40,12 @@ def test_data_alone_are_rows_to_learn_from() -> None:
 
 
 def test_what_was_given_is_not_changed() -> None:
-    given: dict[str, Any] = {"data": {"train": ["a"]}, "strategies": [{"freeze": {"layers": 1}}]}
+    given: dict[str, Any] = {"data": {"train": ["a"]}, "strategies": [{"freeze": {"layers": 1}}], "stages": [{"training": {"epochs": 2}}]}
+    before = copy.deepcopy(given)
     written = Document(given)
-    for path in ("data.train.0", "data.columns.text", "strategies.freeze.layers"):
+    for path in ("data.train.0", "data.columns.text", "strategies.freeze.layers", "stages.0.training.epochs"):
         written.put(written.locate(path.split(".")), "new", Place())
-    assert given == {"data": {"train": ["a"]}, "strategies": [{"freeze": {"layers": 1}}]}
+    assert given == before
 
 
 @pytest.mark.parametrize(
@@ -59,10 +61,15 @@ def test_what_was_given_is_not_changed() -> None:
         ("strategies.1.freeze.layers", ("strategies", 1, "freeze", "layers")),
         ("strategies.freeze.layers", ("strategies", 1, "freeze", "layers")),
         ("strategies.freeze", ("strategies", 1, "freeze")),
+        ("stages.0.training.epochs", ("stages", 0, "training", "epochs")),
+        ("stages.0.strategies.ema.decay", ("stages", 0, "strategies", 0, "ema", "decay")),
+        ("stages.0.task.max_length", ("stages", 0, "task", "text", "max_length")),
+        ("tasks.one.task.max_length", ("tasks", "one", "task", "text", "max_length")),
     ],
 )
 def test_paths_lead_to_values(path: str, keys: tuple[str | int, ...]) -> None:
-    written = document()
+    part = {"task": "text", "strategies": ["ema"]}
+    written = document(stages=[part], tasks={"one": part})
     assert written.locate(path.split(".")) == keys
     written.put(keys, "new", Place("path"))
     assert written.place(keys) == Place("path")
@@ -73,6 +80,8 @@ def test_paths_lead_to_values(path: str, keys: tuple[str | int, ...]) -> None:
     [
         ({}, "strategies.lora.rank", "The recipe has no strategy 'lora'"),
         ({}, "strategies.loraa.rank", "There is no strategy 'loraa'"),
+        ({"stages": [{}]}, "stages.0.strategies.lora.rank", "The recipe has no strategy 'lora'"),
+        ({"stages": [{}]}, "stages.3.training.epochs", "nothing at '3'"),
         ({}, "strategies.7.layers", "nothing at '7'"),
         ({"strategies": ["ema", "ema"]}, "strategies.ema.decay", "2 strategies 'ema'"),
         ({"strategies": {"ema": {}}}, "strategies.ema.decay", "no strategy 'ema'"),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tunesmith.core.errors import InputError
-from tunesmith.recipes.recipe import read_recipe, recipe_from, shortened
+from tunesmith.recipes.recipe import read_recipe, recipe_from
+from tunesmith.recipes.resolved import shortened
 
 SMALL: dict[str, Any] = {"model": "m", "task": "text_classification", "data": {"train": "x.csv"}}
 

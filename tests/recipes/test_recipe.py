@@ -17,7 +17,8 @@ from tunesmith.core.strategy import Strategy
 from tunesmith.data.settings import DataSettings
 from tunesmith.engine.settings import Training
 from tunesmith.recipes.find import find, names
-from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from, resolved
+from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from
+from tunesmith.recipes.resolved import resolved
 
 GOOD = """
 model: sample:minilm

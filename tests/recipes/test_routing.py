@@ -8,7 +8,8 @@ import pytest
 
 from tunesmith.core.errors import InputError
 from tunesmith.model.routing import Routing
-from tunesmith.recipes.recipe import recipe_from, recipe_hash, resolved, shortened
+from tunesmith.recipes.recipe import recipe_from
+from tunesmith.recipes.resolved import recipe_hash, resolved, shortened
 from tunesmith.recipes.yaml import parse
 
 STAGES = [{"name": "films", "data": {"train": "a.csv"}}, {"data": {"train": "b.csv"}}]
@@ -33,6 +34,11 @@ def test_it_reads_back(routing: dict[str, Any]) -> None:
         ({"sequence": [{"name": "b", "data": {"train": "a.csv"}}, STAGES[1]]}, "two stages are called b, and a row is routed to a stage"),
         ({"routing": {"prototypes": 0}}, "routing.prototypes must be at least 1"),
         ({"routing": {"prototype": 1}}, r"There is no setting 'prototype' in routing.*prototypes"),
+        (
+            {"ensemble": {"seeds": 2}},
+            "ensemble and routing exclude each other: each stage has a model of its own. Train a stage with several",
+        ),
+        ({"search": {"space": {"training.epochs": [1, 2]}}}, "search and routing exclude each other.*Search the settings of one stage"),
         ({"routing": "nearest"}, "routing must be a mapping of settings"),
     ],
 )

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from tunesmith.core.errors import InputError
-from tunesmith.recipes.recipe import read_recipe, recipe_from, recipe_hash, resolved, shortened
+from tunesmith.engine.settings import Training
+from tunesmith.recipes.recipe import read_recipe, recipe_from
+from tunesmith.recipes.resolved import recipe_hash, resolved, shortened
 from tunesmith.recipes.search import Range, overrides
 from tunesmith.recipes.yaml import parse
+from tunesmith.strategies.clip import Clip
+from tunesmith.tasks.text_classification import TextClassification
 
 SPACE: dict[str, Any] = {
     "training.learning_rate": {"low": 1e-5, "high": 1e-3, "scale": "log"},
@@ -81,7 +85,7 @@ def test_what_is_wrong_is_told(space: dict[str, Any], message: str) -> None:
         ({"search": {"space": SPACE, "time": "soon"}}, "'soon' is no length of time"),
         ({"search": {"space": SPACE, "trials": 0}}, "search.trials must be at least 1"),
         ({"search": {"space": SPACE, "pruner": "none"}}, "There is no setting 'pruner' in search. Did you mean prune"),
-        ({"search": {"space": SPACE}, "stages": [{"name": "a"}, {"name": "b"}]}, "search is not read: the recipe has stages"),
+        ({"search": {"space": SPACE}, "ensemble": {}, "stages": [{}, {}]}, "search and ensemble exclude each other"),
         (
             {"search": {"space": {"training.epochs": [1, 2]}, "sampler": "grid", "prune": "none", "startup": 3}},
             "startup is not read where nothing is drawn",
@@ -91,6 +95,73 @@ def test_what_is_wrong_is_told(space: dict[str, Any], message: str) -> None:
 def test_what_cannot_be_searched_is_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         recipe_from(TOP | keys)
+
+
+PARTS: dict[str, Any] = {
+    "stages": [{"name": "a", "strategies": ["lora"]}, {"name": "b", "task": "text_classification", "training": {"epochs": 2}}],
+    "sequence": [{"name": "a"}, {"name": "b"}],
+    "tasks": {"one": {"task": "text_classification"}, "two": {"task": "token_classification", "auxiliary": True}},
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "values", "message"),
+    [
+        ("stages", "training.learning_rate", [1e-4, 1e-3], ""),
+        ("stages", "stages.1.training.epochs", [1, 2], ""),
+        ("stages", "stages.0.strategies.lora.rank", [4, 8], ""),
+        ("stages", "stages.0.data.train", ["a.csv", "b.csv"], ""),  # the rows of the last stage judge
+        ("stages", "stages.1.data.train", ["a.csv", "b.csv"], "cannot vary: trials are judged on the same rows"),
+        ("stages", "data.validation", ["10%", "20%"], "cannot vary: trials are judged on the same rows"),
+        ("stages", "stages.0.name", ["a", "b"], "cannot vary: it is one for the whole search"),
+        ("stages", "stages.1", [{}, {"name": "c"}], "cannot vary: keys within its parts can"),
+        ("stages", "stages", [[{}], [{}, {}]], "cannot vary: keys within its parts can"),
+        ("stages", "stages.1.training.epocs", [1, 2], "There is no setting 'epocs' in stages.1.training. Did you mean epochs"),
+        ("stages", "stages.1.training.epochs", [1, 0], "stages.1.training.epochs must be above 0"),
+        ("stages", "stages.2.training.epochs", [1, 2], "There is nothing at '2'"),
+        ("sequence", "sequence.0.data.train", ["a.csv", "b.csv"], "cannot vary: trials are judged on the same rows"),
+        ("sequence", "sequence.0.training.epochs", [1, 2], ""),
+        ("tasks", "tasks.one.weight", {"low": 0.1, "high": 1}, ""),
+        ("tasks", "mixing.by", ["size", "equal"], ""),
+        ("tasks", "tasks.one.task.max_length", [8, 16], ""),
+        ("tasks", "tasks.two.auxiliary", [True, False], "cannot vary: trials are judged by the same tasks"),
+        ("tasks", "single_task", [True, False], "single_task cannot vary"),
+    ],
+)
+def test_keys_of_stages_and_tasks_can_vary(key: str, path: str, values: Any, message: str) -> None:
+    top = {name: value for name, value in TOP.items() if name != "task" or key == "sequence"} | {"strategies": []}
+    top |= {"task": "text_classification"} if key == "stages" else {}
+    given = top | {key: PARTS[key], "search": {"space": {path: values}}}
+    if message:
+        with pytest.raises(InputError, match=message):
+            recipe_from(given)
+        return
+    recipe = recipe_from(given)
+    assert recipe.search is not None
+    assert list(recipe.search.dimensions) == [path]
+    assert (len(recipe.stages), len(recipe.tasks)) == ((0, 2) if key == "tasks" else (2, 0))
+    assert all(part.search is None for part in (*recipe.stages, *recipe.tasks.values()))
+    for write in (resolved, shortened):
+        again = recipe_from(parse(write(recipe), "")[0])
+        assert again == recipe
+        assert again.search is not None
+        varied = overrides({path: 1 if isinstance(values, dict) else values[0]})
+        assert recipe_from(again.search.given, varied) == recipe_from(recipe.search.given, varied)
+
+
+def test_a_search_over_stages_given_as_objects_is_written_with_each_setting_where_it_was() -> None:
+    top = {"model": "m", "task": TextClassification(max_length=8), "training": {"epochs": 2}, "strategies": [Clip(norm=2.0)]}
+    given = top | {
+        "stages": [{"data": {"train": [{"text": "a", "label": "b"}]}}, {"data": {"train": "b.csv"}, "training": Training(steps=1)}],
+        "seed": 3,
+    }
+    recipe = recipe_from(given | {"search": {"space": {"training.epochs": [1, 2]}}})
+    written = parse(shortened(recipe), "")[0]
+    assert written["training"] == {"epochs": 2}
+    assert written["task"] == {"text_classification": {"max_length": 8}}
+    assert written["strategies"] == [{"clip": {"norm": 2.0}}]
+    assert written["stages"] == [{"data": {"train": "(list in memory)"}}, {"data": {"train": "b.csv"}, "training": {"steps": 1}}]
+    assert written["seed"] == 3
 
 
 def test_everything_wrong_is_told_at_once_with_its_place(tmp_path: Path) -> None:

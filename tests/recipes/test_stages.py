@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tunesmith.core.errors import InputError
-from tunesmith.recipes.recipe import read_recipe, recipe_from, recipe_hash, resolved, shortened
+from tunesmith.recipes.recipe import read_recipe, recipe_from
+from tunesmith.recipes.resolved import recipe_hash, resolved, shortened
 from tunesmith.recipes.stages import FORM
 from tunesmith.recipes.yaml import parse
 

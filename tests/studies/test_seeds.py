@@ -18,7 +18,8 @@ from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
 from tunesmith.recipes import yaml
 from tunesmith.recipes.ensemble import Seeds
-from tunesmith.recipes.recipe import recipe_from, resolved, shortened
+from tunesmith.recipes.recipe import recipe_from
+from tunesmith.recipes.resolved import resolved, shortened
 from tunesmith.run import Report
 from tunesmith.studies.ensemble_report import told
 

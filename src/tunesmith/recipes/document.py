@@ -12,6 +12,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.recipes.find import did_you_mean, names
 
 Keys = tuple[str | int, ...]
+PARTS = ("stages", "sequence", "tasks")  # keys that hold recipes of their own
 AUTO = "auto"  # in place of the list of strategies: they are to be chosen
 
 _FOLDER_NAME = re.compile(r"\w[\w .+-]*")
@@ -47,20 +48,25 @@ class Document:
 
     def __post_init__(self) -> None:
         self.value = _copied(self.value)
+        for key in PARTS:
+            if isinstance(entries := self.value.get(key), list):
+                self.value[key] = [_copied(entry) for entry in entries]
         self.tidy()
 
     def tidy(self) -> None:
         """Bring the task, data, every strategy and auto to one form, ``{name: {settings}}``. What cannot be brought to it stays."""
-        for part in (self.value, *(entry for key in ("tasks", "stages", "sequence") for entry in _entries(self.value.get(key)))):
+        if self.value.get("strategies") is None:
+            self.value["strategies"] = []
+        for part in (self.value, *(entry for key in PARTS for entry in _entries(self.value.get(key)))):
             if "task" in part:
                 part["task"] = _entry(part["task"])
             if _is_rows(part.get("data")):
                 part["data"] = {"train": part["data"]}
-        strategies = self.value.get("strategies")
-        if strategies is None or isinstance(strategies, list | tuple):
-            self.value["strategies"] = [_entry(strategy) for strategy in strategies or []]
-        elif strategies == AUTO or (isinstance(strategies, Mapping) and list(strategies) == [AUTO]):
-            self.value["strategies"] = _entry(strategies)
+            strategies = part.get("strategies")
+            if isinstance(strategies, list | tuple):
+                part["strategies"] = [_entry(strategy) for strategy in strategies]
+            elif strategies == AUTO or (isinstance(strategies, Mapping) and list(strategies) == [AUTO]):
+                part["strategies"] = _entry(strategies)
 
     def place(self, keys: Keys) -> Place:
         """The place of a value, or of the nearest thing around it."""
@@ -92,18 +98,20 @@ class Document:
         Raises ``LookupError`` with a message and a remedy where there is no such thing.
         """
         top, *rest = dotted
-        within = {"task": self._of_task, "tasks": self._of_tasks, "strategies": self._of_strategies}
-        plain = tuple(int(key) if key.isdecimal() else key for key in rest)
-        return (top, *(within[top](rest) if rest and top in within else plain))
+        if top in PARTS and len(rest) > 1:
+            return (top, *_plain(rest[:1]), *self._part(top, rest[0]).locate(rest[1:]))
+        within = {"task": self._of_task, "strategies": self._of_strategies}
+        return (top, *(within[top](rest) if rest and top in within else _plain(rest)))
+
+    def _part(self, top: str, which: str) -> Document:
+        """A stage, or a task, as a document of its own; an empty one where there is none."""
+        parts = self.value.get(top)
+        part = parts[int(which)] if isinstance(parts, list) and which.isdecimal() and int(which) < len(parts) else None
+        part = parts.get(which) if isinstance(parts, dict) else part
+        return Document(part if isinstance(part, dict) else {})
 
     def _of_task(self, rest: Sequence[str]) -> Keys:
         return tuple(_named(self.value.get("task"), rest))
-
-    def _of_tasks(self, rest: Sequence[str]) -> Keys:
-        name, *inner = rest
-        if inner[:1] != ["task"] or not inner[1:]:
-            return tuple(rest)
-        return (name, "task", *_named(_inside(_inside(self.value.get("tasks"), name), "task"), inner[1:]))
 
     def _of_strategies(self, rest: Sequence[str]) -> Keys:
         if self.auto and rest[0] != AUTO:
@@ -173,6 +181,10 @@ class Document:
         if name not in names("strategies"):
             raise LookupError(f"There is no strategy '{name}'", did_you_mean(name, names("strategies")))
         raise LookupError(f"The recipe has no strategy '{name}'", "Add it to the list under strategies")
+
+
+def _plain(rest: Sequence[str]) -> Keys:
+    return tuple(int(key) if key.isdecimal() else key for key in rest)
 
 
 def _copied(value: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -16,7 +14,7 @@ from tunesmith.engine.settings import Training
 from tunesmith.model.parts import as_spec, parts_of
 from tunesmith.recipes import stages, yaml
 from tunesmith.recipes.aliases import translate
-from tunesmith.recipes.auto import Auto, given_in, undecided
+from tunesmith.recipes.auto import Auto, given_in
 from tunesmith.recipes.document import AUTO, Document, Keys, Place
 from tunesmith.recipes.ensemble import Seeds, seeds_of
 from tunesmith.recipes.entries import model_of, part_of, strategies_of
@@ -26,7 +24,7 @@ from tunesmith.recipes.homes import home, levels
 from tunesmith.recipes.mixture import Membership, memberships, mixing_of, single_task
 from tunesmith.recipes.routing import routing_of
 from tunesmith.recipes.search import Search, search_of
-from tunesmith.recipes.validate import Remedy, as_plain, build
+from tunesmith.recipes.validate import Remedy, build
 
 if TYPE_CHECKING:
     from tunesmith.core.observer import Observer
@@ -141,66 +139,6 @@ def recipe_from(given: Mapping[str, Any], overrides: Sequence[str] = (), base_fo
     return _recipe(Document(dict(given)), overrides, base_folder or Path.cwd(), "")
 
 
-def resolved(recipe: Recipe) -> str:
-    """The recipe as YAML with every setting that is read, defaults among them. It reads back to an equal recipe."""
-    return yaml.write(_tree(recipe))
-
-
-def shortened(recipe: Recipe) -> str:
-    """The recipe as YAML without the settings that have their defaults. It reads back to an equal recipe."""
-    short = _tree(recipe, changed_only=True)
-    return yaml.write({key: value for key, value in short.items() if value not in ({}, []) and (key, value) != ("baselines", True)})
-
-
-def recipe_hash(recipe: Recipe) -> str:
-    """SHA-256 of what the recipe computes: its name and the folder that it lies in do not count."""
-    tree = {key: value for key, value in _tree(recipe).items() if key not in ("name", "base_folder")}
-    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
-
-
-def _tree(recipe: Recipe, changed_only: bool = False) -> dict[str, Any]:
-    return {
-        "name": recipe.name,
-        "model": parts_of(recipe.model) or recipe.model,
-        **(_stage_trees if recipe.stages else _task_trees if recipe.tasks else _own_tree)(recipe, changed_only),
-        "seed": recipe.seed,
-        "baselines": recipe.baselines,
-        "base_folder": str(recipe.base_folder),
-    }
-
-
-def _own_tree(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
-    strategies: Any = [{name_of(part): as_plain(part, changed_only)} for part in (*recipe.strategies, *recipe.watch)]
-    training = as_plain(recipe.training, changed_only)
-    if recipe.auto:
-        strategies, training = undecided(recipe.auto, recipe.training, changed_only)
-    training.pop("seed", None)
-    return {
-        "task": {name_of(recipe.task): as_plain(recipe.task, changed_only)},
-        "data": as_plain(recipe.data, changed_only),
-        "strategies": strategies,
-        "training": training,
-        **({"search": as_plain(recipe.search, changed_only)} if recipe.search else {}),
-        **({"ensemble": as_plain(recipe.ensemble)} if recipe.ensemble else {}),
-    }
-
-
-def _stage_trees(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
-    key = "sequence" if recipe.sequence else "stages"
-    parts = [{"name": stage.name, **_own_tree(stage, changed_only)} for stage in recipe.stages]
-    task = {"task": parts[0]["task"]} if recipe.sequence else {}
-    task |= {"routing": as_plain(recipe.routing)} if recipe.routing else {}
-    return {**task, key: [{name: part[name] for name in stages.OWN[key]} for part in parts]}
-
-
-def _task_trees(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
-    own = _own_tree(recipe, changed_only)
-    parts = {name: {**_own_tree(part, changed_only), **as_plain(part.membership, changed_only)} for name, part in recipe.tasks.items()}
-    tasks = {name: {key: value for key, value in part.items() if key in stages.OWN["tasks"]} for name, part in parts.items()}
-    rules = {"mixing": as_plain(recipe.mixing, changed_only), **({"single_task": True} if recipe.single_task else {})}
-    return {"tasks": tasks, **rules, **{key: own[key] for key in ("strategies", "training")}}
-
-
 def _recipe(document: Document, overrides: Sequence[str], folder: Path, name: str, alone: bool = True) -> Recipe:
     for text in overrides:
         _override(document, text)
@@ -246,15 +184,18 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
         document.refuse(("strategies",), "auto chooses for one task, and the recipe has several", "Write the strategies as a list")
     members, mixing, single = (memberships(document), mixing_of(document), single_task(document)) if several else ({}, None, False)
     routing = routing_of(document, [made.name for made in recipes]) if key == "sequence" else None
+    search, ensemble = search_of(document, folder, recipe_from), seeds_of(document)
     document.problems = list(dict.fromkeys(document.problems))  # what is wrong at the top is wrong in each stage
     document.finish()
     if several:
         for made in recipes:
             made.membership = members[made.name]
             made.data = replace(made.data, validation=None, test=None, tests={}) if made.membership.auxiliary else made.data
+    whole = replace(recipes[-1], name=given, search=search, ensemble=ensemble)
+    if several:
         tasks = {made.name: made for made in recipes}
-        return replace(recipes[-1], name=given, tasks=tasks, mixing=mixing, single_task=single, membership=Membership())
-    return replace(recipes[-1], name=given, stages=recipes, sequence=key == "sequence", routing=routing)
+        return replace(whole, tasks=tasks, mixing=mixing, single_task=single, membership=Membership())
+    return replace(whole, stages=recipes, sequence=key == "sequence", routing=routing)
 
 
 def _override(document: Document, text: str) -> None:
@@ -270,8 +211,8 @@ def _override(document: Document, text: str) -> None:
         value = written
     try:
         located = document.locate(keys)
-        if located[0] == "training" and len(located) == 2:
-            document.give_way(located, stages.superseded(document.value.get("training") or {}, {str(located[1]): value}))
+        if located[0] == "training" and len(located) == 2 and isinstance(shared := document.value.get("training"), Mapping):
+            document.give_way(located, stages.superseded(shared, {str(located[1]): value}))
         document.put(located, value, Place(text))
     except LookupError as error:
         message, remedy = error.args

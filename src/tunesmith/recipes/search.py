@@ -12,7 +12,7 @@ from typing import Any
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.setting import setting
-from tunesmith.recipes.document import Document, Keys
+from tunesmith.recipes.document import PARTS, Document, Keys
 from tunesmith.recipes.limits import seconds_of
 from tunesmith.recipes.validate import build
 
@@ -21,6 +21,8 @@ FIXED = {  # keys that cannot vary -> why
         ("data.train", "data.validation", "data.test", "data.tests", "data.columns", "data.labels"), "trials are judged on the same rows"
     ),
     **dict.fromkeys(("task.metric", "baselines", "name", "base_folder", "search", "ensemble"), "it is one for the whole search"),
+    "single_task": "the best trial alone is compared with its tasks alone",
+    "auxiliary": "trials are judged by the same tasks",
     "seed": "the best of several seeds is luck, and a share that is held out would change",
 }
 Make = Callable[[Mapping[str, Any], Sequence[str], Path], Any]  # ``recipe_from``
@@ -114,7 +116,7 @@ def search_of(document: Document, folder: Path, make: Make) -> Search | None:
         document.refuse(("search", "space"), "search.space has no keys, so there is nothing to search", "Write what varies")
     for path, written in search.space.items():
         keys = ("search", "space", path)
-        if why := next((why for fixed, why in FIXED.items() if _within(path, fixed)), ""):
+        if why := _why_fixed(path, document):
             document.refuse(keys, f"{path} cannot vary: {why}", "Take it out")
         elif outer := next((other for other in search.space if other != path and _within(path, other)), ""):
             document.refuse(keys, f"{path} is a part of {outer}, which varies too", "Take one of the two out")
@@ -127,6 +129,18 @@ def search_of(document: Document, folder: Path, make: Make) -> Search | None:
         for problem in problems.values():
             document.refuse(("search", "space", path), problem.message, problem.remedy)
     return search
+
+
+def _why_fixed(path: str, document: Document) -> str:
+    """Why a key cannot vary; empty where it can. What an earlier stage learns from is judged by the last one, and may."""
+    kind, _, within = path.partition(".")
+    part, _, own = within.partition(".")
+    if kind not in PARTS:
+        own = path
+    if not own:
+        return "keys within its parts can"
+    earlier = kind == "stages" and part.isdecimal() and int(part) < len(document.value.get(kind) or ()) - 1
+    return next((why for fixed, why in FIXED.items() if _within(own, fixed) and not (earlier and fixed.startswith(("data", "task")))), "")
 
 
 def _dimension(written: Any, document: Document, keys: Keys, sampler: str) -> Dimension | None:

@@ -21,7 +21,7 @@ TOP = "It holds for all of them: write it at the top"
 MERGED = ("data", "training")  # of which a part takes over what it does not say
 MEMBERSHIP = ("weight", "auxiliary")  # what a task says that a recipe of one task has not
 ALONE = {"mixing": "tasks", "single_task": "tasks", "routing": "sequence"}  # what stands at the top and is for one kind of recipe alone
-STUDIES = ("search", "ensemble")  # many runs of a recipe, which has to be one of one task
+STUDIES = ("search", "ensemble")  # many runs of a whole recipe
 NAMED = ("tasks",)  # whose parts stand under names of their own
 FORM = {  # what each must be, and how it is written
     "stages": ("a list of at least one stage", "Write each on its own line: - data: {train: FILE}"),
@@ -58,9 +58,6 @@ def split(document: Document, key: str) -> list[Document]:
     if not isinstance(entries, Mapping if key in NAMED else list | tuple) or not entries:
         document.refuse((key,), f"{key} must be {FORM[key][0]}", FORM[key][1])
         return []
-    for study in STUDIES:
-        if document.value.pop(study, None) is not None:
-            document.refuse((study,), f"{study} is not read: the recipe has {key}", "Write it into a recipe of one task alone")
     numbered = list(entries.items() if isinstance(entries, Mapping) else enumerate(entries))
     for _, entry in numbered:
         if isinstance(entry, Mapping) and "model" in entry:  # it is refused where it stands, and is missing nowhere then
@@ -85,7 +82,7 @@ def _part(document: Document, key: str, place: str | int, entry: Any) -> Documen
             document.refuse((key, place, name), f"There is no setting '{name}' in {key}.{place}", remedy)
     own = {name: value for name, value in own.items() if name not in MEMBERSHIP}
     whole = [name for name, of in ALONE.items() if of == key]
-    shared = {name: value for name, value in document.value.items() if name not in (*OWN, *whole, "name")}
+    shared = {name: value for name, value in document.value.items() if name not in (*OWN, *STUDIES, *whole, "name")}
     if "strategies" in own and own["strategies"] is None:
         own["strategies"] = []
     merged = {**shared, **own}

@@ -107,7 +107,7 @@ def as_plain(part: Any, changed_only: bool = False) -> dict[str, Any]:
     kind: type = type(part)
     unread = {name for name, (other, allowed) in _applies(part).items() if getattr(part, other) not in allowed}
     return {
-        field.name: _plain(getattr(part, field.name), _hints(kind)[field.name])
+        field.name: plain(getattr(part, field.name), _hints(kind)[field.name])
         for field in _settings(kind)
         if field.name not in unread and not (changed_only and _is_default(kind, field, getattr(part, field.name)))
     }
@@ -187,19 +187,19 @@ def _shown(value: Any) -> str:
 def _is_default(kind: type, field: Field[Any], value: Any) -> bool:
     hint = _hints(kind)[field.name]
     default = field.default_factory() if field.default_factory is not MISSING else field.default
-    return bool(_plain(value, hint) == _plain(default, hint))
+    return bool(plain(value, hint) == plain(default, hint))
 
 
-def _plain(value: Any, hint: Any) -> Any:
+def plain(value: Any, hint: Any) -> Any:
     """A setting as YAML has it, 1.0 for the 1 of a float. Data in memory, a DataFrame for example, become a text that says so."""
     if isinstance(value, Span | Path):
         return str(value)
     if hint == Sources:
-        return {name: _plain(item, Any) for name, item in value.items()}
+        return {name: plain(item, Any) for name, item in value.items()}
     if hint is Any and not _is_short(value):
         return f"({type(value).__name__}{IN_MEMORY}"
     if isinstance(value, list | tuple):
-        return [_plain(item, None) for item in value]
+        return [plain(item, None) for item in value]
     return float(value) if type(value) is int and int not in (leaves := set(_leaves(hint))) and float in leaves else value
 
 

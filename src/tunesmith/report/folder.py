@@ -81,9 +81,9 @@ def in_memory(run: Path) -> bool:
 
 
 def whole_of(part: Path) -> Path | None:
-    """The run that a stage, a trial or one of several seeds is a part of; None for a run by itself."""
+    """The run that a stage, a trial or one of several seeds is a part of, or a part of a part; None for a run by itself."""
     around = part.resolve().parent
-    return around if all((around / name).is_file() for name in (RECIPES[0], ENVIRONMENT)) else None
+    return (whole_of(around) or around) if all((around / name).is_file() for name in (RECIPES[0], ENVIRONMENT)) else None
 
 
 def _is_run(folder: Path) -> bool:

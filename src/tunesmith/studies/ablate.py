@@ -10,7 +10,8 @@ from typing import Any
 from tunesmith.core.errors import DivergedError, InputError, Problem, ResourceError
 from tunesmith.core.observer import Observer
 from tunesmith.recipes.find import name_of
-from tunesmith.recipes.recipe import Recipe, shortened
+from tunesmith.recipes.recipe import Recipe
+from tunesmith.recipes.resolved import shortened
 from tunesmith.report import folder as folders
 from tunesmith.run import RECIPE
 from tunesmith.studies import whole

@@ -51,9 +51,12 @@ class Cutting(Observer):
     def step(self, run: Run, record: Record) -> str | None:
         if record.scores is None or run.clock.finished:
             return None
-        sign = 1 if run.task.higher_is_better else -1
-        curve = [sign * scores[run.task.primary] for scores in run.evaluations]
-        if not RULES[self.rule](curve, self.done, self.cut):
-            return None
-        self.ended = f"cut short after evaluation {len(curve)}, by the rule of {self.rule}"
-        return self.ended
+        found = [float(scores[run.task.primary]) for scores in run.evaluations]
+        return self.ended if self.cuts(found, run.task.higher_is_better) else None
+
+    def cuts(self, found: Sequence[float], higher_is_better: bool) -> bool:
+        """Whether a trial that has scored ``found`` at its evaluations so far ends with the last of them."""
+        curve = [value if higher_is_better else -value for value in found]
+        if RULES[self.rule](curve, self.done, self.cut):
+            self.ended = f"cut short after evaluation {len(curve)}, by the rule of {self.rule}"
+        return bool(self.ended)

@@ -26,7 +26,8 @@ from tunesmith.model.save import save
 from tunesmith.proof import Proof, judge
 from tunesmith.recipes.ensemble import AVERAGE, FITTED, GREEDY_SOUP, SOUPS, VOTE, WAYS, WEIGHTED
 from tunesmith.recipes.find import name_of
-from tunesmith.recipes.recipe import Recipe, resolved
+from tunesmith.recipes.recipe import Recipe
+from tunesmith.recipes.resolved import resolved
 from tunesmith.report import folder as folders
 from tunesmith.report.facts import Facts
 from tunesmith.report.page import page

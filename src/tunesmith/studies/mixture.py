@@ -36,8 +36,9 @@ from tunesmith.model.build import Model, build_for
 from tunesmith.model.shared import share
 from tunesmith.proof import prove
 from tunesmith.recipes.places import placed, placing
-from tunesmith.recipes.recipe import Recipe, recipe_hash
-from tunesmith.run import Report, interruption, rows_named
+from tunesmith.recipes.recipe import Recipe
+from tunesmith.recipes.resolved import recipe_hash
+from tunesmith.run import EVENTS, Report, interruption, rows_named
 from tunesmith.studies.single import Single, carry_singles, recipes_of
 from tunesmith.studies.tasks_report import Part, report
 
@@ -66,6 +67,11 @@ class Prepared:
     def judged(self) -> dict[str, Recipe]:
         """The tasks that are judged and exported."""
         return {name: part for name, part in self.recipe.tasks.items() if not part.membership.auxiliary}
+
+    @property
+    def judged_data(self) -> dict[str, Data]:
+        """Their data."""
+        return {name: self.data[name] for name in self.judged}
 
     @property
     def mixed(self) -> MixedRows:
@@ -114,10 +120,19 @@ def carry_tasks(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Repo
     for note in made.notes():
         say(note)
     say(made.model.about)
+    fitted = learn_tasks(made, folder, watch, say)
+    parts = judged(made, fitted, training_time(read_events(folder / EVENTS)), say)
     alone = recipes_of(recipe)[0] if recipe.single_task else {}
+    singles = {name: Single(own, made.data[name], parts[name].proof) for name, own in alone.items()}
+    return report(recipe, parts, fitted, folder, carry_singles(singles, folder, watch, say))
+
+
+def learn_tasks(made: Prepared, folder: Path, watch: Sequence[Observer], say: Say) -> Fitted:
+    """Train all tasks together, from wherever the run in ``folder`` stands. Raises ``InterruptedRunError`` where it was asked to stop."""
+    recipe = made.recipe
     digest = hashlib.sha256("".join(data.fingerprint for data in made.data.values()).encode()).hexdigest()
     checkpoints = Checkpoints(folder / "checkpoints", recipe.training.keep, {"recipe": recipe_hash(recipe), "data": digest})
-    events = EventLog(folder / "events.jsonl", recipe.training.log_every)
+    events = EventLog(folder / EVENTS, recipe.training.log_every)
     strategies, training = [*recipe.strategies, made.mixed], recipe.training
     observers = [*recipe.watch, *watch, events, checkpoints]
     with rows_named(made.place):
@@ -126,9 +141,7 @@ def carry_tasks(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Repo
         raise interruption(folder, fitted.run.clock.step, checkpoints.interrupted_by())
     if training.ship == "best":
         checkpoints.load_best(fitted.run)
-    parts = judged(made, fitted, training_time(read_events(events.path)), say)
-    singles = {name: Single(own, made.data[name], parts[name].proof) for name, own in alone.items()}
-    return report(recipe, parts, fitted, folder, carry_singles(singles, folder, watch, say))
+    return fitted
 
 
 def prepare(recipe: Recipe, say: Say) -> Prepared:

@@ -34,7 +34,7 @@ from tunesmith.report import numbers
 from tunesmith.report.facts import Facts
 from tunesmith.run import Report
 from tunesmith.studies.sequence import Matrix, across, kept
-from tunesmith.studies.stages import as_trained, label, linked, prepare, replacing, trained, write
+from tunesmith.studies.stages import as_trained, linked, places_of, prepare, replacing, trained, write
 from tunesmith.studies.stages_report import whole_facts, whole_scores
 from tunesmith.tuned import decided, tell
 
@@ -70,7 +70,7 @@ def carry_routed(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
             observer.say(message)
 
     data = prepare(recipe)
-    places = [folder / label(recipe.stages, number) for number in range(len(recipe.stages))]
+    places = places_of(recipe, folder)
     views = seen_by_base(recipe, data)
     held = ", ".join(f"{name} {len(view.seen.prototypes)} of {view.seen.count:,} rows" for name, view in views.items())
     say(f"router: prototypes of {held}")

@@ -12,24 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from tunesmith.core.errors import DivergedError, InputError, Problem, ResourceError
+from tunesmith.core.mixture import MEAN
 from tunesmith.core.observer import Observer
-from tunesmith.core.run import best_index
-from tunesmith.data.load import load
 from tunesmith.engine import distributed
-from tunesmith.engine.stack import Stack
 from tunesmith.evidence import command
-from tunesmith.model.build import build_for
 from tunesmith.recipes.limits import seconds_of
-from tunesmith.recipes.places import placed
-from tunesmith.recipes.recipe import Recipe, recipe_from, shortened
+from tunesmith.recipes.recipe import Recipe, recipe_from
+from tunesmith.recipes.resolved import shortened
 from tunesmith.recipes.search import Search, overrides
-from tunesmith.run import Report, learn, speaker
+from tunesmith.run import Report, speaker
 from tunesmith.studies import trials_report
+from tunesmith.studies.attempts import Attempt, check, kind_of
 from tunesmith.studies.cutting import Cutting
-from tunesmith.studies.stages import decided, settle_in, trained, within, write
+from tunesmith.studies.stages import decided, linked, places_of, replacing, settle_in, within, write
 from tunesmith.studies.trials import BEGUN, CUT, DONE, FAILED, Trial, best_of, importances, next_values
 
 Say = Callable[[str], None]
+HEAVY = ("checkpoints", "model", "merged")  # folders of a trial and of its stages that hold weights
 
 
 def carry_search(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:
@@ -40,7 +39,7 @@ def carry_search(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
     """
     say, search = speaker(watch), _search(recipe)
     check(recipe)
-    better, metric = recipe.task.higher_is_better, recipe.task.primary
+    metric, better = decided_by(recipe)
     trials: list[Trial] = []
     while (trial := upcoming(recipe, trials, folder, say)) is not None:
         if trial.state == BEGUN:
@@ -66,15 +65,9 @@ def _search(recipe: Recipe) -> Search:
     return recipe.search
 
 
-@placed
-def check(recipe: Recipe) -> None:
-    """Read the data of a recipe and build its model: what is wrong with it is wrong with every trial, and raised at once."""
-    data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
-    if data.validation is None:
-        message = "a search chooses by the validation rows, and there are none"
-        raise InputError(Problem(message, "Give data.validation: 10%, or a file", key="data.validation"))
-    Stack(recipe.strategies, recipe.task)
-    build_for(recipe.task, recipe.model_spec)
+def decided_by(recipe: Recipe) -> tuple[str, bool]:
+    """The metric that decides between trials, and whether more of it is better."""
+    return (MEAN, True) if recipe.tasks else (recipe.task.primary, recipe.task.higher_is_better)
 
 
 def place_of(folder: Path, search: Search, number: int) -> Path:
@@ -94,7 +87,7 @@ def upcoming(recipe: Recipe, before: Sequence[Trial], folder: Path, say: Say) ->
     if before and search.time is not None and spent >= seconds_of(search.time):
         say(f"the search ends after {len(before)} trials: {search.time} are over")
         return None
-    values = next_values(search, before, recipe.task.higher_is_better, recipe.seed)
+    values = next_values(search, before, decided_by(recipe)[1], recipe.seed)
     if values is None:
         say(f"the search ends after {len(before)} trials: all values were tried")
         return None
@@ -113,49 +106,67 @@ def varied(recipe: Recipe, values: dict[str, Any]) -> Recipe:
 
 def tried(recipe: Recipe, trial: Trial, before: Sequence[Trial], place: Path, watch: Sequence[Observer]) -> Trial:
     """What came of a trial. One that diverges or is refused has failed, and is not the end of the search."""
-    search, better, began = _search(recipe), recipe.task.higher_is_better, time.perf_counter()
+    search, (metric, better), began = _search(recipe), decided_by(recipe), time.perf_counter()
     curves = {state: [other.signed(better) for other in before if other.state == state] for state in (DONE, CUT)}
     cuts = search.prune != "none" and trial.number > search.startup
-    cutting = [Cutting(search.prune, curves[DONE], curves[CUT])] if cuts else []
+    cutting = Cutting(search.prune, curves[DONE], curves[CUT]) if cuts else None
     say = speaker(watch) if trial.number == 1 else lambda message: None  # the data and the model are mostly the same
     try:
         with within(place.parent, f"trial {trial.number}"):
-            learned = learn(varied(recipe, trial.values), place, [*watch, *cutting], None, say)
+            made = varied(recipe, trial.values)
+            if leader := best_of(before, better):
+                take_over(made, common(trial, leader), place, place_of(place.parent, search, leader.number))
+            worth = kind_of(made).learn(Attempt(made, place, watch, cutting, say))
     except (InputError, DivergedError, ResourceError) as error:
         found = replace(trial, state=FAILED, reason=error.problems[0].message)
     else:
-        curve = [float(scores[recipe.task.primary]) for scores in learned.fitted.run.evaluations]
-        shipped = curve[best_index(curve, better) if learned.recipe.training.ship == "best" else -1]
-        found = replace(trial, state=DONE, curve=[value if math.isfinite(value) else None for value in curve])
-        if any(cut.ended for cut in cutting):
-            found = replace(found, state=CUT, reason=cutting[0].ended)
-        elif math.isfinite(shipped):
-            found = replace(found, score=shipped)
+        found = replace(trial, state=DONE, curve=[value if math.isfinite(value) else None for value in worth.curve])
+        if cutting and cutting.ended:
+            found = replace(found, state=CUT, reason=cutting.ended)
+        elif math.isfinite(worth.score):
+            found = replace(found, score=worth.score)
         else:
-            found = replace(found, state=FAILED, reason=f"{recipe.task.primary} is not defined for its predictions")
-        del learned
+            found = replace(found, state=FAILED, reason=f"{metric} is not defined for its predictions")
     gc.collect()
     return replace(found, seconds=round(time.perf_counter() - began, 2))
 
 
+def common(one: Trial, other: Trial) -> int:
+    """How many stages, from the first, are the same in two trials."""
+    differing = [path.split(".") for path, value in one.values.items() if value != other.values[path]]
+    return min((int(names[1]) if names[0] in ("stages", "sequence") else 0 for names in differing), default=0)
+
+
+def take_over(recipe: Recipe, stages: int, place: Path, source: Path) -> None:
+    """Give a trial the first stages of the trial in ``source``, which need not be trained again."""
+    for own, other in list(zip(places_of(recipe, place), places_of(recipe, source), strict=True))[:stages]:
+        if distributed.first() and not own.exists():
+            with replacing(own) as aside:
+                shutil.copytree(other, aside, copy_function=linked)
+        distributed.barrier()
+
+
 def forget(folder: Path, search: Search, trials: Sequence[Trial], best: Trial | None) -> None:
-    """Take away the checkpoints of trials that another one beats."""
+    """Take away the checkpoints of trials that another one beats, and the models of their stages."""
     for trial in trials:
         if trial is not best:
-            shutil.rmtree(place_of(folder, search, trial.number) / "checkpoints", ignore_errors=True)
+            place = place_of(folder, search, trial.number)
+            for heavy in (found for name in HEAVY for found in (place / name, *place.glob(f"*/{name}"))):
+                shutil.rmtree(heavy, ignore_errors=True)
 
 
 def finished(recipe: Recipe, trials: Sequence[Trial], folder: Path, watch: Sequence[Observer]) -> Report:
     """Judge the best trial, and report on all."""
-    search, better = _search(recipe), recipe.task.higher_is_better
+    search, (metric, better) = _search(recipe), decided_by(recipe)
     best = best_of(trials, better)
     assert best is not None
     made, place = varied(recipe, best.values), place_of(folder, search, best.number)
     speaker(watch)(f"the best of {len(trials)} is trial {best.number}: {trials_report.settings(best.values)}")
     with within(folder, f"trial {best.number}"):
-        report = trained(made, place, watch, None, folder)
+        report = kind_of(made).carry(made, place, watch)
     found = {
-        "metric": recipe.task.primary,
+        "metric": metric,
+        "score": kind_of(recipe).score,
         "higher_is_better": better,
         "best": best.number,
         "trials": [asdict(trial) for trial in trials],

@@ -14,6 +14,7 @@ import torch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.run import seed_of
+from tunesmith.core.task import Row, Task
 from tunesmith.data.encode import encode
 from tunesmith.data.load import Data
 from tunesmith.engine import distributed
@@ -98,19 +99,25 @@ def kept(place: Path, found: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def judged(recipe: Recipe, data: Sequence[Data], model: str) -> list[float]:
     """The primary metric of a model on the rows by which each stage is judged."""
-    task = recipe.stages[0].task
+    return by_model(recipe, recipe.stages[0].task, model, [judged_rows(part) for part in data])
+
+
+def by_model(recipe: Recipe, task: Task, model: str, parts: Sequence[Sequence[Row]]) -> list[float]:
+    """The primary metric of ``task`` for a model of the sequence ``recipe``, on the rows of each of ``parts``."""
     torch.manual_seed(seed_of(recipe.seed, "head"))
     built = build_for(task, model)
     where = device()
     forward = Forward(built.module.to(where).eval(), where, choose(recipe.stages[0].training.precision, where))
-    scores = []
-    for part in data:
-        examples = judged_rows(part)
-        predictions = predict(forward, encode(examples, task, built.tokenizer), task, built.tokenizer)
-        scores.append(float(task.metrics(predictions, examples)[task.primary]))
+    scores = on_each(task, forward, built.tokenizer, parts)
     del built, forward
     gc.collect()
     return scores
+
+
+def on_each(task: Task, forward: Forward, tokenizer: Any, parts: Sequence[Sequence[Row]]) -> list[float]:
+    """The primary metric on the rows of each of ``parts``."""
+    found = [(predict(forward, encode(rows, task, tokenizer), task, tokenizer), rows) for rows in parts]
+    return [float(task.metrics(predictions, rows)[task.primary]) for predictions, rows in found]
 
 
 def table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:

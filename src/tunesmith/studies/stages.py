@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,8 @@ from tunesmith.model.save import save
 from tunesmith.recipes import yaml
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.places import placing
-from tunesmith.recipes.recipe import Recipe, recipe_from, resolved
+from tunesmith.recipes.recipe import Recipe, recipe_from
+from tunesmith.recipes.resolved import resolved
 from tunesmith.report import folder as folders
 from tunesmith.report.card import card
 from tunesmith.report.facts import Facts
@@ -35,7 +36,7 @@ from tunesmith.run import RESOLVED, Report, carry_out, describe
 from tunesmith.studies.sequence import Matrix, across, check_one_head, labels_come_anew
 from tunesmith.studies.stages_report import beside_base, whole_facts, whole_scores
 
-COPIED = ("model", "predictions")  # folders of the last stage that the whole run has too
+COPIED = ("model", "predictions", "tasks")  # folders of the last stage, or of the best trial, that the whole run has too
 
 
 def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Report:
@@ -45,24 +46,15 @@ def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
         for observer in watch:
             observer.say(message)
 
-    data = prepare(recipe)
-    places = [folder / label(recipe.stages, number) for number in range(len(recipe.stages))]
+    data, places = prepare(recipe), places_of(recipe, folder)
     matrix = across(recipe, data, recipe.model_spec, folder) if recipe.sequence else Matrix()
-    model, stages = recipe.model, list[Recipe]()
-    for number, place in enumerate(places):
-        stage = replace(recipe.stages[number], model=model)
-        if recipe.sequence and labels_come_anew(stage, data[: number + 1]):
-            stage = replace(stage, training=replace(stage.training, head_rate=DEFAULT_RATES["head"][0] * stage.task.pace))
-        stages.append(stage)
-        if place == places[-1] or not (place / "scores.json").exists():
-            say(f"stage {number + 1} of {len(places)}: {stage.name}")
-            hand_on(stages, data, places[number - 1] if number else None)
-            report = trained(stage, place, watch, data[number])
-        model = str(passed_on(stage, place).resolve())
+    for number, (stage, due) in enumerate(in_turn(recipe, data, places, say)):
+        if due:
+            report = trained(stage, places[number], watch, data[number])
         if recipe.sequence:
-            matrix += across(recipe, data, model, place)
+            matrix += across(recipe, data, str(passed_on(stage, places[number])), places[number])
     say("judging the model of the last stage beside the untouched base")
-    proof = beside_base(stages[-1], recipe.model_spec, places[-1], data[-1])
+    proof = beside_base(stage, recipe.model_spec, places[-1], data[-1])
     recipe = as_trained(recipe, places)
     last = replace(report.facts, errors=proof.errors(WORST), examples=proof.examples())
     scores = whole_scores(recipe, places, matrix, proof.scores)
@@ -72,6 +64,27 @@ def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
         write(recipe, facts, places[-1], folder, ["model"])
     distributed.barrier()
     return Report(folder, scores, facts)
+
+
+def places_of(recipe: Recipe, folder: Path) -> list[Path]:
+    """The folders of the stages."""
+    return [folder / label(recipe.stages, number) for number in range(len(recipe.stages))]
+
+
+def in_turn(recipe: Recipe, data: Sequence[Data], places: Sequence[Path], say: Callable[[str], None]) -> Iterator[tuple[Recipe, bool]]:
+    """The stages in turn, each from the model that the one before shipped, and whether it is to be trained: the last one always is."""
+    stages: list[Recipe] = []
+    for number, place in enumerate(places):
+        before = places[number - 1] if stages else None
+        stage = replace(recipe.stages[number], model=str(passed_on(stages[-1], before)) if before else recipe.model)
+        if recipe.sequence and labels_come_anew(stage, data[: number + 1]):
+            stage = replace(stage, training=replace(stage.training, head_rate=DEFAULT_RATES["head"][0] * stage.task.pace))
+        stages.append(stage)
+        due = place == places[-1] or not (place / "scores.json").exists()
+        if due:
+            say(f"stage {number + 1} of {len(places)}: {stage.name}")
+            hand_on(stages, data, before)
+        yield stage, due
 
 
 def prepare(recipe: Recipe) -> list[Data]:
@@ -134,7 +147,9 @@ def as_trained(recipe: Recipe, places: Sequence[Path]) -> Recipe:
 
 
 def decided(part: Recipe, place: Path) -> Recipe:
-    """A part of a run with what ``strategies: auto`` chose, as it wrote it down."""
+    """A part of a run with what ``strategies: auto`` chose in it, or in its stages, as it wrote it down."""
+    if part.stages:
+        return as_trained(part, places_of(part, place))
     if not part.auto:
         return part
     written, _ = yaml.read_file(place / RESOLVED)
@@ -165,7 +180,7 @@ def memories_of(stage: Recipe, place: Path) -> Iterator[tuple[str, dict[str, Any
 def passed_on(stage: Recipe, place: Path) -> Path:
     """The model that the next stage begins with: the one that was shipped, an adapter merged into its base."""
     if not (place / "model" / ADAPTER_CONFIG).exists():
-        return place
+        return place.resolve()
     merged, aside = place / "merged", place / ".merging"
     if distributed.first() and not merged.exists():
         shutil.rmtree(aside, ignore_errors=True)
@@ -174,12 +189,15 @@ def passed_on(stage: Recipe, place: Path) -> Path:
         save(model, aside)
         aside.rename(merged)
     distributed.barrier()
-    return merged
+    return merged.resolve()
 
 
 def write(recipe: Recipe, facts: Facts, last: Path, folder: Path, copies: Sequence[str] = COPIED) -> None:
-    """The files of the whole run: those of its last stage, and the report of all. ``scores.json`` comes last: the run is finished."""
-    for name in copies:
+    """The files of the whole run: those of its ``last`` stage, or of its best trial, and the report of all.
+
+    ``scores.json`` comes last and says that the run is finished.
+    """
+    for name in filter(lambda name: (last / name).exists(), copies):
         with replacing(folder / name) as aside:
             shutil.copytree(last / name, aside, copy_function=linked)
     shutil.copyfile(last / "data.json", folder / "data.json")

@@ -13,7 +13,8 @@ from tunesmith.evidence import command
 from tunesmith.model.files import read_json
 from tunesmith.model.sources import resolve
 from tunesmith.proof import Proof, Untuned, judged_rows, proven
-from tunesmith.recipes.recipe import Recipe, shortened
+from tunesmith.recipes.recipe import Recipe
+from tunesmith.recipes.resolved import shortened
 from tunesmith.report import making, numbers, outcome
 from tunesmith.report.facts import Facts
 from tunesmith.run import EVENTS

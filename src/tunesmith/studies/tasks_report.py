@@ -18,7 +18,8 @@ from tunesmith.evidence import command, gather
 from tunesmith.model.adapters import merged
 from tunesmith.model.save import save
 from tunesmith.proof import Proof
-from tunesmith.recipes.recipe import Recipe, resolved, shortened
+from tunesmith.recipes.recipe import Recipe
+from tunesmith.recipes.resolved import resolved, shortened
 from tunesmith.report import folder as folders
 from tunesmith.report import numbers, outcome
 from tunesmith.report.card import card
@@ -126,13 +127,7 @@ def interval(found: Mapping[str, Mapping[str, Any]], tasks: Mapping[str, Any]) -
 def part_facts(recipe: Recipe, part: Part, folder: Path) -> Facts:
     """The facts of one task, as those of a run of its own."""
     own = gather(part.recipe, part.fitted, part.rows, part.data, part.proof, folder)
-    return replace(own, name=folder.name, recipe_text=shortened(recipe), command=repeating(recipe, folder), tasks=[part.recipe.name])
-
-
-def repeating(recipe: Recipe, folder: Path) -> str:
-    """The command that repeats the run; empty where any of its data are in memory."""
-    commands = [command(part, folder) for part in recipe.tasks.values()]
-    return commands[0] if all(commands) else ""
+    return replace(own, name=folder.name, recipe_text=shortened(recipe), command=command(recipe, folder), tasks=[part.recipe.name])
 
 
 def whole_facts(recipe: Recipe, scores: dict[str, Any], facts: Mapping[str, Facts], fitted: Fitted, folder: Path) -> Facts:

@@ -57,7 +57,8 @@ def sections(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """All trials, what mattered, and why some have no score, for the page."""
     head, rows = table(found)
     columns = [{"name": head[0]}, *({"name": name, "format": "figure"} for name in head[1:])]
-    about = f"Judged on the validation rows; trial {found['best']} was then judged on the rows of the scores above."
+    score = f", by {found['score']}" if found.get("score") else ""
+    about = f"Judged on the validation rows{score}; trial {found['best']} was then judged on the rows of the scores above."
     kind = {"group": SEARCH, "wide": True}
     yield {"title": "Trials", "kind": "table", "data": {"columns": columns, "rows": rows}, "about": about, **kind}
     if found["importance"]:

@@ -14,10 +14,11 @@ from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import folder as folders
 from tunesmith.run import Carry, Report
 from tunesmith.studies import mixture
+from tunesmith.studies.attempts import kind_of
 from tunesmith.studies.routed import carry_routed
 from tunesmith.studies.search import carry_search
 from tunesmith.studies.seeds import carry_seeds
-from tunesmith.studies.stages import carry_stages, hand_on, label, prepare
+from tunesmith.studies.stages import hand_on, label, prepare
 
 
 def train(
@@ -59,15 +60,9 @@ def resume(
 
 
 def carry_of(recipe: Recipe) -> Carry:
-    """What carries a recipe out: several tasks together, stages in turn or each by itself, trials, several seeds, or one of each."""
-    kinds: list[tuple[object, Carry]] = [
-        (recipe.routing, carry_routed),  # of stages, too
-        (recipe.stages, carry_stages),
-        (recipe.tasks, mixture.carry_tasks),
-        (recipe.search, carry_search),
-        (recipe.ensemble, carry_seeds),
-    ]
-    return next((carry for asked, carry in kinds if asked), one.carry_out)
+    """What carries a recipe out: trials, several seeds, stages each by itself, or one run of whatever kind."""
+    kinds: list[tuple[object, Carry]] = [(recipe.search, carry_search), (recipe.ensemble, carry_seeds), (recipe.routing, carry_routed)]
+    return next((carry for asked, carry in kinds if asked), kind_of(recipe).carry)
 
 
 def check(
@@ -78,12 +73,12 @@ def check(
     ``recipe`` and ``keys`` are those of ``train``; ``say`` is told what goes on.
     """
     recipe = one.recipe_of(recipe, keys)
-    if recipe.tasks:
-        return {recipe.name: mixture.check(recipe, say)}
     if recipe.search:
         say(f"search: up to {recipe.search.trials} trials, of which this is about one")
     if recipe.ensemble:
         say(f"ensemble: {recipe.ensemble.seeds} runs, of which this is one")
+    if recipe.tasks:
+        return {recipe.name: mixture.check(recipe, say)}
     return {name: checking.check(stage, say) for name, stage in staged(recipe)}
 
 
