@@ -79,6 +79,37 @@ def test_an_interrupted_one_goes_on_where_it_stood(train: Train, tmp_path: Path)
     assert resumed.scores["ensemble"] == whole.scores["ensemble"]
 
 
+def test_each_run_may_have_stages_and_is_what_it_is_alone(train: Train, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows(40)), encoding="utf-8")
+    stages = [{"name": "first", "training": {"epochs": 1}}, {"name": "last", "strategies": []}]
+    keys = KEYS | TWO | {"stages": stages, "data": KEYS["data"] | {"train": str(tmp_path / "rows.jsonl")}}
+    keys["training"] = {name: value for name, value in TRAINING.items() if name != "epochs"} | {"batch_size": 12}
+    with pytest.raises(InterruptedRunError, match=r"run seed-5: stage 2-last: Stopped after step 2.*tunesmith resume .*cut`"):
+        train("cut", watch=[Interruption()], **keys)
+    counted = Interruption(begun=2)
+    whole = tunesmith.resume(tmp_path / "runs" / "cut", watch=[counted])
+    assert counted.begun == 5, "the first stage of the first run is not trained again"
+    member = whole.folder / "seed-6"
+    alone = train(
+        "alone", **{name: of for name, of in keys.items() if name != "ensemble"} | {"seed": 6, "data": keys["data"] | {"split_seed": 5}}
+    )
+    assert (member / "model/model.safetensors").read_bytes() == (alone.folder / "model/model.safetensors").read_bytes()
+    assert list(whole.scores["ensemble"]["weights"]) == ["seed-5", "seed-6"]
+    texts = ["a good film"]
+    both = [tunesmith.load(whole.folder / name).predict(texts)[0]["probabilities"]["good"] for name in ("seed-5", "seed-6")]
+    assert tunesmith.load(whole.folder).predict(texts)[0]["probabilities"]["good"] == pytest.approx(sum(both) / 2)
+
+
+def test_of_a_sequence_it_tells_what_of_the_measures_is_luck(train: Train) -> None:
+    sequence = [{"name": "films", "data": {"train": rows(24)}}, {"name": "plays", "data": {"train": rows(40)}}]
+    whole = train("kept", **KEYS | TWO | {"sequence": sequence, "data": {"test": "30%"}})
+    found = [json.loads((place / "scores.json").read_text())["sequence"] for place in sorted(whole.folder.glob("seed-*"))]
+    own = whole.scores["ensemble"]["sequence"]
+    assert own["average"]["mean"] == pytest.approx(sum(measures["average"] for measures in found) / 2)
+    assert own["forgetting"]["highest"] == max(measures["forgetting"] for measures in found)
+    assert "average of the sequence" in told(whole.scores)
+
+
 def test_weights_are_mixed_where_asked(train: Train) -> None:
     soup = train("soup", **KEYS | {"ensemble": {"seeds": 2, "how": "soup"}})
     assert (soup.folder / "model" / "model.safetensors").exists()
@@ -89,7 +120,7 @@ def test_weights_are_mixed_where_asked(train: Train) -> None:
     ("keys", "message"),
     [
         ({"ensemble": {"how": "weighted"}, "data": {"train": rows(40), "validation": None}}, "weights are fitted to validation rows"),
-        (TWO | {"stages": [{"name": "a"}, {"name": "b"}]}, "ensemble is not read: the recipe has stages"),
+        (TWO | {"tasks": {"a": {"task": "text_classification"}}, "task": None}, "ensemble is not read: the recipe has tasks"),
         (
             {"ensemble": {"how": "vote"}, "data": {"train": VALUES}},
             "values are not voted on",

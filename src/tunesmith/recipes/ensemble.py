@@ -34,4 +34,7 @@ def seeds_of(document: Document) -> Seeds | None:
         return None
     if document.value.get("search") is not None:
         document.refuse(("ensemble",), "search and ensemble exclude each other", "Search first, then train the best with several seeds")
+    if document.value.get("tasks") is not None:
+        remedy = "Train it with seed=1 data.split_seed=0, seed=2 data.split_seed=0 and so on: the scores of these runs say what is luck"
+        document.refuse(("ensemble",), "ensemble is not read: the recipe has tasks, each with a model of its own", remedy)
     return build(Seeds, given, document, ("ensemble",))

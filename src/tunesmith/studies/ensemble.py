@@ -34,6 +34,7 @@ from tunesmith.report.page import page
 from tunesmith.run import RESOLVED, Report
 from tunesmith.studies.compare import read
 from tunesmith.studies.ensemble_report import section
+from tunesmith.studies.sequence import MEASURES
 from tunesmith.studies.soup import greedy, uniform
 from tunesmith.tuned import ENSEMBLE, Tuned, decided, finished_run, recipe_of, tasks_of, tell, tuned_for
 
@@ -198,13 +199,15 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe
     known = [float(value) for found in judged.values() if (value := found.metrics.get(task.primary)) is not None]
     if recipe.ensemble is not None and len(known) == len(members):
         about["spread"] = spread(known)
+    about |= {"sequence": measures_of(members)} if recipe.sequence else {}
+    last = [replace(stage, task=task) for stage in recipe.stages[-1:]]
     scores["ensemble"] = {**about, **against_best(task, judged, whole)}
     facts = Facts(name=folder.name, task=name_of(task), scores=scores, sections=[section(scores)])
     if distributed.first():
         if how not in SOUPS:
             write_members(members, how, weights, folder)
         Proof(task, split, rows, together, list(whole.correct), list(base.correct), scores).write(folder)
-        folders.write_text(folder / RESOLVED, resolved(replace(recipe, task=task)))
+        folders.write_text(folder / RESOLVED, resolved(replace(recipe, task=task, stages=[*recipe.stages[:-1], *last])))
         folders.write_text(folder / "report.html", page(facts))
         folders.write_json(folder / "scores.json", scores)
     distributed.barrier()
@@ -282,6 +285,12 @@ def scores_of(members: Sequence[Member], judged: Mapping[str, Judged], ends: tup
 def spread(scores: Sequence[float]) -> dict[str, float]:
     """How far the scores of runs that differ in their seed alone are apart: what luck is worth."""
     return {"mean": statistics.mean(scores), "deviation": statistics.stdev(scores), "lowest": min(scores), "highest": max(scores)}
+
+
+def measures_of(members: Sequence[Member]) -> dict[str, dict[str, float]]:
+    """The same of what is kept of all stages of a sequence, which each member has learned."""
+    found = [read_json(member.place / "scores.json")["sequence"] for member in members]
+    return {name: spread([own[name] for own in found]) for name in MEASURES if all(own[name] is not None for own in found)}
 
 
 def against_best(task: Task, judged: Mapping[str, Judged], whole: Judged) -> dict[str, Any]:

@@ -23,12 +23,18 @@ def told(scores: Mapping[str, Any]) -> str:
     whole, best = (numbers.value(metric, found.get(metric)) for found in (scores["tuned"], scores["baselines"][own["best"]]))
     delta, interval = difference({"primary": metric, "gain": own["gain"]})
     sides = f"Together {numbers.title(metric)} is {whole}, of the best member, {own['best']}, {best}"
-    return f"{luck(metric, own['spread'], len(own['weights'])) if 'spread' in own else ''}{sides}: {delta}, 95% interval {interval}."
+    return f"{luck(metric, own) if 'spread' in own else ''}{sides}: {delta}, 95% interval {interval}."
 
 
-def luck(metric: str, spread: Mapping[str, float], seeds: int) -> str:
+def luck(metric: str, own: Mapping[str, Any]) -> str:
+    """How far apart the members are; of a sequence also in what is kept of all stages."""
+    measures = [f"{name.replace('_', ' ')} of the sequence {between(metric, found)}" for name, found in own.get("sequence", {}).items()]
+    return ". ".join([f"With {len(own['weights'])} seeds {numbers.title(metric)} is {between(metric, own['spread'])}", *measures, ""])
+
+
+def between(metric: str, spread: Mapping[str, float]) -> str:
     mean, deviation, lowest, highest = (numbers.value(metric, spread[name]) for name in ("mean", "deviation", "lowest", "highest"))
-    return f"With {seeds} seeds {numbers.title(metric)} is {lowest} to {highest}, on average {mean}, standard deviation {deviation}. "
+    return f"{lowest} to {highest}, on average {mean}, standard deviation {deviation}"
 
 
 def table(scores: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
