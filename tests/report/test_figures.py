@@ -6,6 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunesmith.report import figures
+from tunesmith.report.facts import Section
+from tunesmith.report.render import render
+
+
+def test_the_first_column_of_a_table_may_lead_to_other_pages() -> None:
+    data = {"columns": [{"name": "run"}, {"name": "other"}], "rows": [["a", "b"], ["b", "a"]], "links": {"a": "a/report.html"}}
+    assert [[cell["href"] for cell in row] for row in figures.table(data)["rows"]] == [["a/report.html", ""], ["", ""]]
+    shown = render(Section("Runs", "table", data))
+    assert '<a href="a/report.html">a</a>' in shown
 
 
 def test_table_writes_each_column_in_its_format() -> None:

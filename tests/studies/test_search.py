@@ -84,6 +84,7 @@ def test_the_best_trial_becomes_the_run(train: Train) -> None:
     assert tunesmith.load(report.folder).predict(["a good film"]) == tunesmith.load(again.folder).predict(["a good film"])
     page = (report.folder / "report.html").read_text(encoding="utf-8")
     assert "Trials without a score" in page
+    assert f'<a href="trial-0{best}/report.html">{best}</a>' in page
     assert "trial 1 of 20: learning_rate 1e-06, layers 0" in lines._said
     assert any(line.startswith("trial 2: failed: ") for line in lines._said)
     assert "the search ends after 4 trials: all values were tried" in lines._said

@@ -64,6 +64,7 @@ def test_each_run_is_what_it_is_alone_and_together_they_answer_as_their_mean(tra
     assert spread["mean"] == pytest.approx(sum(scores) / 2)
     assert (spread["lowest"], spread["highest"]) == (min(scores), max(scores))
     assert told(whole.scores).startswith("With 2 seeds accuracy is ")
+    assert '<a href="seed-6/report.html">seed-6</a>' in (whole.folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_interrupted_one_goes_on_where_it_stood(train: Train, tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ FORMATS: dict[str, Callable[[Any], str]] = {
 def table(data: Data) -> Drawing:
     """``columns`` [{name, format: text | figure | count | share | points, bar}], ``rows`` [[value]], ``strong`` the name of a column.
 
+    ``links`` {value: address} lead from the first column to pages beside this one.
+
     The first column names the row. ``figure`` is a number that was written before; ``bar`` draws a share beside it. None is a dash.
     """
     columns = [{"format": "text", "bar": False, **column} for column in data["columns"]]
@@ -50,6 +52,7 @@ def table(data: Data) -> Drawing:
             "text": "–" if value is None else FORMATS[column["format"]](value),
             "bar": round(value, 3) if column["bar"] and value is not None else None,
             "classes": " ".join(name for name, holds in flags.items() if holds),
+            "href": data.get("links", {}).get(value, "") if column is columns[0] else "",
         }
 
     return {"columns": columns, "rows": [[cell(value, column) for value, column in zip(row, columns, strict=True)] for row in data["rows"]]}

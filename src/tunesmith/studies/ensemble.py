@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,7 +33,7 @@ from tunesmith.report.page import page
 from tunesmith.run import RESOLVED, Report
 from tunesmith.studies.compare import read
 from tunesmith.studies.ensemble_report import section
-from tunesmith.studies.sequence import MEASURES
+from tunesmith.studies.luck import spread, spread_of_measures
 from tunesmith.studies.soup import greedy, uniform
 from tunesmith.tuned import ENSEMBLE, Tuned, decided, finished_run, recipe_of, tasks_of, tell, tuned_for
 
@@ -199,10 +198,10 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe
     known = [float(value) for found in judged.values() if (value := found.metrics.get(task.primary)) is not None]
     if recipe.ensemble is not None and len(known) == len(members):
         about["spread"] = spread(known)
-    about |= {"sequence": measures_of(members)} if recipe.sequence else {}
+    about |= {"sequence": spread_of_measures([member.place for member in members])} if recipe.sequence else {}
     last = [replace(stage, task=task) for stage in recipe.stages[-1:]]
     scores["ensemble"] = {**about, **against_best(task, judged, whole)}
-    facts = Facts(name=folder.name, task=name_of(task), scores=scores, sections=[section(scores)])
+    facts = Facts(name=folder.name, task=name_of(task), scores=scores, sections=[section(scores, pages(members, folder))])
     if distributed.first():
         if how not in SOUPS:
             write_members(members, how, weights, folder)
@@ -212,6 +211,14 @@ def combined(members: Sequence[Member], how: str, folder: Path, say: Say, recipe
         folders.write_json(folder / "scores.json", scores)
     distributed.barrier()
     return Report(folder, scores, facts)
+
+
+def pages(members: Sequence[Member], folder: Path) -> dict[str, str]:
+    return {member.name: f"{path_to(member, folder)}/report.html" for member in members}
+
+
+def path_to(member: Member, folder: Path) -> str:
+    return Path(os.path.relpath(member.place.resolve(), folder.resolve())).as_posix()
 
 
 def answered(tuned: Tuned, rows: Sequence[Row]) -> list[Prediction]:
@@ -264,7 +271,7 @@ def write_members(members: Sequence[Member], how: str, weights: Sequence[float],
     told = [
         {
             "name": member.name,
-            "run": Path(os.path.relpath(member.place.resolve(), folder.resolve())).as_posix(),
+            "run": path_to(member, folder),
             "weight": weight,
             "digest": digest(member.place / "model"),
         }
@@ -280,17 +287,6 @@ def scores_of(members: Sequence[Member], judged: Mapping[str, Judged], ends: tup
     scores = compare(name_of(task), task, split, *ends, judged)
     seconds = sum(own["seconds"]["train"] for own in known)
     return {**scores, "base_is": f"{known[0]['base_is']}, of {members[0].name}", "seconds": {"train": seconds}}
-
-
-def spread(scores: Sequence[float]) -> dict[str, float]:
-    """How far the scores of runs that differ in their seed alone are apart: what luck is worth."""
-    return {"mean": statistics.mean(scores), "deviation": statistics.stdev(scores), "lowest": min(scores), "highest": max(scores)}
-
-
-def measures_of(members: Sequence[Member]) -> dict[str, dict[str, float]]:
-    """The same of what is kept of all stages of a sequence, which each member has learned."""
-    found = [read_json(member.place / "scores.json")["sequence"] for member in members]
-    return {name: spread([own[name] for own in found]) for name in MEASURES if all(own[name] is not None for own in found)}
 
 
 def against_best(task: Task, judged: Mapping[str, Judged], whole: Judged) -> dict[str, Any]:

@@ -49,15 +49,15 @@ def table(scores: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return head, [row(name, weight, agrees) for (name, weight), agrees in zip(own["weights"].items(), others, strict=True)]
 
 
-def section(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """The members as a section of the report."""
+def section(scores: Mapping[str, Any], links: Mapping[str, str]) -> dict[str, Any]:
+    """The members as a section of the report; ``links`` lead to the report of each."""
     head, rows = table(scores)
     columns = [{"name": head[0]}, *({"name": name, "format": "figure"} for name in head[1:])]
     about = f"The tuned model of this page is {HOW[scores['ensemble']['how']]}. {told(scores)}"
     return {
         "title": "Members",
         "kind": "table",
-        "data": {"columns": columns, "rows": rows},
+        "data": {"columns": columns, "rows": rows, "links": links},
         "about": about,
         "group": "Ensemble",
         "wide": True,

@@ -173,7 +173,7 @@ def finished(recipe: Recipe, trials: Sequence[Trial], folder: Path, watch: Seque
         "importance": importances(search, trials, better),
     }
     scores = {**report.scores, "search": found}
-    sections = [*report.facts.sections, *trials_report.sections(found)]
+    sections = [*report.facts.sections, *trials_report.sections(found, place.name)]
     about = {"name": folder.name, "recipe_text": shortened(recipe), "command": command(recipe, folder)}
     facts = replace(report.facts, scores=scores, sections=sections, **about)
     if distributed.first():

@@ -53,14 +53,15 @@ def table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     return head, [row(trial) for trial in trials]
 
 
-def sections(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """All trials, what mattered, and why some have no score, for the page."""
+def sections(found: Mapping[str, Any], best: str) -> Iterator[dict[str, Any]]:
+    """All trials, what mattered, and why some have no score, for the page. ``best`` is the folder of the best, which has a page too."""
     head, rows = table(found)
     columns = [{"name": head[0]}, *({"name": name, "format": "figure"} for name in head[1:])]
     score = f", by {found['score']}" if found.get("score") else ""
     about = f"Judged on the validation rows{score}; trial {found['best']} was then judged on the rows of the scores above."
     kind = {"group": SEARCH, "wide": True}
-    yield {"title": "Trials", "kind": "table", "data": {"columns": columns, "rows": rows}, "about": about, **kind}
+    data = {"columns": columns, "rows": rows, "links": {str(found["best"]): f"{best}/report.html"}}
+    yield {"title": "Trials", "kind": "table", "data": data, "about": about, **kind}
     if found["importance"]:
         paths = list(found["importance"])
         items = [
