@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
 
 import tiny
 from training import TRAINING, learned, tiny_fit
 from tunesmith.core.errors import InputError
+from tunesmith.core.forward import Forward
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Row, Task
@@ -21,11 +22,14 @@ from tunesmith.data.encode import Encoded
 from tunesmith.engine.loop import fit
 from tunesmith.model.adapters import wrap
 from tunesmith.model.build import build_for
+from tunesmith.model.labelled import labelled_logits
 from tunesmith.model.soft_prompts import encoder_of, keys_and_values, kind_of, make, virtual_tokens, words_of
 from tunesmith.strategies.p_tuning import PTuning
 from tunesmith.strategies.prefix import Prefix
 from tunesmith.strategies.prompt import Prompt
 from tunesmith.tasks.extractive_qa import ExtractiveQa
+from tunesmith.tasks.masked_language_modelling import MaskedLanguageModelling
+from tunesmith.tasks.pattern_classification import PatternClassification
 from tunesmith.tasks.sequence_to_sequence import SequenceToSequence
 from tunesmith.tasks.text_classification import TextClassification
 from tunesmith.tasks.token_classification import TokenClassification
@@ -115,6 +119,35 @@ def test_answers_for_each_position_are_those_of_the_text(kind: type[Task], strat
         expected = run.forward(batch)
     for name in values:
         torch.testing.assert_close(again[name], expected[name])
+
+
+@pytest.mark.parametrize("kind", [MaskedLanguageModelling, PatternClassification])
+@pytest.mark.parametrize("strategy", [Prompt(tokens=2), PTuning(tokens=2, width=8), Prefix(tokens=2)])
+def test_masks_are_filled_behind_learned_tokens(kind: type[Task], strategy: Strategy, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    AutoModelForMaskedLM.from_config(tiny.configs["bert"]()).save_pretrained(tmp_path / "base")
+    tiny.tokenizer().save_pretrained(tmp_path / "base")
+    task, rows = kind.example()
+    run, data = begun(task, rows, str(tmp_path / "base"), strategy)
+    batch = task.collate([data[0], data[1]], run.tokenizer)
+    run.model.eval().save_pretrained(tmp_path / "tuned")
+    again = Forward(build_for(task, str(tmp_path / "tuned")).module.eval())
+    with torch.no_grad():
+        (expected, right), (found, _), (before, _) = (labelled_logits(batch, one) for one in (run.forward, again, without(run)))
+    assert expected.shape == (len(right), len(tiny.VOCABULARY))
+    torch.testing.assert_close(found, expected)
+    assert float((before - expected).abs().max()) > 1e-4
+
+
+def without(run: Run) -> Forward:
+    """The model of a run without its learned tokens."""
+    return replace(run.forward, module=run.model.get_base_model())  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("family", ["distilbert", "albert"])
+def test_a_prefix_that_no_layer_would_attend_to_is_refused(family: str) -> None:
+    with pytest.raises(InputError, match="attend to the keys and values of the text alone"):
+        Prefix(start="random").adapt(tiny.base(family))
 
 
 def test_a_prefix_has_the_layers_and_heads_of_the_decoder(tmp_path: Path) -> None:

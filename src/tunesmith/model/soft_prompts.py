@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ KINDS = {
     "ForTokenClassification": "TOKEN_CLS",
     "ForQuestionAnswering": "QUESTION_ANS",
     "ForConditionalGeneration": "SEQ_2_SEQ_LM",
+    "ForMaskedLM": "FEATURE_EXTRACTION",  # peft has no name of its own for it
     "ForCausalLM": "CAUSAL_LM",
     "LMHeadModel": "CAUSAL_LM",
     "Model": "FEATURE_EXTRACTION",
@@ -43,7 +45,12 @@ def virtual_tokens(model: nn.Module, count: int) -> dict[str, Any]:
 
 
 def laid_out(model: nn.Module) -> dict[str, int]:
-    """What peft is told of a prefix: how many layers have one, its heads, and how wide these are together; a decoder's, if there is one."""
+    """What peft is told of a prefix: how many layers have one, its heads, and how wide these are together; a decoder's, if there is one.
+
+    Raises ``InputError`` for a model whose layers would not attend to it.
+    """
+    if "past_key_values" not in signature(getattr(model, "base_model", model).forward).parameters:
+        raise InputError(Problem(f"the layers of {type(model).__name__} attend to the keys and values of the text alone", "Use lora"))
     config: Any = model.config.get_text_config()  # type: ignore[union-attr, operator]
 
     def of(*names: str) -> Any:
@@ -58,10 +65,20 @@ def laid_out(model: nn.Module) -> dict[str, int]:
 
 
 def read_after(adapted: nn.Module) -> nn.Module:
-    """Let a model that answers for each position leave out those of the learned tokens before the text."""
-    if kind_of(adapted.get_base_model()) in ("TOKEN_CLS", "QUESTION_ANS"):  # type: ignore[operator]
+    """Let a model that answers for each position leave out those of the learned tokens before the text.
+
+    One for whose work peft has no name of its own gets no token types: peft would drop them, too, and warn each time.
+    """
+    kind = kind_of(adapted.get_base_model())  # type: ignore[operator]
+    if kind in ("TOKEN_CLS", "QUESTION_ANS"):
         adapted.register_forward_hook(_of_the_text, with_kwargs=True)
+    if kind == "FEATURE_EXTRACTION":
+        adapted.register_forward_pre_hook(_without_types, with_kwargs=True)
     return adapted
+
+
+def _without_types(adapted: nn.Module, given: Any, inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    return given, {name: value for name, value in inputs.items() if name != "token_type_ids"}
 
 
 def _of_the_text(adapted: nn.Module, given: Any, inputs: dict[str, Any], output: Any) -> Any:

@@ -13,7 +13,7 @@ from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.adapters import frozen, wrap
-from tunesmith.model.soft_prompts import encoder_of, keys_and_values, laid_out, make, tried, virtual_tokens, words_of
+from tunesmith.model.soft_prompts import encoder_of, keys_and_values, laid_out, make, read_after, tried, virtual_tokens, words_of
 from tunesmith.model.surgery import amount
 
 PERCEPTRON = 0.1  # multiple of the rate of a perceptron, each of whose weights moves the whole prefix
@@ -49,7 +49,7 @@ class Prefix(Strategy):
         told = virtual_tokens(model, self.tokens) | laid_out(model)
         width = model.config.get_text_config().hidden_size  # type: ignore[union-attr, operator]
         told |= {"encoder_hidden_size": width, "prefix_projection": self.projection}
-        adapted = wrap(model, PrefixTuningConfig(**told))
+        adapted = read_after(wrap(model, PrefixTuningConfig(**told)))
         self._frozen = frozen(adapted)
         return adapted
 
