@@ -33,7 +33,7 @@ def test_a_library_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
         raise ImportError("\nMarianTokenizer requires the SentencePiece library but it was not found in your environment.")
 
     monkeypatch.setattr("transformers.PreTrainedTokenizerFast.from_pretrained", needing)
-    with pytest.raises(InputError, match=r"requires the SentencePiece library.*pip install sentencepiece"):
+    with pytest.raises(InputError, match=r"requires the SentencePiece library.*pip install .tunesmith\[translation"):
         load_tokenizer(tiny.folder(tmp_path))
 
 

@@ -33,7 +33,7 @@ def load_tokenizer(path: Path) -> Any:
         tokenizer = loader.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **inside)
     except Exception as error:  # what a damaged file raises depends on the library that reads it
         reason = str(error).strip().partition("\n")[0]
-        remedy = "Install it: pip install sentencepiece" if "sentencepiece" in reason.lower() else "Copy its files again"
+        remedy = "Run: pip install 'tunesmith[translation]'" if "sentencepiece" in reason.lower() else "Copy its files again"
         raise InputError(Problem(f"The tokenizer cannot be read ({reason})", remedy, str(path))) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
