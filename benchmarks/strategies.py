@@ -43,6 +43,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
     "topics-64": {**TOPICS, "rows": 64, "judged": 400, "epochs": 12},
     "topics-1000": {**TOPICS, "rows": 1000, "judged": 688, "epochs": 3},
+    "sentiment-4000": {
+        "model": "sample:minilm", "data": "sentiment", "task": {"text_classification": {"max_length": 96}},
+        "rows": 4000, "judged": 1300, "epochs": 3, "batch_size": 16,
+    },
     "sentiment_zh-1000": {
         "model": "multilingual-e5-small", "data": "sentiment_zh", "task": {"text_classification": {"max_length": 96}},
         "rows": 1000, "judged": 500, "epochs": 2, "batch_size": 16,

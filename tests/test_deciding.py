@@ -151,7 +151,9 @@ def test_the_situation_is_what_it_is(model: str) -> None:
 def test_few_rows_of_a_class_are_told_for_an_encoder_of_sentences(model: str, tmp_path: Path) -> None:
     recipe = auto(model)
     data = load(recipe.data, recipe.task, 0)
-    assert around(recipe.task, data, "encoder", sentences=True).shots == 30
+    found = around(recipe.task, data, "encoder", sentences=True)
+    assert (found.sentences, found.shots) == (True, 30)
+    assert not around(recipe.task, data, "encoder").sentences
     assert around(recipe.task, data, "encoder").shots == around(recipe.task, data, "decoder", sentences=True).shots == math.inf
     numbers = recipe_from({"model": model, "task": {"text_classification": {"kind": "regression"}}, "data": {"train": "x"}})
     assert around(numbers.task, data, "encoder", sentences=True).shots == math.inf

@@ -94,6 +94,7 @@ def advice_for(recipe: Recipe, data: Data, model: Model) -> Advice:
 def around(task: Task, data: Data, kind: str, sentences: bool = False) -> Situation:
     """The situation as far as task and data tell it, for a model of a kind, which was made to compare ``sentences`` or not."""
     auto = task.head().auto
+    each = shots(task, data) if sentences and kind == "encoder" else math.inf
     media = any(column.file for column in task.columns()) or "Audio" in auto or "Speech" in auto
     return Situation(
         task=name_of(task),
@@ -101,7 +102,8 @@ def around(task: Task, data: Data, kind: str, sentences: bool = False) -> Situat
         parameters=0,
         rows=len(data.train),
         validation=0 if data.validation is None else len(data.validation),
-        shots=shots(task, data) if sentences and kind == "encoder" else math.inf,
+        sentences=each < math.inf,
+        shots=each,
         imbalance=imbalance(task, data),
         reads="media" if media else "text",
         logits="logits" in task.offers,
@@ -111,9 +113,9 @@ def around(task: Task, data: Data, kind: str, sentences: bool = False) -> Situat
 
 
 def shots(task: Task, data: Data) -> float:
-    """Rows of an average class; infinitely many where rows are no texts with a label each."""
+    """Rows of an average class; infinitely many where rows are no single texts with a label each."""
     labels = getattr(task, "labels", [])
-    texts = "labels of whole texts" in task.offers and getattr(task, "kind", "") == "single"
+    texts = "labels of whole texts" in task.offers and getattr(task, "kind", "") == "single" and not getattr(task, "pairs", False)
     return len(data.train) / len(labels) if texts and labels else math.inf
 
 

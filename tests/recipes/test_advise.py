@@ -74,9 +74,11 @@ def test_every_rule_is_taken_somewhere() -> None:
         replace(SMALL, rows=20_000, task="embedding"),
         replace(SMALL, reads="text", parameters=300_000_000),
         replace(SMALL, tight_memory=1),
-        *(replace(SMALL, shots=8, rows=rows) for rows in (16, 60)),
-        replace(SMALL, shots=64),
-        replace(SMALL, shots=2),
+        *(replace(SMALL, sentences=True, shots=8, rows=rows) for rows in (16, 60)),
+        replace(SMALL, sentences=True, shots=64),
+        replace(SMALL, sentences=True, shots=2),
+        replace(SMALL, sentences=True, shots=50, rows=1000),
+        replace(SMALL, sentences=True, shots=2000, rows=4000),
         replace(SMALL, task="token_classification", rows=500),
     ]
     taken = {(d.topic, d.why, d.source) for situation in (*situations(), *odd) for d in advise(situation).decisions}
@@ -112,6 +114,17 @@ def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
     assert [advise(replace(SMALL, rows=8 * classes, shots=8.0)).training["epochs"] for classes in (2, 4, 8, 20)] == [40, 40, 20, 12]
     for other in ({"shots": 100.0}, {"rows": 1000}, {"tight_time": 1}, {"tight_memory": 2}):
         assert "few_shot" not in chosen(advise(replace(SMALL, **{"rows": 16, "shots": 8.0, **other})))  # type: ignore[arg-type]
+
+
+def test_lower_layers_of_a_model_of_sentences_freeze_where_rows_are_many() -> None:
+    topics = replace(SMALL, sentences=True, rows=1000, shots=50)
+    assert chosen(advise(topics)) == ["clip", "freeze", "early_stop"]
+    assert advise(topics).strategies[1] == {"freeze": {"fraction": 0.67}}
+    assert advise(topics).training == {"epochs": 8, "learning_rate": 1e-4, "head_rate": 1e-3}
+    reviews = advise(replace(topics, rows=4000, shots=2000))
+    assert reviews.strategies[1] == {"freeze": {"fraction": 0.33}}
+    assert reviews.training == {"epochs": 2, "learning_rate": 2e-4, "head_rate": 1e-3}
+    assert "freeze" not in chosen(advise(replace(SMALL, rows=4000)))
 
 
 def test_the_top_layer_of_a_small_encoder_starts_anew_for_tags() -> None:

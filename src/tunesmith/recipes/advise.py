@@ -27,8 +27,8 @@ class Situation:
     ``model``         encoder, decoder or encoder_decoder
     ``parameters``    all of its weights
     ``rows``          of the training data; ``validation`` those of validation, 0 where there are none
-    ``shots``         rows of an average class, where few_shot can learn from pairs of them: texts with a label each, and an encoder that
-                      was made to compare sentences; infinitely many elsewhere
+    ``sentences``     whether rows are texts with a label each, and the model is an encoder that was made to compare sentences
+    ``shots``         rows of an average class of such; infinitely many elsewhere
     ``imbalance``     rows of the most frequent class for one of the rarest; 0 where there are no classes, or they are weighted already
     ``logits``        whether strategies get at the scores behind the loss
     ``dropout``       whether the model has any
@@ -45,6 +45,7 @@ class Situation:
     parameters: int
     rows: int
     validation: int = 0
+    sentences: bool = False
     shots: float = float("inf")
     imbalance: float = 0.0
     reads: str = "text"
