@@ -62,6 +62,7 @@ VALUES: Flat = {
     "strategies.adaptive.gap": 0.0,
     "strategies.augment.operations": ["punctuate"],
     **{f"strategies.back_translation.{way}": "/nowhere" for way in ("there", "back")},
+    "strategies.back_translation.languages": ["eng_Latn", "fra_Latn"],
     **{f"strategies.back_translation.prompt_{way}": "very good {text}" for way in ("there", "back")},
     **{f"strategies.{name}.keep": 0.9999 for name in ("back_translation", "paraphrase")},
     **{f"strategies.{name}.stretch": 60.0 for name in ("back_translation", "paraphrase")},
@@ -183,6 +184,7 @@ REFUSED = [
     ("strategies.distil.teacher", "/nowhere"),
     ("strategies.back_translation.there", "/nowhere"),
     ("strategies.back_translation.back", "/nowhere"),
+    ("strategies.back_translation.languages", ["eng_Latn", "fra_Latn"]),
     ("strategies.paraphrase.model", "/nowhere"),
     ("strategies.curriculum.reference", "/nowhere"),
 ]
