@@ -6,7 +6,7 @@ import pytest
 
 import tiny
 from tunesmith.core.errors import InputError
-from tunesmith.data.prompting import chatting, check_template, placeholders, plain, prompts, usual_template
+from tunesmith.data.prompting import chatting, check_columns, check_template, placeholders, plain, prompts, usual_template
 
 CHAT = "{% for m in messages %}yes {{ m.content }} {% endfor %}{% if add_generation_prompt %}like{% endif %}"
 
@@ -48,6 +48,17 @@ def test_no_template_is_fine() -> None:
 )
 def test_the_usual_template(kind: str, form: str, beside: list[str], found: str) -> None:
     assert usual_template(kind, form, beside) == found
+
+
+def test_of_what_is_not_known_an_answer_is_asked() -> None:
+    assert usual_template("auto", "plain", []) == "{source}"
+    assert usual_template("auto", "chat", []) == usual_template("answer", "chat", [])
+
+
+def test_a_template_without_its_column_is_refused() -> None:
+    check_columns("{source}", ["source"])
+    with pytest.raises(InputError, match=r"task.template has \{context\}, and no column is known as that"):
+        check_columns("{context} {source}", ["source"])
 
 
 def test_the_end_of_the_longest_text_is_cut_and_never_the_template() -> None:

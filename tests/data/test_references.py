@@ -8,7 +8,7 @@ import pytest
 
 from tunesmith.core.errors import InputError
 from tunesmith.core.task import RowError
-from tunesmith.data.references import check_variety, first_of, kind_of, references, simplest
+from tunesmith.data.references import check_variety, first_of, kind_of, matching, references, simplest
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,11 @@ def test_the_kind_of_work(source: str, target: str, kind: str) -> None:
     found, why = kind_of([source] * 3, [target] * 3)
     assert found == kind
     assert why
+
+
+def test_of_several_right_texts_the_one_that_was_written_is_shown() -> None:
+    assert matching("two", ["one", "two"]) == "two"
+    assert matching("three", ["one", "two"]) == "one"
 
 
 def test_what_can_be_written_without_a_model() -> None:

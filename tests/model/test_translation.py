@@ -14,11 +14,21 @@ from transformers import GenerationConfig
 import tiny
 from tunesmith.core.errors import InputError
 from tunesmith.core.task import Head
-from tunesmith.model.build import Model, build
+from tunesmith.model.build import build
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.generate import generate
 from tunesmith.model.sources import resolve
-from tunesmith.model.translation import check_languages, language_tokens, tell, translates_many, two_languages
+from tunesmith.model.tokenizer import load_tokenizer
+from tunesmith.model.translation import (
+    check_languages,
+    check_two,
+    language_tokens,
+    languages_for,
+    tell,
+    translates_many,
+    two_languages,
+    two_of_many,
+)
 
 LANGUAGES = {"nllb": ["eng_Latn", "fra_Latn"], "mbart": ["en_XX", "fr_XX"], "mbart50": ["en_XX", "fr_XX"]}
 
@@ -36,11 +46,11 @@ def test_two_languages_of_a_translator(tmp_path: Path) -> None:
 def test_a_model_of_many_reads_one_language_and_writes_another(family: str, tmp_path: Path) -> None:
     source = resolve(str(tiny.translator(tmp_path, family)))
     assert translates_many(source)
-    check_languages(source, LANGUAGES[family], "there")
     model = build(str(source.path), Head("AutoModelForSeq2SeqLM", {}))
     tokenizer = model.tokenizer
-    for one, other in (LANGUAGES[family], reversed(LANGUAGES[family])):
-        tell(model, one, other)
+    check_languages(tokenizer, "it", LANGUAGES[family], "there")
+    for one, other in (LANGUAGES[family], LANGUAGES[family][::-1]):
+        tell(model.module, tokenizer, [one, other])
         [prompt] = tokenizer(["a good film"])["input_ids"]
         assert tokenizer.convert_ids_to_tokens(prompt[-1 if family == "mbart" else 0]) == one
         seen: list[int] = []
@@ -55,11 +65,11 @@ def test_a_model_of_many_reads_one_language_and_writes_another(family: str, tmp_
 
 
 def test_languages_that_are_not_known_are_refused_with_the_nearest(tmp_path: Path) -> None:
-    source = resolve(str(tiny.translator(tmp_path, "nllb")))
+    tokenizer = load_tokenizer(tiny.translator(tmp_path, "nllb"))
     with pytest.raises(InputError) as caught:
-        check_languages(source, ["en", "eng_Latn", "french"], "there")
+        check_languages(tokenizer, "nllb", ["en", "eng_Latn", "french", "en"], "there")
     first, second = caught.value.problems
-    assert f"there: of the 202 languages of {source.spec} none is called 'en'" in first.message
+    assert "there: of the 202 languages of nllb none is called 'en'" in first.message
     assert "Nearest: eng_Latn" in first.remedy
     assert "fra_Latn" in second.remedy
 
@@ -70,6 +80,38 @@ def test_m2m100_has_names_for_its_tokens() -> None:
     assert language_tokens(tokenizer) == tokens
     module: Any = torch.nn.Module()
     module.generation_config = GenerationConfig(decoder_start_token_id=2)
-    tell(Model(module, tokenizer, None, "", ()), "en", "fr")  # type: ignore[arg-type]
-    assert tokenizer.src_lang == "en"
+    tell(module, tokenizer, ["en", "fr"])
+    assert (tokenizer.src_lang, tokenizer.tgt_lang) == ("en", "fr")
     assert (module.generation_config.decoder_start_token_id, module.generation_config.forced_bos_token_id) == (2, 8)
+
+
+def test_a_tokenizer_that_is_not_named_is_that_of_the_family(tmp_path: Path) -> None:
+    """The first mBART's own files name none."""
+    source = resolve(str(tiny.translator(tmp_path, "mbart")))
+    (source.path / "tokenizer_config.json").write_text("{}")
+    assert translates_many(source)
+
+
+def test_languages_are_those_that_are_asked_for_or_else_those_of_the_files(tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(tiny.translator(tmp_path, "nllb"))
+    assert languages_for(tokenizer, ["fra_Latn", "eng_Latn"], "task.languages") == ("fra_Latn", "eng_Latn")
+    with pytest.raises(InputError, match=r"is not told which. Write task.languages: .* \[eng_Latn, fra_Latn\] for example"):
+        languages_for(tokenizer, [], "task.languages")
+    tokenizer.tgt_lang = "deu_Latn"
+    assert languages_for(tokenizer, [], "task.languages") == ("eng_Latn", "deu_Latn")
+    assert languages_for(tiny.tokenizer(), [], "task.languages") == ()
+    with pytest.raises(InputError, match=r"task.languages is for models of many languages, and this one is not. Take it out"):
+        languages_for(tiny.tokenizer(), ["en", "fr"], "task.languages")
+
+
+def test_one_language_is_not_enough() -> None:
+    check_two([], "task.languages")
+    with pytest.raises(InputError, match=r"task.languages names fra_Latn. Write two"):
+        check_two(["fra_Latn"], "task.languages")
+
+
+def test_an_example_of_two_languages_is_as_the_model_calls_them(tmp_path: Path) -> None:
+    tiny.translator(tmp_path, "mbart50").rename(tmp_path / "mine")
+    assert two_of_many("mine", tmp_path) == "[en_XX, fr_XX]"
+    assert two_of_many("facebook/nllb-200-distilled-600M", tmp_path) == "[eng_Latn, fra_Latn]"
+    assert two_of_many("facebook/bart-base", tmp_path) == two_of_many(str(tiny.folder(tmp_path, "bart")), tmp_path) == ""

@@ -137,3 +137,11 @@ def test_bad_rows_are_skipped_and_counted(tmp_path: Path) -> None:
 def test_columns_that_fit_no_task(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     with pytest.raises(InputError, match="No task fits these columns"):
         suggested(tmp_path, rows)
+
+
+def test_a_model_of_many_languages_is_given_two(tmp_path: Path) -> None:
+    rows = [{"source": f"the film number {i}", "target": f"der Film Nummer {i}"} for i in range(60)]
+    text, recipe = suggested(tmp_path, rows, model="facebook/nllb-200-distilled-600M")
+    assert recipe.task.languages == ["eng_Latn", "fra_Latn"]  # type: ignore[attr-defined]
+    assert "# change them: " in text
+    assert suggested(tmp_path, rows, model="google-t5/t5-small")[1].task.languages == []  # type: ignore[attr-defined]

@@ -181,3 +181,21 @@ def test_tasks_that_write_have_one_model_and_their_own_prefix(tmp_path: Path) ->
     assert whole.head("titles") is whole.head("summaries")
     assert whole.head("labels").transformer.encoder is whole.head("titles").encoder
     assert made.task.members["titles"].worth > 1.0
+
+
+def test_tasks_that_share_a_translator_write_languages_of_their_own(mixed: Mixed, tmp_path: Path) -> None:
+    source = [{"source": f"{word} film", "target": word} for word in ("bon", "nul", "long", "court")]
+    tasks = {
+        name: {
+            "task": {"sequence_to_sequence": {"languages": ["fra_Latn", name], "max_target_length": 5}},
+            "data": {"train": source, "test": source},
+        }
+        for name in ("eng_Latn", "deu_Latn")
+    }
+    report = mixed("two", tasks=tasks, model=str(tiny.translator(tmp_path, "nllb")), strategies=["lora"])
+    for name in tasks:
+        folder = report.folder / "model" / name
+        reader = transformers.AutoTokenizer.from_pretrained(folder)
+        told = transformers.GenerationConfig.from_pretrained(folder)
+        assert (reader.src_lang, reader.tgt_lang) == ("fra_Latn", name)
+        assert told.forced_bos_token_id == reader.convert_tokens_to_ids(name)

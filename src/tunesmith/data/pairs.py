@@ -24,7 +24,7 @@ class Form:
     ``encoder_decoder``  whether it reads the source apart from what it writes; else both are one text
     ``chat``             whether the source is what a user says in the tokenizer's chat template
     ``start``            the token that an encoder-decoder's texts begin behind
-    ``end``              the token that ends each target
+    ``end``              the tokens that end each target: one, or with the language behind it two
     ``max_source``       longest source in tokens, template included
     ``max_target``       longest target in tokens, its end included
     """
@@ -32,7 +32,7 @@ class Form:
     encoder_decoder: bool
     chat: bool
     start: int
-    end: int
+    end: tuple[int, ...]
     max_source: int
     max_target: int
 
@@ -56,7 +56,14 @@ class Form:
         shares = config.is_encoder_decoder
         target = min(max_target, room if shares else room // 2)
         source = min(max_source, room if shares else room - target)
-        return cls(shares, has_template and chat is not False, start, ends[0], source, target)
+        blank = tokenizer(text_target="", verbose=False)["input_ids"] if shares else []
+        last = max((place for place, token in enumerate(blank) if token == ends[0]), default=len(blank))
+        return cls(shares, has_template and chat is not False, start, tuple(blank[last:]) or (ends[0],), source, target)
+
+    @property
+    def template(self) -> str:
+        """What the usual template is for: a ``plain`` source, one that is ``continued``, or one in a ``chat``."""
+        return "plain" if self.encoder_decoder else "chat" if self.chat else "continued"
 
 
 def _listed(value: Any) -> list[int]:
@@ -74,9 +81,10 @@ def encode_pairs(rows: Sequence[Mapping[str, str]], targets: Sequence[str] | Non
     if targets is None:
         return features
     for feature, written in zip(features, _targets(targets, template, tokenizer, form), strict=True):
-        kept = [*written, form.end] if len(written) < form.max_target else written[: form.max_target]
+        whole = [*written, *form.end]
+        kept = whole if len(whole) <= form.max_target else written[: form.max_target]
         feature |= {"labels": kept, "length": feature["length"] + len(kept)}
-        feature["truncated"] += max(0, len(written) + 1 - form.max_target)
+        feature["truncated"] += max(0, len(whole) - form.max_target)
     return features
 
 
@@ -88,7 +96,8 @@ def _targets(targets: Sequence[str], template: str, tokenizer: Any, form: Form) 
     else:
         blank = "" if form.chat or template[-1:].isspace() else " "
         found = tokenizer([blank + target for target in targets], add_special_tokens=False, verbose=False)["input_ids"]
-    return [ids[:-1] if ids[-1:] == [form.end] else ids for ids in found]
+    ends = len(form.end)
+    return [ids[:-ends] if tuple(ids[-ends:]) == form.end else ids for ids in found]
 
 
 def pad_pairs(features: Sequence[Row], form: Form, pad: int, packed: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from string import Formatter
 from typing import Any
 
@@ -40,8 +40,19 @@ def check_template(template: str, needed: str, others: Sequence[str]) -> None:
         raise InputError(Problem(f"task.template does not say where the {needed} goes", f"Write {{{needed}}} in it"))
 
 
+def check_columns(template: str, known: Collection[str]) -> None:
+    """Raise ``InputError`` for a template with a place for what none of the ``known`` columns holds."""
+    if absent := [f"{{{name}}}" for name in placeholders(template) if name not in known]:
+        message = f"task.template has {' and '.join(absent)}, and no column is known as that"
+        raise InputError(Problem(message, "Say which: data.columns", key="task.template"))
+
+
 def usual_template(kind: str, form: str, beside: Sequence[str]) -> str:
-    """The template where none is given, by what is written, by how the model reads, and by what there is beside the source."""
+    """The template where none is given, by what is written, by how the model reads, and by what there is beside the source.
+
+    A model that was tuned elsewhere has seen no rows that tell its ``kind``, and is asked for an answer.
+    """
+    kind = kind if kind in _ASKED else "answer"
     context = "{context}\n\n" if "context" in beside else ""
     language = "{target_language}: " if "target_language" in beside else ""
     around = _USUAL[form].replace("{kind}", kind.capitalize()).replace("{asked}", _ASKED[kind])

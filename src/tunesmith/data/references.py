@@ -42,6 +42,11 @@ def first_of(value: Any) -> str:
         return ""
 
 
+def matching(text: str, right: Sequence[str]) -> str:
+    """Of several texts that count as right, the one that was written, or the first."""
+    return text if text in right else right[0]
+
+
 def check_variety(sources: Sequence[str]) -> None:
     """Raise ``InputError`` where many rows share a few sources, as in a column that says where each row comes from."""
     several = len(set(sources))

@@ -16,6 +16,9 @@ from tunesmith.metrics.interval import Rows, over_sums
 Texts = Sequence[str]
 References = Sequence[Sequence[str]]  # of each text, one at least
 
+# by what is written: the metrics of it, the first of which decides
+BY_KIND = {"summary": ("rouge_l", "rouge_1", "rouge_2"), "translation": ("chrf", "bleu"), "answer": ("f1", "exact_match")}
+
 # Scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana, Chinese. Each character is a word.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = re.compile(f"[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")

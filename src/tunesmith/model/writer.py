@@ -90,8 +90,7 @@ class Author:
             self.loaded[self.spec] = model
         model = self.loaded[self.spec]
         self.form = "chat" if self.form == "decoder" and model.tokenizer.chat_template else self.form
-        if self.told:
-            tell(model, *self.told)
+        tell(model.module, model.tokenizer, self.told)
         return model
 
 

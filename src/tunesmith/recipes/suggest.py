@@ -75,7 +75,7 @@ def suggest(spec: str, model: str | None = None, base: Path | None = None) -> st
         "",
         f"model: {word(model or EXAMPLES.get(task.head().auto, EXAMPLE)[0])}",
         *([] if model or task.head().auto in EXAMPLES else _other_models(data)),
-        f"task: {name_of(task)}",
+        *_task_lines(task, model or "", base or Path()),
         "",
         *data_lines(found),
         "",
@@ -188,6 +188,18 @@ def data_lines(found: Looked) -> Iterator[str]:
     yield f"  columns: {{{', '.join(f'{role}: {word(header)}' for role, header in settings.columns.items())}}}"
     if data.skipped:
         yield _commented("  on_bad_row: skip", f"{len(data.skipped):,} rows cannot be used; the first: {_brief(str(data.skipped[0]))}")
+
+
+def _task_lines(task: Task, model: str, base: Path) -> Iterator[str]:
+    """The task; for a model of many languages with two of them, to be changed: the rows do not say how it calls theirs."""
+    from tunesmith.model.translation import two_of_many
+
+    if "languages" in task.settings() and (two := two_of_many(model, base)):
+        yield "task:"
+        yield f"  {name_of(task)}:"
+        yield _commented(f"    languages: {two}", "change them: that of the source, and that of the target, in the model's own names")
+    else:
+        yield f"task: {name_of(task)}"
 
 
 def _strategy_lines() -> Iterator[str]:

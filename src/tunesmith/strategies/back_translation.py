@@ -13,7 +13,8 @@ from tunesmith.core.setting import setting
 from tunesmith.data.rewording import Rewording, Writer, check_prompt, is_wide, prompt_ids
 from tunesmith.model.build import Model
 from tunesmith.model.decoding import Decoding
-from tunesmith.model.translation import check_languages, translates_many, two_languages
+from tunesmith.model.tokenizer import load_tokenizer
+from tunesmith.model.translation import NAMED, check_languages, translates_many, two_languages
 from tunesmith.model.writer import Author, Relay
 
 WIDE = {"zh", "zho", "cmn", "yue", "ja", "jpn"}  # languages that are written without blanks
@@ -37,11 +38,7 @@ class BackTranslation(Rewording):
 
     there: str = setting("", "the model that translates the texts into another language: a folder, a hub id or a run")
     back: str = setting("", "the model that translates what it wrote back: a folder, a hub id or a run")
-    languages: list[str] = setting(
-        factory=list,
-        text="for models of many languages: that of the texts and another, in their own names: [eng_Latn, fra_Latn] for NLLB, "
-        "[en_XX, fr_XX] for mBART, [en, fr] for M2M100",
-    )
+    languages: list[str] = setting(factory=list, text=f"for models of many languages: that of the texts and another, {NAMED}")
     prompt_there: str = setting(
         "{text}", "what the first is given: translate English to German: {text} for T5, >>cmn_Hans<< {text} for a Marian with several goals"
     )
@@ -90,5 +87,5 @@ class BackTranslation(Rewording):
             if not author.told:
                 remedy = "Write languages: that of the texts, and another, [eng_Latn, fra_Latn] for NLLB"
                 raise InputError(Problem(f"{author.role}: {spec} translates many languages, and is not told which", remedy))
-            check_languages(author.source, author.told, author.role)
+            check_languages(load_tokenizer(author.source.path), spec, author.told, author.role)
         return author

@@ -70,7 +70,9 @@ def write_parts(parts: Mapping[str, Part], facts: Mapping[str, Facts], fitted: F
         forward = replace(forward, module=merged(copy.deepcopy(module)))
     for name, part in parts.items():
         model, own = folder / "model" / name, folder / "tasks" / name
-        save(replace(part.fitted.model, module=through(name, forward).module), model)
+        written = replace(part.fitted.model, module=through(name, forward).module)
+        part.recipe.task.meet(written.module, written.tokenizer)  # tasks that share a head may have told it otherwise
+        save(written, model)
         for path, content in part.recipe.task.files(part.fitted.model.module).items():
             (model / path).parent.mkdir(exist_ok=True)
             folders.write_json(model / path, content)

@@ -10,23 +10,22 @@ import torch
 import torch.nn.functional as F
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row, RowError, Statistic, Task
 from tunesmith.data.packing import probe
 from tunesmith.data.pairs import Form, encode_pairs, pad_pairs
-from tunesmith.data.prompting import check_template, placeholders, usual_template
-from tunesmith.data.references import check_variety, first_of, kind_of, references, simplest
+from tunesmith.data.prompting import check_columns, check_template, placeholders, usual_template
+from tunesmith.data.references import check_variety, first_of, kind_of, matching, references, simplest
 from tunesmith.data.text import check_text
-from tunesmith.metrics.generation import BY_TEXT, by_row, over, scores
+from tunesmith.metrics.generation import BY_KIND, BY_TEXT, by_row, over, scores
 from tunesmith.model.apart import shares_rows
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.generate import generate, texts
 from tunesmith.model.labelled import labelled_logits
+from tunesmith.model.translation import NAMED, check_two, languages_for, tell
 
-METRICS = {"summary": ("rouge_l", "rouge_1", "rouge_2"), "translation": ("chrf", "bleu"), "answer": ("f1", "exact_match")}
 BESIDE = {"context": ("passage", "paragraph"), "target_language": ("tgt_lang", "target_lang", "to_language")}  # beside the source
 
 
@@ -34,15 +33,16 @@ BESIDE = {"context": ("passage", "paragraph"), "target_language": ("tgt_lang", "
 class SequenceToSequence(Task):
     """Writes a text for a text: a summary, a translation, or the answer to a question.
 
-    The loss is the cross-entropy of the target's tokens and of its end. An encoder-decoder (T5, BART, Marian, or ``model: {encoder: ...,
-    decoder: ...}``) reads the source; a decoder (GPT-2, Llama, Qwen) goes on after a template that holds it. Where a row has several
+    The loss is the cross-entropy of the target's tokens and of its end. An encoder-decoder (T5, BART, Marian, NLLB, or ``model: {encoder:
+    ..., decoder: ...}``) reads the source; a decoder (GPT-2, Llama, Qwen) goes on after a template that holds it. Where a row has several
     targets, the first is learned and each counts as right. A prediction has the ``text``. ROUGE, F1 and exact match count words, or
     characters where words have no spaces; BLEU of Chinese is tokenised by sacrebleu's ``zh``.
     """
 
-    kind: str = setting("auto", "what is written; auto: by the lengths and words of texts", choices=("auto", *METRICS))
+    kind: str = setting("auto", "what is written; auto: by the lengths and words of texts", choices=("auto", *BY_KIND))
     template: str = setting("", "the source in what the model is given, 'summarize: {source}' for T5; {context} and {target_language} too")
     chat: bool | None = setting(None, "decoders: whether a chat template goes around the template; when not said: if the model has one")
+    languages: list[str] = setting(factory=list, text=f"for models of many languages: that of the source and that of the target, {NAMED}")
     max_source_length: int = setting(512, "longest source in tokens, template included; the end of longer ones is cut and counted", low=8)
     max_target_length: int = setting(128, "longest target in tokens, in learning and in writing", low=2)
     metric: str = setting("auto", "the metric that decides; auto: rouge_l, chrf or f1 by kind", choices=("auto", *BY_TEXT))
@@ -55,6 +55,7 @@ class SequenceToSequence(Task):
 
     def __post_init__(self) -> None:
         check_template(self.template, "source", tuple(BESIDE))
+        check_two(self.languages, "task.languages")
         _ = self.decoding  # which refuses what does not go together
 
     @property
@@ -64,7 +65,7 @@ class SequenceToSequence(Task):
 
     @property
     def primary(self) -> str:
-        return METRICS.get(self.kind, METRICS["summary"])[0] if self.metric == "auto" else self.metric
+        return BY_KIND.get(self.kind, BY_KIND["summary"])[0] if self.metric == "auto" else self.metric
 
     @classmethod
     def example(cls) -> tuple[Self, list[Row]]:
@@ -83,9 +84,7 @@ class SequenceToSequence(Task):
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
         known = list(rows)
-        if absent := [f"{{{name}}}" for name in placeholders(self.template) if name not in known[0]]:
-            message = f"task.template has {' and '.join(absent)}, and no column is known as that"
-            raise InputError(Problem(message, "Say which: data.columns", key="task.template"))
+        check_columns(self.template, known[0])
         sources = [str(row["source"]) for row in known]
         check_variety(sources)
         kind, why = kind_of(sources, [first_of(row["target"]) for row in known])
@@ -100,14 +99,15 @@ class SequenceToSequence(Task):
         return found | ({"target": references(row["target"], "target")} if "target" in row else {})
 
     def meet(self, module: Any, tokenizer: Any) -> None:
+        self._told = languages_for(tokenizer, self.languages, "task.languages")
+        tell(module, tokenizer, self._told)
         self._form = form = Form.of(module, tokenizer, self.chat, self.max_source_length, self.max_target_length)
         self.packed = not form.encoder_decoder and shares_rows(module, None, form.max_source + form.max_target, *probe())
 
     def encode(self, rows: Sequence[Row], tokenizer: Any) -> list[Row]:
         targets = [row["target"][0] for row in rows] if "target" in rows[0] else None
-        beside = [name for name in BESIDE if name in rows[0]]
-        form = "plain" if self._form.encoder_decoder else "chat" if self._form.chat else "continued"
-        return encode_pairs(rows, targets, self.template or usual_template(self.kind, form, beside), tokenizer, self._form)
+        beside = [name for name in BESIDE if name in rows[0] and not (name == "target_language" and self._told)]
+        return encode_pairs(rows, targets, self.template or usual_template(self.kind, self._form.template, beside), tokenizer, self._form)
 
     def collate(self, features: Sequence[Row], tokenizer: Any) -> Batch:
         inputs, targets, tokens = pad_pairs(features, self._form, tokenizer.pad_token_id, self.packed)
@@ -122,6 +122,7 @@ class SequenceToSequence(Task):
         return Loss(F.cross_entropy(logits, targets, reduction="sum"), len(targets), logits, targets)
 
     def answer(self, batch: Batch, forward: Forward, tokenizer: Any) -> list[Prediction]:
+        tell(forward.module, tokenizer, self._told)  # tasks that share a model may have told it otherwise
         with forward.precision():
             return self.decode(batch, texts(tokenizer, generate(forward.module, tokenizer, batch.notes["prompts"], self.decoding)))
 
@@ -133,7 +134,7 @@ class SequenceToSequence(Task):
         return {name: [{"text": text} for text in answers]}
 
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
-        return scores((self.primary, *METRICS[self.kind]), [p["text"] for p in predictions], [row["target"] for row in truths])
+        return scores((self.primary, *BY_KIND[self.kind]), [p["text"] for p in predictions], [row["target"] for row in truths])
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         return by_row(self.primary, [p["text"] for p in predictions], [row["target"] for row in truths])
@@ -146,5 +147,4 @@ class SequenceToSequence(Task):
 
     def shown(self, row: Row, prediction: Prediction) -> dict[str, Any]:
         found = {"text": row["source"], "predicted": prediction["text"]} | {role: row[role] for role in BESIDE if role in row}
-        right, text = row.get("target", []), prediction["text"]
-        return found | ({"truth": text if text in right else right[0]} if right else {})
+        return found | ({"truth": matching(prediction["text"], row["target"])} if "target" in row else {})
