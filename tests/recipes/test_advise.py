@@ -79,6 +79,7 @@ def test_every_rule_is_taken_somewhere() -> None:
         replace(SMALL, sentences=True, shots=2),
         replace(SMALL, sentences=True, shots=50, rows=1000),
         replace(SMALL, sentences=True, shots=2000, rows=4000),
+        replace(SMALL, sentences=True, shots=500, rows=1000, parameters=118_000_000),
         replace(SMALL, task="token_classification", rows=500),
     ]
     taken = {(d.topic, d.why, d.source) for situation in (*situations(), *odd) for d in advise(situation).decisions}
@@ -125,6 +126,9 @@ def test_lower_layers_of_a_model_of_sentences_freeze_where_rows_are_many() -> No
     assert reviews.strategies[1] == {"freeze": {"fraction": 0.33}}
     assert reviews.training == {"epochs": 2, "learning_rate": 2e-4, "head_rate": 1e-3}
     assert "freeze" not in chosen(advise(replace(SMALL, rows=4000)))
+    large = advise(replace(topics, parameters=118_000_000))
+    assert chosen(large) == ["clip", "freeze", "layer_rates"]
+    assert large.training == {"epochs": 4, "head_rate": 1e-3}
 
 
 def test_the_top_layer_of_a_small_encoder_starts_anew_for_tags() -> None:
