@@ -84,9 +84,10 @@ class Rule:
         return all(holds(facts[name], asked) for name, asked in self.when.items())
 
     def because(self, situation: Situation) -> str:
-        """The facts that made it fit: ``rows 150 < 200``."""
+        """The facts that made it fit: ``rows 150 < 200``; that nothing is tight goes without saying."""
         facts = vars(situation)
-        return ", ".join(f"{name} {_shown(facts[name])}{_limit(asked)}" for name, asked in self.when.items())
+        told = {name: asked for name, asked in self.when.items() if name not in TIGHTEST or facts[name]}
+        return ", ".join(f"{name} {_shown(facts[name])}{_limit(asked)}" for name, asked in told.items())
 
 
 @dataclass(frozen=True)
