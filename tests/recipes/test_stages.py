@@ -113,3 +113,8 @@ def test_a_model_within_a_stage_is_told_alone() -> None:
 def test_a_stage_can_be_changed_on_the_command_line() -> None:
     recipe = recipe_from(TOP | {"stages": [{}, {"training": {"epochs": 2}}]}, ["stages.1.training.epochs=7", "training.batch_size=2"])
     assert [(stage.training.epochs, stage.training.batch_size) for stage in recipe.stages] == [(3.0, 2), (7.0, 2)]
+
+
+def test_the_steps_of_a_stage_take_the_place_of_its_epochs() -> None:
+    recipe = recipe_from(TOP | {"stages": [{}, {"training": {"epochs": 2}}]}, ["stages.1.training.steps=7"])
+    assert recipe.stages[1].training.steps == 7

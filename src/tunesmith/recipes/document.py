@@ -123,21 +123,24 @@ class Document:
 
     def put(self, keys: Keys, value: Any, place: Place) -> None:
         """Set a value; mappings on the way are made where they are missing. Raises ``LookupError``, as ``locate`` does."""
-        *way, last = keys
-        box: Any = self.value
-        for key in way:
-            box = _inside(box, key)
-        _set(box, last, value)
+        _set(self.inside(keys[:-1]), keys[-1], value)
         self.places = {k: p for k, p in self.places.items() if k[: len(keys)] != keys}
         for end in range(1, len(keys) + 1):
             self.places.setdefault(keys[:end], place)
         self.tidy()
 
+    def inside(self, keys: Keys) -> Any:
+        """What stands there; mappings on the way are made where they are missing. Raises ``LookupError``."""
+        box: Any = self.value
+        for key in keys:
+            box = _inside(box, key)
+        return box
+
     def give_way(self, keys: Keys, names: Set[str]) -> None:
         """Take out the neighbours ``names`` of a value that is going to be put at ``keys``, but for those that were put so themselves."""
         for name in names:
             if not self.place((*keys[:-1], name)).override:
-                del self.value[str(keys[0])][name]
+                del self.inside(keys[:-1])[name]
 
     @property
     def auto(self) -> bool:

@@ -211,8 +211,8 @@ def _override(document: Document, text: str) -> None:
         value = written
     try:
         located = document.locate(keys)
-        if located[0] == "training" and len(located) == 2 and isinstance(shared := document.value.get("training"), Mapping):
-            document.give_way(located, stages.superseded(shared, {str(located[1]): value}))
+        if located[-2:-1] == ("training",) and isinstance(shared := document.inside(located[:-1]), Mapping):
+            document.give_way(located, stages.superseded(shared, {str(located[-1]): value}))
         document.put(located, value, Place(text))
     except LookupError as error:
         message, remedy = error.args
