@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+import tiny
 from tunesmith.core.label_task import LabelTask
+from tunesmith.model.backbone import describe
+from tunesmith.strategies.lora import LoRA
 
 
 def task(kind: str) -> LabelTask:
@@ -95,3 +99,22 @@ def test_a_row_is_shown_to_people(kind: str, prediction: dict[str, Any], truth: 
 
 def test_a_row_without_its_truth_is_shown_as_well() -> None:
     assert task("single").shown({"text": "a film"}, SINGLE[0]) == {"text": "a film", "predicted": "good", "confidence": 0.5}
+
+
+@pytest.mark.parametrize("adapted", [False, True])
+def test_a_new_head_of_several_labels_begins_at_how_frequent_each_is(adapted: bool) -> None:
+    module: Any = tiny.bert(num_labels=3)
+    before = {name for name, _ in module.named_parameters()}
+    if adapted:
+        module = LoRA().adapt(module)
+    run: Any = SimpleNamespace(model=module, train=[{"label": [0]}, {"label": [0, 2]}, {"label": []}])
+    for kind, fresh in (("single", {"classifier.bias"}), ("multi", set[str]())):
+        run.params = describe(module, before, fresh)
+        task(kind).start(run)
+        assert not any(weight.any() for name, weight in module.named_parameters() if "classifier" in name and name.endswith("bias"))
+    run.params = describe(module, before, {"classifier.bias"})
+    task("multi").start(run)
+    found = [weight for name, weight in module.named_parameters() if "classifier" in name and name.endswith("bias")]
+    assert found
+    for bias in found:
+        torch.testing.assert_close(bias.sigmoid().detach(), torch.tensor([2.5, 0.5, 1.5]) / 4)

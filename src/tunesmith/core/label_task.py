@@ -18,6 +18,7 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
+from tunesmith.core.run import Run
 from tunesmith.core.task import Prediction, Row, Statistic, Task, named
 
 ANSWER = {"single": "label", "multi": "labels", "regression": "value"}  # kind -> the key of a prediction that holds the answer
@@ -90,6 +91,24 @@ class LabelTask(Task):
                 raise InputError(Problem(message, f"Take it out, or set task.kind: {' or '.join(read[1:])}", key=f"task.{field.name}"))
         if problems := list(self._problems()):
             raise InputError(*problems)
+
+    def start(self, run: Run) -> None:
+        """Each of several labels begins at the probability that it has in the training rows, where the head is new.
+
+        From 0.5 the first hundreds of steps would go into saying that nearly all labels are rare. Source: Lin et al. 2017, "Focal Loss for
+        Dense Object Detection", section 3.3, with one prior for each label.
+        """
+        new = {name: param for name, param in run.params.items() if param.fresh and param.head}
+        names = [name for name, param in new.items() if param.bias and param.shape == (len(self.labels),)]
+        if self.kind != "multi" or not names or not len(run.train):
+            return
+        counts = torch.zeros(len(self.labels))
+        for item in run.train:
+            counts[item["label"]] += 1
+        weights = dict(run.model.named_parameters())
+        with torch.no_grad():
+            for name in names:
+                weights[name].copy_(torch.logit((counts + 0.5) / (len(run.train) + 1)))
 
     @property
     def undecided(self) -> bool:

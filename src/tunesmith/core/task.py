@@ -155,6 +155,9 @@ class Task(ABC):
         """
         return None
 
+    def start(self, run: Any) -> None:
+        """The model is adapted and no strategy has seen its weights: those of a new head may begin nearer to what ``train`` tells."""
+
     def begin(self, run: Any) -> None:
         """The model is built and nothing is trained yet: what the objective compares with is computed here, for ``train`` of a ``Run``."""
 

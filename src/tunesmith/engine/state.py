@@ -58,6 +58,7 @@ def assemble(
     stack = Stack(strategies, task)
     run = start(model, task, len(train), training, watch, stack)
     run.train = train
+    task.start(run)
     if training.precision == "bfloat16" and not has_bfloat16(run.device):
         run.say(f"precision: this {run.device.type} has no instructions for bfloat16, so that float32 would be faster: write auto")
     root = Root(run.model)
