@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.mixture import PLACE, SEVERAL, Mixture, mean_of_tasks, scaled, through
 from tunesmith.core.run import Run
+from tunesmith.model.backbone import describe
 from tunesmith.tasks.token_classification import TokenClassification
 
 
@@ -66,6 +68,22 @@ def test_a_task_that_begins_gets_its_own_items_and_the_model_through_its_head(mo
     assert run.task is task.members["tags"].task
     assert list(run.train) == [item for item in items if item[PLACE] == 1]
     assert run.forward.module is model.module.head("tags")  # type: ignore[operator]
+
+
+def test_a_new_head_of_several_labels_begins_at_how_frequent_each_is() -> None:
+    model, task, items, _ = mixture()
+    labels: Any = task.members["texts"].task
+    labels.kind = "multi"
+    rows = [{**item, "label": [item["label"]]} if item[PLACE] == 0 else item for item in items]
+    names = {name for name, _ in model.module.named_parameters() if "classifier" in name}
+    params = describe(model.module, None, names)
+    forward = Forward(model.module)
+    task.start(Run(model.module, task, forward, Clock(0, 1, 1), forward.device, 0, lambda line: None, params=params, train=rows))
+    head: Any = model.module.head("texts")  # type: ignore[operator]
+    counts = torch.bincount(torch.tensor([item["label"] for item in items if item[PLACE] == 0]), minlength=2)
+    torch.testing.assert_close(head.classifier.bias.sigmoid().detach(), (counts + 0.5) / (counts.sum() + 1))
+    assert not model.module.head("tags").classifier.bias.any()  # type: ignore[operator]
+    task.start(Run(model.module, task, forward, Clock(0, 1, 1), forward.device, 0, lambda line: None, params=params))  # nothing is trained
 
 
 def test_rows_of_two_tasks_share_no_batch_and_strategies_with_rows_of_their_own_are_refused() -> None:

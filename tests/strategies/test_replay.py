@@ -63,6 +63,7 @@ def test_rows_are_added_and_none_is_taken_away() -> None:
 
 def test_old_labels_come_as_often_as_new_ones() -> None:
     assert [len(rows) for rows in fed(Replay(OLD, share=1.0, of="label"), steps=3)] == [6, 6, 6]  # one label, and the new rows have two
+    assert num_labels([]) == 0
     assert num_labels([{"label": 0}, {"label": 4}, {"label": 0}, {"label": 2}]) == 3
     with pytest.raises(InputError, match=r"no label each\. Take of: label out of replay"):
         num_labels([{"label": 0}, {"label": [0, 1]}])
@@ -90,6 +91,8 @@ def test_a_memory_that_is_larger_than_the_past_is_told() -> None:
     run = SimpleNamespace(task=task, tokenizer=tiny.tokenizer(), train=[{"row": 0}], seed=0, say=said.append)
     strategy = Replay(OLD, num_rows=10)
     strategy.begin(run)  # type: ignore[arg-type]
+    run.train = []  # of a recipe that is explained
+    Replay(OLD, of="label", num_rows=6).begin(run)  # type: ignore[arg-type]
     assert said == ["replay: the memory has room for 10 rows, and the past has 6: all of them are kept"]
     assert np.unique([item["row"] for item in strategy._memory]).tolist() == [1, 2, 3, 4, 5, 6]
 

@@ -119,7 +119,8 @@ def _parts(found: Mapping[str, Any]) -> None:
 
         head, table = trials_report.table(found["search"])
         rows(table[: trials_report.SHOWN], head)
-        print("\n" * ("stages" in found), end="")
+        if "stages" in found:
+            print()
     if "ensemble" in found:
         from tunesmith.studies import ensemble_report
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NoReturn, Self
 
@@ -77,13 +77,26 @@ class Mixture(Task):
         batch = member.task.collate(features, member.tokenizer)
         return replace(batch, notes={**batch.notes, PLACE: name})
 
+    def start(self, run: Run) -> None:
+        """Every task has its own items, and the weights of its head and the trunk."""
+        for task, own in self._apart(run, Task.start):
+            weights = {id(weight) for weight in own.forward.module.parameters()}
+            names = [name for name, weight in run.model.named_parameters() if id(weight) in weights]
+            task.start(replace(own, params={name: run.params[name] for name in names}))
+
     def begin(self, run: Run) -> None:
         """Every task begins with its own items, and with the model through its head."""
-        for number, (name, member) in enumerate(self.members.items()):
-            if type(member.task).begin is not Task.begin:
-                own = [item for item in run.train if item[PLACE] == number]
-                forward = through(name, run.forward)
-                member.task.begin(replace(run, task=member.task, tokenizer=member.tokenizer, train=own, forward=forward))
+        for task, own in self._apart(run, Task.begin):
+            task.begin(own)
+
+    def _apart(self, run: Run, seam: Callable[..., None]) -> Iterator[tuple[Task, Run]]:
+        """The tasks that override ``seam``, each with the run as it sees it."""
+        before = 0
+        for name, member in self.members.items():
+            own = Part(run.train, range(before, before + member.items) if run.train else range(0))
+            before += member.items
+            if getattr(type(member.task), seam.__name__) is not seam:
+                yield member.task, replace(run, task=member.task, tokenizer=member.tokenizer, train=own, forward=through(name, run.forward))
 
     def unpack(self) -> bool:
         return max((member.task.unpack() for member in self.members.values()), default=False)
@@ -131,6 +144,21 @@ class Mixture(Task):
     def _refuse(self) -> NoReturn:
         message = f"A strategy wants rows of one task, and there are {len(self.members)}: {', '.join(self.members)}"
         raise InputError(Problem(message, "Take out the strategy that reads or judges rows of its own"))
+
+
+@dataclass(frozen=True)
+class Part(Sequence[Row]):
+    """The items at some ``places`` among all ``items``, read when they are asked for."""
+
+    items: Sequence[Row]
+    places: range
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self.places[index]
+        return self.items[found] if isinstance(found, int) else Part(self.items, found)
 
 
 def through(name: str, forward: Forward) -> Forward:

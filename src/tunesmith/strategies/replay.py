@@ -56,7 +56,7 @@ class Replay(Strategy):
         chosen = CHOICES[self.choose](items, self.num_rows, seed_of(run.seed, "replay"))
         first = max((item["row"] for item in run.train), default=-1) + 1  # their numbers follow those of the new rows
         self._memory = [{**items[index], "row": first + number} for number, index in enumerate(chosen.tolist())]
-        self._rate = self.share * (num_labels(self._memory) / num_labels(run.train) if self.of == "label" else 1.0)
+        self._rate = self.share * (num_labels(self._memory) / max(1, num_labels(run.train)) if self.of == "label" else 1.0)
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
         for given in batches:
