@@ -36,6 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "parts of speech": {"set": "pos_brown", "model": "minilm-l6", "task": "token_classification", "rows": (1000, 500), "training": WORDS},
     "package tags": {
         "set": "tags_debian", "model": "minilm-l6", "rows": (3000, 500), "training": WORDS,
+        "validation": "10%",  # they choose the threshold
         "task": {"text_classification": {"kind": "multi", "max_length": 128}},
     },
     "yes or no": {
@@ -107,7 +108,7 @@ def one(name: str, seed: int, cap: int | None) -> dict[str, Any]:
             task=case["task"],
             data={
                 "train": rows(case, "train", min(case["rows"][0], cap or case["rows"][0]), Path(scratch)),
-                "validation": None,
+                "validation": case.get("validation"),
                 "test": rows(case, "test", min(case["rows"][1], cap or case["rows"][1]), Path(scratch)),
                 "on_bad_row": "skip",
             },

@@ -19,7 +19,7 @@ from tunesmith.data.load import Data, load
 from tunesmith.engine.loop import Fitted, fit
 from tunesmith.model.build import build, build_for
 from tunesmith.model.save import save
-from tunesmith.proof import Proof, Untuned, chance, prove
+from tunesmith.proof import Proof, Untuned, chance, known_rows, prove
 from tunesmith.recipes.recipe import Recipe, recipe_from
 from tunesmith.tasks.chat import Chat
 from tunesmith.tasks.text_classification import TextClassification
@@ -136,6 +136,13 @@ def test_chance_has_the_frequencies_and_the_scale_of_what_is_known() -> None:
     values = chance(TextClassification(kind="regression", labels=["value"]), torch.tensor([40_000.0, 60_000.0]), 1000)
     assert values.mean() == pytest.approx(50_000, rel=0.05)
     assert set(values[:, 0].tolist()) == {40_000.0, 60_000.0}
+
+
+def test_of_very_many_rows_evenly_chosen_ones_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"label": number} for number in range(10)]
+    assert known_rows(rows) == rows
+    monkeypatch.setattr(proof, "KNOWN", 4)
+    assert [row["label"] for row in known_rows(rows)] == [0, 3, 6, 9]
 
 
 def test_texts_are_compared_by_the_likelihood_that_decides() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from tunesmith.report.folder import write_text
 from tunesmith.report.verdict import AS_IT_IS, CHANCE
 
 SHOWN = 3  # predictions shown as they come
+KNOWN = 100_000  # training rows that simple models are made of, at most
 Answer = Callable[["Untuned"], Sequence[Prediction]]
 
 
@@ -115,7 +116,7 @@ def proven(recipe: Recipe, untuned: Untuned, data: Data, answer: Answer, time: t
     truths, thresholds = untuned.truths, Thresholds(recipe.task, list(data.validation or ()))
     asked = untuned.on([*truths, *thresholds.rows]) if thresholds.rows and split != "validation" else untuned
     base_is, base = asked.answers(data.train)
-    simple = dict(simple_answers(asked, list(data.train)) if recipe.baselines else ())
+    simple = dict(simple_answers(asked, known_rows(data.train)) if recipe.baselines else ())
     answers = {"base": base, "tuned": answer(asked), **simple}
     found = {name: thresholds.choose(name, own, len(truths)) for name, own in answers.items()}
     recipe = replace(recipe, task=thresholds.task_of("tuned"))
@@ -192,7 +193,7 @@ class Untuned:
         other.truths, other.encoded, other._own = truths, encode(truths, self.task, self.model.tokenizer), None
         return other
 
-    def answers(self, train: Iterable[Row]) -> tuple[str, list[Prediction]]:
+    def answers(self, train: Sequence[Row]) -> tuple[str, list[Prediction]]:
         """How the base was used, and its predictions: as it is where it has the head; by the names of the labels; else by chance.
 
         Chance answers as often as the rows of ``train`` have each answer.
@@ -203,7 +204,7 @@ class Untuned:
         if labels := task.label_rows():
             table = torch.from_numpy(baselines.nearest_label(self.own_vectors(), self.vectors(labels)))
             return "zero-shot by label names", task.predictions(table)
-        return CHANCE, task.predictions(chance(task, task.targets(list(train)), len(self.truths)))
+        return CHANCE, task.predictions(chance(task, task.targets(known_rows(train)), len(self.truths)))
 
     def own_vectors(self) -> np.ndarray:
         """The vectors of the judged rows, (rows, hidden)."""
@@ -216,6 +217,11 @@ class Untuned:
 
     def _embed(self, encoded: Encoded) -> np.ndarray:
         return vectors(self.forward, encoded, self.task, self.model.tokenizer)
+
+
+def known_rows(train: Sequence[Row]) -> list[Row]:
+    """Training rows for chance and for simple models: all, or every nth where they are more than ``KNOWN``."""
+    return list(train[:: max(1, -(-len(train) // KNOWN))])
 
 
 def chance(task: LabelTask, known: Tensor, num_rows: int) -> Tensor:

@@ -36,6 +36,15 @@ def test_a_text_may_be_anything_else() -> None:
     check_text("?", "text")
 
 
+@pytest.mark.parametrize("limit", range(4, 15))
+@pytest.mark.parametrize("token_types", [True, False])
+def test_what_was_cut_is_counted_whatever_the_limit(limit: int, token_types: bool) -> None:
+    tokenizer = tiny.tokenizer(token_types=token_types)
+    for pairs in (None, PAIRS):
+        whole = [len(ids) for ids in tokenizer(TEXTS, pairs)["input_ids"]]
+        assert [row["length"] + row["truncated"] for row in encode_texts(TEXTS, pairs, tokenizer, limit)] == whole
+
+
 def test_texts_are_encoded_as_the_tokenizer_does() -> None:
     tokenizer = tiny.tokenizer()
     for text, row in zip(TEXTS, encode_texts(TEXTS, None, tokenizer, 64), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,26 @@ WORTHWHILE = 1024  # positions with which a pass is about as fast, by position, 
 ALIKE = 0.8
 
 
-def batch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, window: int = 50) -> list[np.ndarray]:
+@dataclass(frozen=True)
+class Order:
+    """The batches of an epoch, cut out of the rows when they are asked for: a million rows have no hundred thousand small arrays."""
+
+    rows: Indices  # all rows of the epoch
+    size: int
+    places: Indices  # (batches,) which piece of ``rows`` each batch is
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, batch: int) -> Indices:
+        start = int(self.places[batch]) * self.size
+        return self.rows[start : start + self.size]
+
+    def __iter__(self) -> Iterator[Indices]:
+        return (self[batch] for batch in range(len(self)))
+
+
+def batch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, window: int = 50) -> Order:
     """The rows of each batch of one epoch: every row exactly once, the last ragged batch among them.
 
     Rows are shuffled, sorted by length inside windows of ``window`` batches, cut into batches, and the batches are shuffled:
@@ -26,8 +46,7 @@ def batch_order(lengths: np.ndarray, batch_size: int, seed: int, epoch: int, win
     shuffled = random.permutation(len(lengths))
     windows = np.arange(len(lengths)) // (window * batch_size)
     order = shuffled[np.lexsort((lengths[shuffled], windows))]
-    batches = np.split(order, np.arange(batch_size, len(order), batch_size)) if len(order) else []
-    return [batches[i] for i in random.permutation(len(batches))]
+    return Order(order, batch_size, random.permutation(-(-len(order) // batch_size)))
 
 
 def micro_batches(lengths: np.ndarray, rows: int, positions: int | None = None) -> list[np.ndarray]:
@@ -71,16 +90,16 @@ class Source(Iterator[list[dict[str, Any]]]):
     def __init__(self, encoded: Encoded | Sequence[dict[str, Any]], batch_size: int, seed: int, position: int = 0) -> None:
         self.encoded, self.batch_size, self.seed, self.position = encoded, batch_size, seed, position
         self._lengths = encoded.lengths if isinstance(encoded, Encoded) else np.array([row["length"] for row in encoded])
-        self._order: tuple[int, list[np.ndarray]] = (-1, [])  # the batches of the epoch that was asked for last
+        self._order: tuple[int, Order] | None = None  # the batches of the epoch that was asked for last
 
     @property
     def batches_per_epoch(self) -> int:
         return -(-len(self.encoded) // self.batch_size)
 
-    def rows(self, position: int) -> np.ndarray:
+    def rows(self, position: int) -> Indices:
         """The rows of the batch at any position."""
         epoch, index = divmod(position, self.batches_per_epoch)
-        if self._order[0] != epoch:
+        if self._order is None or self._order[0] != epoch:
             self._order = (epoch, batch_order(self._lengths, self.batch_size, self.seed, epoch))
         return self._order[1][index]
 

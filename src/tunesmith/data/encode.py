@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,8 +39,7 @@ class Encoded(Sequence[Row]):
         """Keep chunks of features, as ``Task.encode`` returns them: their ``example`` is counted within the chunk."""
         self._chunks: list[dict[str, _Numbers | _Lists]] = []
         self._starts: list[int] = []
-        lengths: list[int] = []
-        owners: list[int] = []
+        lengths, owners = array("q"), array("q")
         self.truncated = 0
         self.groups: list[str] = []
         for items in chunks:
@@ -47,8 +47,8 @@ class Encoded(Sequence[Row]):
             self._starts.append(len(lengths))
             self._chunks.append({name: _packed(name, [item[name] for item in items]) for name in items[0] if name != "example"})
             before = owners[-1] + 1 if owners else 0
-            owners += [before + item.get("example", place) for place, item in enumerate(items)]
-            lengths += [item["length"] for item in items]
+            owners.extend(before + item.get("example", place) for place, item in enumerate(items))
+            lengths.extend(item["length"] for item in items)
             self.truncated += sum(item.get("truncated", 0) > 0 for item in items)
         self.lengths, self.rows = np.array(lengths, np.int64), np.array(owners, np.int64)
 
@@ -148,6 +148,7 @@ def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 100
             raise InputError(*bad)
         if file and found.alike():
             written(file, found.write)
+            found = _read(file) or found  # the numbers are in the file then, and not in memory
     if isinstance(examples, Examples) and GROUP in examples.rows.columns:
         names, numbers = np.unique([str(value) for value in examples.rows.column(GROUP)], return_inverse=True)
         found.mark(GROUP, numbers)
@@ -240,7 +241,7 @@ def _packed(name: str, values: list[Any]) -> _Numbers | _Lists:
     if not hasattr(values[0], "__len__"):
         return _Numbers(_compact(name, np.array(values)))
     flat = np.concatenate([np.atleast_1d(value) for value in values if len(value)] or [np.zeros(0, np.int8)])
-    return _Lists(_compact(name, flat), np.cumsum([0, *map(len, values)]))
+    return _Lists(_compact(name, flat), np.cumsum([0, *map(len, values)], dtype=np.int32))
 
 
 def _compact(name: str, array: np.ndarray) -> np.ndarray:

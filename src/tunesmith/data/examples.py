@@ -104,7 +104,7 @@ def read_roles(
     if empty:
         remedies = {role: f"{_filling(rows, task, role)}, or leave the row out" for _, role in empty}
         bad += [Problem("the cell is empty", remedies[role], *rows.place(index), headers[role]) for index, role in empty]
-        rows = rows.select(np.setdiff1d(np.arange(len(rows)), [index for index, _ in empty]))
+        rows = without(rows, [index for index, _ in empty])
     if not rows:
         raise InputError(*in_order(bad))
     return rows, headers, bad
@@ -123,16 +123,21 @@ def in_order(problems: Sequence[Problem]) -> list[Problem]:
 
 def checked(rows: Rows, task: Task, headers: Mapping[str, str], truth: bool = True) -> tuple[Examples, list[Problem]]:
     """The rows that the task can read, and learn from where ``truth`` is to be there, and what is wrong with the others."""
-    problems, kept = [], []
+    problems, out = [], []
     for index, row in enumerate(rows):
         try:
             found = task.read(row)
             if truth:
                 task.teaches(found)
-            kept.append(index)
         except RowError as error:
+            out.append(index)
             problems.append(Problem(error.message, error.remedy, *rows.place(index), headers.get(error.column, error.column)))
-    return Examples(rows if not problems else rows.select(np.array(kept, np.int64)), task), problems
+    return Examples(without(rows, out) if out else rows, task), problems
+
+
+def without(rows: Rows, indices: Sequence[int]) -> Rows:
+    """All rows but those at ``indices``."""
+    return rows.select(np.setdiff1d(np.arange(len(rows)), indices))
 
 
 def parted(rows: Rows, task: Task) -> Rows:

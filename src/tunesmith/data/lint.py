@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -43,10 +44,16 @@ class _Look:
 
     def __init__(self, split: str, examples: Examples) -> None:
         self.split, self.rows = split, examples.rows
-        texts = list(duplicate_keys(self.rows, examples.task))
-        self.digests = digests(texts)
-        self.lengths = np.array([len(text) for text in texts])
-        self.wordless = np.array([not any(map(str.isalnum, text)) for text in texts])
+        lengths, wordless = array("q"), bytearray()
+
+        def seen() -> Iterator[str]:
+            for text in duplicate_keys(self.rows, examples.task):
+                lengths.append(len(text))
+                wordless.append(not any(map(str.isalnum, text)))
+                yield text
+
+        self.digests = digests(seen())
+        self.lengths, self.wordless = np.array(lengths), np.array(wordless)
         role = labelled(self.rows, examples.task)
         self.labels = labels_of(self.rows.column(role)) if role else None
 
@@ -114,10 +121,12 @@ def _labels(looks: Sequence[_Look]) -> Iterator[Finding]:
 
 
 def _contradictions(look: _Look) -> Iterator[Finding]:
-    seen: dict[int, list[str]] = {}
-    labelled = zip(look.digests.tolist(), look.labels or [], strict=False)
-    odd = [digest for digest, labels in labelled if seen.setdefault(digest, sorted(labels)) != sorted(labels)]
-    rows = np.flatnonzero(np.isin(look.digests, np.array(odd, np.uint64)))
+    if look.labels is None:
+        return
+    sets: dict[tuple[str, ...], int] = {}
+    labels = np.array([sets.setdefault(tuple(sorted(of_row)), len(sets)) for of_row in look.labels])
+    _, first, text = np.unique(look.digests, return_index=True, return_inverse=True)
+    rows = np.flatnonzero(np.isin(text, text[labels != labels[first][text]]))
     yield from look.finding("contradictions", rows, "with the same text have different labels", "Decide for one label")
 
 

@@ -103,7 +103,7 @@ class Draws:
         epoch, index = divmod(int(place), len(self.parts[part]))
         if self._epochs.get(part, (-1,))[0] != epoch:
             batches = batch_order(self.lengths[part], self.per_step[part], seed_of(self.seed, "mixing", part), epoch)
-            self._epochs[part] = (epoch, np.concatenate(batches))
+            self._epochs[part] = (epoch, np.concatenate([*batches]))
         return int(self.parts[part][self._epochs[part][1][index]])
 
 

@@ -72,8 +72,10 @@ def labels_of(values: Sequence[Any]) -> list[list[str]] | None:
     """The labels of each row, from the values of a truth column.
 
     ``None`` where the values are no labels: most of them stand alone (free texts), or they are numbers with fractions (measures).
+    Rows of the same labels have one list.
     """
-    labels = [names_of(value) for value in values]
+    lists: dict[tuple[str, ...], list[str]] = {}
+    labels = [lists.setdefault(tuple(names), names) for names in map(names_of, values)]
     counts = Counter(label for row in labels for label in row)
     return labels if 2 * len(counts) <= counts.total() and not _measures(counts) else None
 

@@ -54,10 +54,13 @@ def encode_texts(texts: Sequence[str], pairs: Sequence[str] | None, tokenizer: A
 
 
 def _full_lengths(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, coded: Any, limit: int) -> list[int]:
-    """How long each row would be uncut; only rows at the limit are tokenised again."""
+    """How long each row would be uncut, from what was cut off, where the tokenizer tells it; else rows at the limit are tokenised again."""
     lengths = [len(ids) for ids in coded["input_ids"]]
     at_limit = [i for i, length in enumerate(lengths) if length >= limit]
-    if at_limit:
+    if at_limit and pairs is None and coded.encodings:
+        for i in at_limit:
+            lengths[i] += sum(len(rest.ids) - sum(rest.special_tokens_mask) for rest in coded.encodings[i].overflowing)
+    elif at_limit:
         again = tokenizer([texts[i] for i in at_limit], [pairs[i] for i in at_limit] if pairs is not None else None, verbose=False)
         for i, ids in zip(at_limit, again["input_ids"], strict=True):
             lengths[i] = len(ids)
