@@ -26,6 +26,7 @@ from turns import peak
 STEPS, BATCH = 20, 8
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 SHORT = 16  # tokens of a text, about, where rows are many
+DIFFERENT = 10_000  # texts of such a length, which are then repeated
 LENGTHS = (16, 32, 64, 128, 256, 512)
 LAYERS = (0, 2, 4, 6)
 RANKS = (1, 2)
@@ -47,7 +48,7 @@ def texts(num_rows: int, length: int | None) -> Iterator[dict[str, Any]]:
     words = " ".join(row["text"] for row in found).split()
     for number in range(num_rows):
         row = found[number % len(found)]
-        start = number * 50 % (len(words) - 600)
+        start = number % DIFFERENT * 50 % (len(words) - 600)
         text = row["text"] if length is None else " ".join(words[start : start + length])
         yield {"text": f"{text} {number}", "label": row["label"]}
 

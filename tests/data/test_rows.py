@@ -17,6 +17,7 @@ def table(file: str, **columns: list[object]) -> Rows:
 def test_rows_one_by_one_and_in_order_are_the_same() -> None:
     rows = table("a", text=[f"text {i}" for i in range(BLOCK + 5)], tags=[[i] for i in range(BLOCK + 5)])
     assert list(rows) == [rows[i] for i in range(len(rows))]
+    assert list(rows.each("text")) == rows.column("text")
     assert rows[-1] == {"text": f"text {BLOCK + 4}", "tags": [BLOCK + 4]}
     with pytest.raises(IndexError):
         rows[len(rows)]

@@ -55,7 +55,7 @@ class _Look:
         self.digests = digests(seen())
         self.lengths, self.wordless = np.array(lengths), np.array(wordless)
         role = labelled(self.rows, examples.task)
-        self.labels = labels_of(self.rows.column(role)) if role else None
+        self.labels = labels_of(self.rows.each(role)) if role else None
 
     def finding(self, kind: str, rows: np.ndarray, message: str, remedy: str) -> Iterator[Finding]:
         """A finding about ``rows`` (indices), where there are any; ``message`` goes on after their number."""

@@ -158,7 +158,7 @@ class _Loading:
             return
         train, part = self.rows["train"], self.shares[split]
         role = labelled(train, self.task)
-        strata = strata_of(train.column(role)) if role else None
+        strata = strata_of(train.each(role)) if role else None
         fraction = part * self.total / len(train)
         groups = [column.role for column in self.task.columns() if column.group and column.role in train.columns]
         held, of = hold_out(keys_of(train, groups), None, fraction, self.seed), " and ".join(groups)
@@ -208,7 +208,7 @@ class _Loading:
         if shots is None:
             return
         role = labelled(train, self.task)
-        labels = labels_of(train.column(role)) if role else None
+        labels = labels_of(train.each(role)) if role else None
         if labels is None:
             raise InputError(Problem("shots are rows of a label, and the rows have none", "Write max_rows", key="data.shots"))
         order = np.argsort(digests(duplicate_keys(train, self.task), self.seed), kind="stable")

@@ -72,6 +72,11 @@ class Rows(Sequence[Row]):
         """All values of one column."""
         return self._values[name].list()
 
+    def each(self, name: str) -> Iterator[Any]:
+        """The values of one column one after the other: a column of a million labels is no list of a million texts."""
+        for start in range(0, len(self), BLOCK):
+            yield from self._values[name].list(start, BLOCK)
+
     def place(self, index: int) -> tuple[str, int]:
         """The file and the line (from 1) that a row came from."""
         return self._places[index]

@@ -68,7 +68,7 @@ def keys_of(rows: Rows, roles: Sequence[str], files: Collection[str] = ()) -> It
             yield "\x1f".join(values)
 
 
-def labels_of(values: Sequence[Any]) -> list[list[str]] | None:
+def labels_of(values: Iterable[Any]) -> list[list[str]] | None:
     """The labels of each row, from the values of a truth column.
 
     ``None`` where the values are no labels: most of them stand alone (free texts), or they are numbers with fractions (measures).
@@ -80,7 +80,7 @@ def labels_of(values: Sequence[Any]) -> list[list[str]] | None:
     return labels if 2 * len(counts) <= counts.total() and not _measures(counts) else None
 
 
-def strata_of(values: Sequence[Any]) -> list[str] | None:
+def strata_of(values: Iterable[Any]) -> list[str] | None:
     """A stratum for each value of a truth column: the label, or the rarest of several labels; ``None`` where there are no labels."""
     labels = labels_of(values)
     if labels is None:
