@@ -89,7 +89,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
 CHANGES_BY_BEING_THERE = {
     *("adapter", "adaptive", "bitfit", "chain_thaw", "dataset_map", "early_stop", "layer_norm", "lora", "p_tuning"),
     *("famo", "grad_norm", "group_dro", "pcgrad", "policy_gradient", "uncertainty"),
-    *("peft", "prefix", "prompt", "qlora", "schedule_free", "surgical", "thaw", "unfreeze"),
+    *("mean_pooling", "peft", "prefix", "prompt", "qlora", "schedule_free", "surgical", "thaw", "unfreeze"),
 }
 
 

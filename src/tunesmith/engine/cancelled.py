@@ -12,7 +12,7 @@ from tunesmith.engine.stack import Stack, name_of
 
 def cancelled(stack: Stack, run: Run) -> str:
     """What the user must not overlook where nothing that was added below the head ever learns, by both names; empty elsewhere."""
-    added = [param for param in run.params.values() if param.added and not param.head]
+    added = [param for param in run.params.values() if param.added and not param.head and param.name not in run.fixed]
     if not added or stack.learning(run) & {param.name for param in added}:
         return ""
     moments = stack.moments(run)

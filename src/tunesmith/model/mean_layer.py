@@ -1,0 +1,100 @@
+"""A transformer layer that gives every position the mean of all: pooling, written in weights that any library loads."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from tunesmith.core.errors import InputError, Problem
+from tunesmith.model.backbone import stacks_of
+from tunesmith.model.body import body, whole
+from tunesmith.model.bottleneck import parts_of
+from tunesmith.model.domains import judging
+
+SHARE = 30.0  # how often the mean counts in what the layer norm is given, where the state of the position counts once
+ALIKE = 0.99  # cosine of what the layer gives and the mean
+SAMPLE = 6  # tokens of the text by which it is tried
+
+
+def end_in_mean(model: nn.Module) -> bool:
+    """Let what a head reads at the first token of an encoder's text be the mean of all its states; whether a layer was added for it.
+
+    Where the family can pool (ModernBERT), its configuration says so. Where the top layer is one that gives the mean, nothing changes.
+    The weights of the layer do not require gradients. Raises ``InputError`` where layers of the family cannot give a mean, as those of
+    decoders.
+    """
+    config = whole(model).config
+    if hasattr(config, "classifier_pooling"):
+        config.classifier_pooling = "mean"
+        return False
+    stacks = stacks_of(model) if hasattr(config, "vocab_size") else []
+    if len(stacks) != 1 or len(stacks[0].lists) != 1 or stacks[0].size != config.num_hidden_layers:
+        raise _refused(model)
+    layers: Any = model.get_submodule(stacks[0].lists[0])
+    if gives_mean(layers[-1]):
+        layers[-1].requires_grad_(False)
+        return False
+    states = _states(model)
+    layers.append(mean_layer(layers[-1], model))
+    config.num_hidden_layers += 1
+    if torch.cosine_similarity(_states(model), states.mean(dim=0), dim=-1).min() < ALIKE:
+        raise _refused(model)
+    return True
+
+
+@torch.no_grad()
+def mean_layer(layer: nn.Module, model: nn.Module) -> nn.Module:
+    """A layer like ``layer`` whose every output is norm(SHARE * mean of all inputs + its input), norm a layer norm of gain 1.
+
+    Its keys are 0, so that attention goes to all real positions alike; values and their projection are multiples of the identity; its
+    feed-forward part gives 0, and nothing is dropped out. Raises ``InputError`` where attention is not made of four matrices.
+    """
+    made = copy.deepcopy(layer).requires_grad_(False)
+    for weight in made.parameters():
+        weight.zero_()
+    for part in made.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+        if "norm" in type(part).__name__.lower():
+            part.weight.fill_(1.0)  # type: ignore[operator]
+    value, output = _values(made, model)
+    nn.init.eye_(value.weight)
+    nn.init.eye_(output.weight).mul_(SHARE)
+    return made
+
+
+def gives_mean(layer: nn.Module) -> bool:
+    """Whether a layer is one that ``mean_layer`` made."""
+    names = dict(parts_of(layer)).get("attention", [])
+    return len(names) == 4 and not any(bool(layer.get_submodule(name).weight.any()) for name in names[:2])  # type: ignore[operator]
+
+
+def _values(layer: nn.Module, model: nn.Module) -> tuple[nn.Linear, nn.Linear]:
+    """The linear layers of an attention that make its values, and its output of them."""
+    names = dict(parts_of(layer)).get("attention", [])
+    if len(names) != 4:
+        raise _refused(model)
+    _, _, value, output = (layer.get_submodule(name) for name in names)
+    if not all(isinstance(part, nn.Linear) and part.in_features == part.out_features for part in (value, output)):
+        raise _refused(model)
+    return value, output  # type: ignore[return-value]
+
+
+@torch.no_grad()
+def _states(model: nn.Module) -> torch.Tensor:
+    """The last states of a text of a few tokens: (tokens, hidden)."""
+    inner = body(model) or model
+    tokens = torch.arange(2, 2 + SAMPLE, device=next(model.parameters()).device) % whole(model).config.vocab_size
+    with judging(model):
+        states: torch.Tensor = inner(input_ids=tokens[None])[0][0].float()
+    return states
+
+
+def _refused(model: nn.Module) -> InputError:
+    family = whole(model).config.model_type
+    return InputError(
+        Problem(f"mean_pooling: a layer of {family} cannot give the mean of all positions", "Take mean_pooling out of strategies")
+    )

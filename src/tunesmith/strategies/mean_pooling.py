@@ -1,0 +1,38 @@
+"""Mean pooling: a head that reads the first token reads the mean of all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from tunesmith.core.run import Run
+from tunesmith.core.strategy import Strategy
+from tunesmith.model.mean_layer import end_in_mean
+
+
+@dataclass
+class MeanPooling(Strategy):
+    """Adds a layer of fixed weights that gives every position the mean of all, for heads that read the first token.
+
+    Formula: y_i = norm(30 m + h_i), m the mean of the last states h over the real positions, norm a layer norm of gain 1 and shift 0.
+    Use when: rows are few and the model was made to compare texts by the mean of their states (MiniLM, E5): its first token was never
+    asked for a whole text, and a head that reads it has to learn that, too.
+    Cost: memory x1.0, time x1.05 to x1.15: a layer more to pass, without gradients of its own.
+    Source: Reimers and Gurevych 2019, "Sentence-BERT", section 3 and table 6, for the pooling.
+    Differs: pooling is a transformer layer, whose keys are 0, whose values are the states and whose feed-forward part is 0, so that the
+    saved folder is one of the family that any library loads, with a layer more; ModernBERT has a setting for it. Families whose layers
+    end without a norm, and decoders, are refused.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
+    owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})  # an adapter would be saved without the layer
+
+    def adapt(self, model: nn.Module) -> nn.Module:
+        self._added = end_in_mean(model)
+        return model
+
+    def begin(self, run: Run) -> None:
+        how = "by a layer that is added" if self._added else "the model does so itself"
+        run.say(f"mean_pooling: the head reads the mean of all states of a text, {how}")

@@ -1,0 +1,68 @@
+"""A layer that gives the mean of all positions: in several families, padded, saved and loaded, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+import transformers
+
+import tiny
+from tunesmith.core.errors import InputError
+from tunesmith.model.backbone import layers
+from tunesmith.model.body import body
+from tunesmith.model.mean_layer import SHARE, end_in_mean, gives_mean
+
+IDS = torch.tensor([[2, 9, 11, 8, 3], [2, 8, 3, 0, 0]])
+MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+
+
+def classifier(family: str) -> transformers.PreTrainedModel:
+    torch.manual_seed(0)
+    return transformers.AutoModelForSequenceClassification.from_config(tiny.configs[family](num_labels=3)).eval()
+
+
+@torch.no_grad()
+def states(model: transformers.PreTrainedModel) -> torch.Tensor:
+    inner = body(model)
+    assert inner is not None
+    found: torch.Tensor = inner(input_ids=IDS, attention_mask=MASK)[0]
+    return found
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "electra"])
+def test_every_position_holds_the_mean_of_the_real_ones(family: str, tmp_path: Path) -> None:
+    model = classifier(family)
+    before, count = states(model), len(layers(model))
+    assert end_in_mean(model)
+    assert len(layers(model)) == model.config.num_hidden_layers == count + 1
+    assert not any(weight.requires_grad for weight in layers(model)[-1].parameters())
+    mean = (before * MASK[..., None]).sum(1) / MASK.sum(1, keepdim=True)
+    expected = F.layer_norm(SHARE * mean[:, None] + before, before.shape[-1:])
+    torch.testing.assert_close(states(model), expected, rtol=1e-3, atol=1e-3)
+    assert torch.cosine_similarity(states(model)[:, 0], mean).min() > 0.99 > torch.cosine_similarity(before[:, 0], mean).max()
+
+    model.save_pretrained(tmp_path)
+    loaded, told = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(told[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    assert torch.equal(loaded.eval()(IDS, MASK).logits, model(IDS, MASK).logits)
+    assert not end_in_mean(loaded), "the layer is there already"
+    assert gives_mean(layers(loaded)[-1])
+    assert not gives_mean(layers(loaded)[0])
+
+
+@pytest.mark.parametrize("family", ["albert", "xlnet", "deberta", "gpt2", "llama", "t5", "vit"])
+def test_families_whose_layers_cannot_are_refused(family: str) -> None:
+    model = tiny.base(family)
+    with pytest.raises(InputError, match="cannot give the mean of all positions"):
+        end_in_mean(model)
+
+
+def test_a_family_that_pools_itself_is_told_to() -> None:
+    model = classifier("modernbert")
+    before = model(IDS, MASK).logits
+    assert not end_in_mean(model)
+    assert model.config.classifier_pooling == "mean"
+    assert not torch.equal(model(IDS, MASK).logits, before)
