@@ -26,7 +26,7 @@ from tunesmith.core.run import Run
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.encode import Encoded
 from tunesmith.data.load import load
-from tunesmith.deciding import advice_for, around, kind_of, lengths, settled, work_of
+from tunesmith.deciding import advice_for, around, compares_means, kind_of, lengths, settled, work_of
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import fit
 from tunesmith.engine.stack import Stack
@@ -164,6 +164,21 @@ def test_few_rows_of_a_class_are_told_for_an_encoder_of_sentences(model: str, tm
     assert [type(part).__name__ for part in (*made.strategies, *made.watch)] == ["Clip", "FewShot"]
     assert (made.training.epochs, made.training.ship) == (20, "last")
     assert any(line.startswith("auto: few rows: few_shot (shots 30 < 100") for line in said)
+
+
+@pytest.mark.parametrize(("modes", "means"), [({}, True), ({"cls_token": True}, False), ({"max_tokens": True}, False)])
+def test_whether_a_model_compares_means(model: str, tmp_path: Path, modes: dict[str, bool], means: bool) -> None:
+    recipe = auto(model)
+    load(recipe.data, recipe.task, 0)  # of which the task learns its labels
+    task = recipe.task
+    assert not compares_means(build_for(task, model)), "it compares no sentences"
+    folder = tmp_path / "sentences"
+    shutil.copytree(model, folder)
+    (folder / "modules.json").write_text("[]")
+    (folder / "1_Pooling").mkdir()
+    told = {f"pooling_mode_{mode}": on for mode, on in (modes or {"mean_tokens": True}).items()}
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(told))
+    assert compares_means(build_for(task, str(folder))) is means
 
 
 def test_what_is_decided_is_said_and_what_is_given_is_kept(model: str) -> None:

@@ -182,7 +182,8 @@ def languages(found: Looked, rows: Sequence[Any], given: str = "") -> list[list[
 def option(found: Looked, model: Pretrained, place: str, known: tuple[Sequence[float], Speed, Limits]) -> Option:
     """The advice for one model, and its cost."""
     counts, speed, limits = known
-    situation = replace(around(found.task, found.data, model.model, model.sentences), parameters=model.weights, dropout=model.dropout)
+    around_it = around(found.task, found.data, model.model, model.sentences)
+    situation = replace(around_it, means=model.means, parameters=model.weights, dropout=model.dropout)
     work = work_for(found, model, counts, speed.item)
     rate = SHARE * speed.flops
     most = {"memory": limits.memory} | ({} if limits.seconds is None else {"flops": limits.seconds * rate})

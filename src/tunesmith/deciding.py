@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,11 +17,13 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Task
 from tunesmith.data.examples import truths
 from tunesmith.data.load import Data
+from tunesmith.data.sentence_folder import pooling_of
 from tunesmith.data.split import labels_of
 from tunesmith.engine.precision import FORMATS
 from tunesmith.engine.schedule import BY_EVALUATIONS
 from tunesmith.model.backbone import describe
 from tunesmith.model.build import Model
+from tunesmith.model.mean_layer import can_end_in_mean
 from tunesmith.model.sources import compares_sentences
 from tunesmith.recipes.advise import Advice, Situation, advise_within
 from tunesmith.recipes.cost import Work
@@ -79,6 +82,7 @@ def advice_for(recipe: Recipe, data: Data, model: Model) -> Advice:
     epochs = training.epochs if training.steps is None else training.steps * training.batch_size / len(data.train)
     situation = replace(
         around(recipe.task, data, kind_of(model.module), compares_sentences(model.source)),
+        means=compares_means(model),
         parameters=sum(param.numel() for param in model.module.parameters()),
         dropout=any(isinstance(part, nn.Dropout) and part.p > 0 for part in model.module.modules()),
         adapter=hasattr(model.module, "peft_config"),
@@ -89,6 +93,15 @@ def advice_for(recipe: Recipe, data: Data, model: Model) -> Advice:
         return advise_within(situation, work_of(recipe, data, model, (0.0, 0)), {}, given)
     work = work_of(recipe, data, model, lengths(recipe.task, data, model))
     return advise_within(situation, work, {"memory": bytes_of(recipe.auto.memory)}, given)
+
+
+def compares_means(model: Model) -> bool:
+    """Whether a model compares sentences by the mean of its states, and is of a family whose head can read that."""
+    if not (compares_sentences(model.source) and can_end_in_mean(model.module)):
+        return False
+    with suppress(InputError):  # vectors are made in a way that tunesmith does not have
+        return pooling_of(model.source.path) == "mean"
+    return False
 
 
 def around(task: Task, data: Data, kind: str, sentences: bool = False) -> Situation:

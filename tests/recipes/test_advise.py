@@ -77,6 +77,7 @@ def test_every_rule_is_taken_somewhere() -> None:
         *(replace(SMALL, sentences=True, shots=8, rows=rows) for rows in (16, 60)),
         replace(SMALL, sentences=True, shots=64),
         replace(SMALL, sentences=True, shots=2),
+        replace(SMALL, sentences=True, means=True, shots=8, parameters=118_000_000),
         replace(SMALL, sentences=True, shots=50, rows=1000),
         replace(SMALL, sentences=True, shots=2000, rows=4000),
         replace(SMALL, sentences=True, shots=500, rows=1000, parameters=118_000_000),
@@ -115,6 +116,14 @@ def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
     assert [advise(replace(SMALL, rows=8 * classes, shots=8.0)).training["epochs"] for classes in (2, 4, 8, 20)] == [40, 40, 20, 12]
     for other in ({"shots": 100.0}, {"rows": 1000}, {"tight_time": 1}, {"tight_memory": 2}):
         assert "few_shot" not in chosen(advise(replace(SMALL, **{"rows": 16, "shots": 8.0, **other})))  # type: ignore[arg-type]
+
+
+def test_the_head_of_a_large_model_of_means_reads_the_mean_where_shots_are_few() -> None:
+    large = replace(SMALL, sentences=True, means=True, rows=16, shots=8.0, parameters=118_000_000)
+    assert chosen(advise(large)) == ["clip", "mean_pooling", "few_shot"]
+    assert advise(large).training["learning_rate"] == 2e-5
+    assert "mean_pooling" not in chosen(advise(replace(large, means=False)))
+    assert "mean_pooling" not in chosen(advise(replace(large, parameters=22_700_000)))
 
 
 def test_lower_layers_of_a_model_of_sentences_freeze_where_rows_are_many() -> None:

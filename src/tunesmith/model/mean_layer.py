@@ -16,7 +16,13 @@ from tunesmith.model.domains import judging
 
 SHARE = 30.0  # how often the mean counts in what the layer norm is given, where the state of the position counts once
 ALIKE = 0.99  # cosine of what the layer gives and the mean
+FAMILIES = ("bert", "camembert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta")  # of which it is known
 SAMPLE = 6  # tokens of the text by which it is tried
+
+
+def can_end_in_mean(model: nn.Module) -> bool:
+    """Whether a model is of a family that is known to hold such a layer, or pools by itself."""
+    return whole(model).config.model_type in FAMILIES
 
 
 def end_in_mean(model: nn.Module) -> bool:

@@ -28,6 +28,7 @@ class Situation:
     ``parameters``    all of its weights
     ``rows``          of the training data; ``validation`` those of validation, 0 where there are none
     ``sentences``     whether rows are texts with a label each, and the model is an encoder that was made to compare sentences
+    ``means``         whether it compares them by the mean of its states, and mean_pooling can let a head read that
     ``shots``         rows of an average class of such; infinitely many elsewhere
     ``imbalance``     rows of the most frequent class for one of the rarest; 0 where there are no classes, or they are weighted already
     ``logits``        whether strategies get at the scores behind the loss
@@ -46,6 +47,7 @@ class Situation:
     rows: int
     validation: int = 0
     sentences: bool = False
+    means: bool = False
     shots: float = float("inf")
     imbalance: float = 0.0
     reads: str = "text"

@@ -33,6 +33,7 @@ class Pretrained:
     sample: str = ""
     positions: int = 0
     sentences: bool = False
+    means: bool = False
 
     @property
     def spec(self) -> str:
