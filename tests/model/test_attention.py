@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
 import tiny
-from tunesmith.model.attention import NAME, attention, plain_attention, use_plain_attention
+from tunesmith.model.attention import LONG, NAME, attention, plain_attention, use_plain_attention
 
 FAMILIES = ["bert", "roberta", "distilbert", "electra", "albert", "gpt2", "gptneox", "llama", "qwen2"]
 
@@ -37,6 +39,29 @@ def test_gradients_are_those_of_transformers() -> None:
     for one, other in zip(reference.parameters(), plain.parameters(), strict=True):
         assert (one.grad is None) == (other.grad is None)
         assert one.grad is None or torch.allclose(one.grad, other.grad, atol=1e-4)
+
+
+@pytest.mark.parametrize("heads", [2, 4])
+def test_long_texts_have_the_gradients_of_plain_products_and_no_table_of_all_pairs(heads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    given = [torch.randn(2, count, LONG, 8) for count in (heads, 2, 2)]
+    causal = torch.zeros(2, 1, LONG, LONG).masked_fill(torch.ones(LONG, LONG).triu(1).bool(), torch.finfo(torch.float32).min)
+    found, kept = {}, {}
+    for name, length in (("fused", LONG), ("plain", LONG + 1)):
+        monkeypatch.setattr("tunesmith.model.attention.LONG", length)
+        parts, sizes = [tensor.clone().requires_grad_() for tensor in given], list[int]()
+        with torch.autograd.graph.saved_tensors_hooks(partial(noted, sizes), lambda tensor: tensor):
+            mixed, _ = attention(torch.nn.Identity(), *parts, causal)
+        mixed.square().sum().backward()
+        found[name], kept[name] = [mixed, *(part.grad for part in parts)], max(sizes)
+    for one, other in zip(*found.values(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    assert kept["plain"] == 2 * heads * LONG * LONG > kept["fused"]
+
+
+def noted(sizes: list[int], tensor: torch.Tensor) -> torch.Tensor:
+    sizes.append(tensor.numel())
+    return tensor
 
 
 @pytest.mark.parametrize("heads", [2, 4])

@@ -1,7 +1,8 @@
-"""Attention for CPUs: plain matrix products while training, torch's fused kernel where no gradient is needed.
+"""Attention for CPUs: plain matrix products while training on short texts, torch's fused kernel on long ones and without gradients.
 
 With attention dropout, torch's fused attention falls back to a slow path on CPUs, and its backward pass is slower than plain products
-for the lengths of everyday texts. ``benchmarks/README.md`` has the figures.
+for the lengths of everyday texts. Which of the two is taken depends on nothing but shapes and settings, so that a resumed run has the
+same bits. ``benchmarks/README.md`` has the figures.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from tunesmith.model.dropout import keep, masked, share_kept
 
 NAME = "tunesmith"
+LONG = 256  # positions from which the fused kernel is faster in float32; it keeps no table of all pairs of positions either
 # Families whose attention goes through transformers' interface with nothing but mask, scale and dropout, compared in tests/model.
 FAMILIES = frozenset(
     {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "albert", "gpt2", "gpt_neox", "llama", "qwen2"}
@@ -37,7 +39,8 @@ def attention(
         return _of_one(query * scaling, key, value, attention_mask), None
     if groups > 1:
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
-    if not torch.is_grad_enabled():
+    p = settings.get("dropout", 0.0) if module.training else 0.0
+    if not torch.is_grad_enabled() or (not p and key.size(2) >= LONG and query.dtype == torch.float32):
         mixed = F.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
         return mixed.transpose(1, 2).contiguous(), None
     scores = torch.matmul(query * scaling, key.transpose(2, 3))  # (batch, heads, length, length), in the precision of the products
@@ -45,7 +48,6 @@ def attention(
         scores = scores.add_(attention_mask.to(scores.dtype).clamp_min(torch.finfo(scores.dtype).min))
     with torch.autocast(scores.device.type, enabled=False):  # which would copy the scores into float32; softmax adds up in it anyway
         weights = scores.softmax(dim=-1)
-    p = settings.get("dropout", 0.0) if module.training else 0.0
     if p and share_kept(p) > 0:  # the scale goes to the result, which is smaller
         mixed = torch.matmul(masked(weights, keep(weights.shape, p)), value) * (1 / share_kept(p))
     else:
