@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tunesmith.model.build import build_for
 from tunesmith.model.quiet import quiet
 from tunesmith.serving import LOCAL, Served, application, decoded_row, decoding_of, hosts_of
 from tunesmith.tasks.chat import Chat
+from tunesmith.tasks.image_classification import ImageClassification
 from tunesmith.tasks.text_classification import TextClassification
 from tunesmith.tuned import Tuned
 
@@ -192,14 +194,25 @@ def test_a_text_is_never_the_name_of_a_file(moods: Served, talk: Served, tmp_pat
 
 
 def test_a_path_is_never_opened(tmp_path: Path) -> None:
-    files = {"image": {"image", "picture"}}
+    files = {"image", "picture"}
     held = base64.b64encode(b"content").decode()
     assert decoded_row({"picture": held, "text": "a"}, files, 1) == {"picture": b"content", "text": "a"}
     (tmp_path / "secret.png").write_bytes(b"secret")
     for value in (str(tmp_path / "secret.png"), {"path": str(tmp_path / "secret.png")}, None, 3):
         with pytest.raises(InputError, match="row 2: image is no file in base64"):
             decoded_row({"image": value}, files, 2)
-    assert decoded_row({"text": "a"}, {}, 1) == {"text": "a"}
+    assert decoded_row({"text": "a"}, set(), 1) == {"text": "a"}
+
+
+@pytest.mark.parametrize("name", ["image", "Image", "i_m g", "PHOTO", "my photo"])
+def test_a_path_is_never_opened_by_any_name_that_a_column_of_files_is_found_by(name: str) -> None:
+    asked: list[Any] = []
+    tuned: Any = SimpleNamespace(task=ImageClassification(), columns={"image": "my photo"}, predict=lambda rows: asked.extend(rows) or [])
+    served = Served("pictures", tuned)
+    with pytest.raises(InputError, match=f"row 1: {name} is no file in base64"):
+        served.predictions([{name: "/home/u/x.png"}])
+    served.predictions([{name: base64.b64encode(b"content").decode()}])
+    assert asked == [{name: b"content"}]
 
 
 def test_it_listens_with_the_token_that_was_given(moods: Served, monkeypatch: pytest.MonkeyPatch) -> None:

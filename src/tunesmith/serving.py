@@ -11,7 +11,7 @@ import hmac
 import ipaddress
 import json
 import time
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -23,6 +23,7 @@ from tunesmith.conversing import ASSISTANT, USER, Conversation
 from tunesmith.core.errors import InputError, Problem, ResourceError, TunesmithError
 from tunesmith.data.asking import row_of
 from tunesmith.data.chat_turns import Turns
+from tunesmith.data.columns import plain_name
 from tunesmith.model.decoding import Decoding
 from tunesmith.recipes.find import did_you_mean, name_of
 from tunesmith.report.folder import plain
@@ -85,7 +86,8 @@ class Served:
         if len(rows) > MOST_ROWS:
             raise InputError(Problem(f"there are {len(rows):,} rows, and {MOST_ROWS:,} are answered at a time", "Send fewer"))
         media = [column for column in self.tuned.task.columns() if column.file]
-        files = {column.role: {column.role, *column.names, self.tuned.columns.get(column.role, column.role)} for column in media}
+        names = {name for column in media for name in (column.role, *column.names, self.tuned.columns.get(column.role, column.role))}
+        files = set(map(plain_name, names))
         told = [row_of(row, self.tuned.task) if isinstance(row, str) else row for row in rows]
         decoded = [decoded_row(row, files, place) for place, row in enumerate(told, 1)]
         with self.lock:
@@ -104,13 +106,12 @@ class Served:
             yield from pieces
 
 
-def decoded_row(row: Mapping[str, Any], files: Mapping[str, set[str]], number: int) -> dict[str, Any]:
+def decoded_row(row: Mapping[str, Any], files: Collection[str], number: int) -> dict[str, Any]:
     """A row of a request with the bytes of its files, which stand there in base64: a path of this machine is never opened.
 
-    ``files`` are the names that columns of files can have, by their role.
+    ``files`` are the names that columns of files can have, as ``plain_name`` makes them.
     """
-    names = set().union(*files.values())
-    return {key: bytes_of(value, key, number) if key in names else value for key, value in row.items()}
+    return {key: bytes_of(value, key, number) if plain_name(key) in files else value for key, value in row.items()}
 
 
 def bytes_of(value: Any, key: str, number: int) -> bytes:

@@ -71,17 +71,17 @@ def meant(word: str, words: Iterable[str]) -> str:
     return f"Did you mean '{near[0]}'?" if near else ""
 
 
+def plain_name(name: str) -> str:
+    """A name as names are compared: without case, blanks and punctuation."""
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
 def listed(headers: Sequence[str]) -> str:
     """The columns there are, in a sentence."""
     return f"The columns are {', '.join(headers[:20])}{', ...' if len(headers) > 20 else ''}"
 
 
 def _by_name(column: Column, headers: Sequence[str]) -> str | None:
-    plain = {_plain(header): header for header in reversed(headers)}
+    plain = {plain_name(header): header for header in reversed(headers)}
     names = column.names if column.role in column.names else (column.role, *column.names)
-    return next((plain[name] for name in map(_plain, names) if name in plain), None)
-
-
-def _plain(name: str) -> str:
-    """A name without case, blanks and punctuation."""
-    return re.sub(r"[\W_]+", "", name.casefold())
+    return next((plain[name] for name in map(plain_name, names) if name in plain), None)
