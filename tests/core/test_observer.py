@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tunesmith.core.observer import Observer, Record
+import pytest
+
+from tunesmith.core.observer import Observer, Record, end_all
 from tunesmith.core.setting import setting
 
 RECORD = Record(step=1, epoch=0.5, loss=0.7, rate=1e-3, rows=16, tokens=200, padding=0.1, seconds=0.2)
@@ -37,3 +39,18 @@ def test_an_observer_remembers_like_a_strategy() -> None:
     assert old.step(None, RECORD) == "enough"
     new.recall(old.memory())
     assert new.memory() == {"last": 1}
+
+
+def test_all_are_ended_and_the_first_error_is_raised() -> None:
+    ended: list[str] = []
+
+    class Ending(Observer):
+        def end(self, run: Any, reason: str) -> None:
+            ended.append(reason)
+            raise OSError(f"disk {len(ended)}")
+
+    run: Any = None
+    with pytest.raises(OSError, match="disk 1"):
+        end_all([Ending(), Ending()], run, "done")
+    end_all([Ending()], run, "failed", raises=False)
+    assert ended == ["done", "done", "failed"]

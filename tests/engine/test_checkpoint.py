@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,11 @@ def test_a_signal_saves_and_stops_and_the_resumed_run_is_the_same(number: int, t
     assert signal.getsignal(number) == before
     resumed = tiny_fit(tmp_path / "one", [Kill(99)])
     assert same(weights(resumed), weights(tiny_fit(tmp_path / "two")))
+
+
+def test_a_run_in_another_thread_leaves_signals_alone(tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as threads:
+        assert threads.submit(tiny_fit, tmp_path, steps=1).result().run.clock.finished
 
 
 def test_a_full_disk_is_an_error_of_resources_and_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partialmethod
@@ -127,6 +128,51 @@ def test_a_phase_in_which_nothing_learns_is_told_and_passes(others: list[Strateg
     fitted = tiny_fit(None, [LoRA(rank=2), ChainThaw(every=Span(1, "st")), *others, reader], steps=6)
     assert any("nothing learns in 17% of the steps" in line for line in reader._said)  # the embeddings' phase: they have no adapter
     assert fitted.run.clock.step == 5
+
+
+def test_a_phase_in_which_nothing_learns_passes_in_float16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "choose", lambda *_: torch.float32)  # float16 is refused here: its scaling of the loss is what counts
+    fitted = tiny_fit(None, [LoRA(rank=2), ChainThaw(every=Span(1, "st"))], steps=6, precision="float16")
+    assert fitted.run.clock.step == 6
+
+
+@dataclass
+class Weightless(Strategy):
+    """Makes losses of which nothing counts, with a named part."""
+
+    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
+        return Loss(inner(batch).sum * 0.0, 0.0, parts={"nothing": torch.zeros(())})
+
+
+def test_a_step_in_which_nothing_counts_has_a_loss_of_zero(tmp_path: Path) -> None:
+    tiny_fit(tmp_path, [Weightless()], steps=1)
+    assert [(event["loss"], event["parts"]) for event in read_events(tmp_path / "events.jsonl") if event["event"] == "step"] == [
+        (0.0, {"nothing": 0.0})
+    ]
+
+
+@dataclass
+class Failing(Observer):
+    """Fails when it begins, or when it ends."""
+
+    at: str = "begin"
+
+    def begin(self, run: Run) -> None:
+        if self.at == "begin":
+            raise ValueError("begin")
+
+    def end(self, run: Run, reason: str) -> None:
+        raise OSError("end")
+
+
+@pytest.mark.parametrize(("at", "first"), [("begin", ValueError), ("end", OSError)])
+def test_every_observer_that_began_is_ended_and_the_first_error_is_told(at: str, first: type[Exception], tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(first, match=at):
+        tiny_fit(tmp_path, [Failing(at)], steps=1)  # before the checkpoints, which begin first and end last
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    ended = [event["reason"] for event in read_events(tmp_path / "events.jsonl") if event["event"] == "end"]
+    assert ended == ["failed" if at == "begin" else "all steps done"]
 
 
 @dataclass

@@ -30,7 +30,8 @@ class Loss:
 
     @property
     def mean(self) -> Tensor:
-        return self.sum / self.count
+        """The sum by the count; the sum itself, 0 as a rule, where nothing counts."""
+        return self.sum / (self.count or 1.0)
 
     def plus(self, name: str, added: Tensor) -> Loss:
         """The loss with a summed quantity added, ``added`` being a sum over the same items."""

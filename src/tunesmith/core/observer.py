@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,3 +65,15 @@ class Observer(Memory):
     @classmethod
     def example(cls) -> Observer:
         return cls()
+
+
+def end_all(observers: Sequence[Observer], run: Run, reason: str, raises: bool = True) -> None:
+    """Tell each that no further step follows, even where another fails. The first error of theirs is raised where ``raises`` says so."""
+    errors: list[BaseException] = []
+    for observer in observers:
+        try:
+            observer.end(run, reason)
+        except BaseException as error:
+            errors.append(error)
+    if errors and raises:
+        raise errors[0]

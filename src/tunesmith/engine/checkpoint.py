@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,7 +51,9 @@ class Checkpoints(Observer):
     def begin(self, run: Run) -> None:
         self._signal: int | None = None
         self._asked = 0.0
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        # signals come to the main thread alone
+        heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        self._before = {number: signal.signal(number, self._ask) for number in heard}
         begun = self.folder.exists()
         if distributed.first():
             self.folder.mkdir(parents=True, exist_ok=True)

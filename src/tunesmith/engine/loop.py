@@ -11,7 +11,7 @@ import torch
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
-from tunesmith.core.observer import Observer, Record
+from tunesmith.core.observer import Observer, Record, end_all
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Task
@@ -47,23 +47,24 @@ def fit(
     that one returns ends the run. Raises ``DivergedError`` when a loss is not finite, ``InputError`` when strategies cannot be composed.
     """
     parts = assemble(model, task, train, strategies, training, watch)
-    run = parts.run
-    for observer in reversed(watch):
-        observer.begin(run)
-    rows_of_step = parts.stack.feed(parts.source, run)
-    reason = next((observer.ended for observer in watch if observer.ended), ending(run))
+    run, reason, begun = parts.run, "", list[Observer]()
     try:
+        for observer in reversed(watch):
+            begun.insert(0, observer)
+            observer.begin(run)
+        rows_of_step = parts.stack.feed(parts.source, run)
+        reason = next((observer.ended for observer in watch if observer.ended), ending(run))
         while not reason:
             done = take_step(next(rows_of_step), parts)
             scores = evaluate(parts, score, watch) if score and run.clock.due(training.evaluate_every) else None
             record = replace(done, scores=scores, save=run.clock.due(training.save_every or training.evaluate_every))
-            reasons = [text for observer in watch if (text := observer.step(run, record))]
-            reason = (reasons or [ending(run)])[0]
+            reason = ([text for observer in watch if (text := observer.step(run, record))] or [ending(run)])[0]
         load_weights(run, finished_weights(run, parts.stack))
         make_whole(parts, model)
-    finally:
-        for observer in watch:
-            observer.end(run, reason or "failed")
+    except BaseException:
+        end_all(begun, run, reason or "failed", raises=False)
+        raise
+    end_all(begun, run, reason)
     return Fitted(model, run, reason)
 
 
@@ -93,7 +94,7 @@ def take_step(rows: Rows, parts: Parts) -> Record:
         tokens=tokens,
         padding=1 - tokens / max(1, positions),
         seconds=time.perf_counter() - begun,
-        parts={name: float(part) / loss.count for name, part in loss.parts.items()},
+        parts={name: float(part) / (loss.count or 1.0) for name, part in loss.parts.items()},
     )
 
 

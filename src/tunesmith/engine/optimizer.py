@@ -176,7 +176,7 @@ class Optimizer:
 
     def _finite(self) -> bool:
         gradients = [p.grad for p in self.run.learning().values() if p.grad is not None]
-        return bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients))).all())
+        return not gradients or bool(torch.isfinite(torch.stack(torch._foreach_norm(gradients))).all())
 
     def state(self) -> dict[str, Any]:
         """The state of every parameter that was ever updated, by its name."""
