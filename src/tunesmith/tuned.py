@@ -87,6 +87,7 @@ class Tuned:
 
     def scores(self, examples: Examples) -> dict[str, Any]:
         """The task's metrics on rows that ``examples`` returned."""
+        self.task.check_judged(examples)
         return self.task.metrics(self.predictions(examples, self.forward()), list(examples))
 
     def examples(self, rows: Any, truth: bool) -> Examples:

@@ -8,7 +8,7 @@ import pytest
 
 from tunesmith.core.errors import InputError
 from tunesmith.core.task import RowError
-from tunesmith.data.candidates import Candidates, by_query, candidates_of, learn_candidates
+from tunesmith.data.candidates import Candidates, Learned, by_query, candidates_of, differ, learn_candidates
 
 
 @pytest.mark.parametrize(
@@ -62,16 +62,15 @@ def test_training_rows_are_told_about() -> None:
         {"query": "r", "candidates": ["a", "b", "c", "d"], "relevance": [0, 1, 0, 0]},
         {"query": "q", "candidates": [], "relevance": []},
     ]
-    found, told = learn_candidates(rows)
-    assert len(found) == 2
-    assert told == ["task: 2 queries with 3.0 candidates each, relevance 0 to 3"]
+    told = ["task: 2 queries with 3.0 candidates each, relevance 0 to 3"]
+    assert learn_candidates(rows) == Learned({"listwise"}, 4, 3.0, told)
 
 
 def test_queries_that_nothing_can_be_told_of_are_counted() -> None:
     rows = [
         {"query": query, "candidates": ["a", "b"], "relevance": grades} for query, grades in (("q", [0, 1]), ("r", [0, 0]), ("s", [1, 1]))
     ]
-    assert learn_candidates(rows)[1][1:] == [
+    assert learn_candidates(rows).lines[1:] == [
         "task: 1 queries have no relevant candidate, and 1 no other: a ranking cannot be learned from them, nor judged"
     ]
 
@@ -81,6 +80,12 @@ def test_data_that_nothing_can_be_learned_from_are_refused() -> None:
         learn_candidates([{"query": "q", "candidates": ["a", "b"]}])
     with pytest.raises(InputError, match="no query has two candidates of different relevance"):
         learn_candidates([{"query": "q", "text": "a", "relevance": 1}, {"query": "r", "text": "b", "relevance": 0}])
+
+
+def test_relevances_of_a_query_may_differ_between_its_rows() -> None:
+    assert differ([("q", [1.0]), ("r", [1.0]), ("q", [0.0])])
+    assert not differ([("q", [1.0]), ("r", [0.0])])
+    assert not differ([])
 
 
 def test_candidates_of_a_query_come_together_from_all_its_rows() -> None:

@@ -108,11 +108,17 @@ def test_queries_stay_together_and_are_judged_as_one(tmp_path: Path) -> None:
     assert task.correct(found, truths) == [1.0] * len(truths)
 
 
-def test_what_cannot_be_judged_is_said() -> None:
+def test_rows_that_judge_nothing_are_refused_before_training() -> None:
+    flat = [row | {"relevance": [0] * len(row["candidates"])} for row in LISTS]
+    with pytest.raises(InputError, match="no query has two candidates of different relevance, so no ranking can be judged") as caught:
+        load(DataSettings(LISTS, flat, None), Ranking(), 0)
+    assert [problem.key for problem in caught.value.problems] == ["data.validation"]
+
+
+def test_a_ranking_of_rows_that_judge_nothing_has_no_score() -> None:
     task, read = learned(LISTS)
     flat = [row | {"relevances": [0.0] * len(row["texts"])} for row in read]
-    with pytest.raises(InputError, match="no query has two candidates of different relevance"):
-        task.metrics([prediction([0.0] * len(row["texts"])) for row in read], flat)
+    assert task.metrics([prediction([0.0] * len(row["texts"])) for row in read], flat) == {"queries": 0}
 
 
 def test_a_bad_row_has_its_place(tmp_path: Path) -> None:

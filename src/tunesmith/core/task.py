@@ -223,9 +223,12 @@ class Task(ABC):
         """
         return {}
 
+    def check_judged(self, truths: Iterable[Row]) -> None:
+        """Raise ``InputError`` for rows, as ``read`` returned them, by which nothing can be judged."""
+
     @abstractmethod
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
-        """Scores by name, ``primary`` among them; ``truths`` are rows that ``read`` returned, in the same order."""
+        """Scores by name, ``primary`` among them where it is defined; ``truths`` are rows that ``read`` returned, in the same order."""
 
     @abstractmethod
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:

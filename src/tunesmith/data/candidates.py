@@ -50,17 +50,28 @@ def candidates_of(row: Row) -> Candidates:
     return Candidates(form, [text for text, *_ in found], [_relevance(relevance) for _, relevance, _ in found] if known else [])
 
 
-def learn_candidates(rows: Iterable[Row]) -> tuple[list[Candidates], list[str]]:
-    """The candidates of training rows, and what they are in lines for the user. Raises ``InputError`` where nothing can be compared."""
-    found: list[Candidates] = []
+@dataclass(frozen=True)
+class Learned:
+    """What training rows rank: their ``forms``, the ``most`` texts of a row, the ``highest`` relevance, and ``lines`` for the user."""
+
+    forms: set[str]
+    most: int
+    highest: float
+    lines: list[str]
+
+
+def learn_candidates(rows: Iterable[Row]) -> Learned:
+    """What the candidates of training rows are. Raises ``InputError`` where nothing can be compared."""
+    forms, most = set[str](), 0
     queries: dict[str, list[float]] = {}
     for row in rows:
         with suppress(RowError):  # it is said later, with its place
-            found.append(candidates_of(row))
-            queries.setdefault(str(row["query"]), []).extend(found[-1].relevances)
-    if found and not any(of_row.relevances for of_row in found):
+            found = candidates_of(row)
+            forms, most = forms | {found.form}, max(most, len(found.texts))
+            queries.setdefault(str(row["query"]), []).extend(found.relevances)
+    if queries and not any(queries.values()):
         raise InputError(Problem("no training row says how relevant its candidates are", "Name the column: data.columns: {relevance: ...}"))
-    if found and not any(len(set(relevances)) > 1 for relevances in queries.values()):
+    if queries and not differ(queries.items()):
         message = "no query has two candidates of different relevance, so there is nothing to rank"
         raise InputError(Problem(message, "Add candidates, or take text_classification with kind: regression", column="relevance"))
     relevances = [relevance for of_query in queries.values() for relevance in of_query] or [0.0]
@@ -71,7 +82,15 @@ def learn_candidates(rows: Iterable[Row]) -> tuple[list[Candidates], list[str]]:
         none = sum(relevance == 0 for relevance in flat)
         consequence = "a ranking cannot be learned from them, nor judged"
         told.append(f"task: {none:,} queries have no relevant candidate, and {len(flat) - none:,} no other: {consequence}")
-    return found, told
+    return Learned(forms, most, max(relevances), told)
+
+
+def differ(queries: Iterable[tuple[str, Iterable[float]]]) -> bool:
+    """Whether any query has two candidates of different relevance, in one row or in several, given the relevances of each."""
+    known: dict[str, set[float]] = {}
+    for query, relevances in queries:
+        known.setdefault(query, set()).update(relevances)
+    return any(len(relevances) > 1 for relevances in known.values())
 
 
 def by_query(rows: Sequence[Row], scores: Sequence[Sequence[float]]) -> tuple[list[list[float]], list[list[float]], list[int]]:

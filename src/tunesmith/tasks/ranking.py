@@ -14,7 +14,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row, Task
-from tunesmith.data.candidates import by_query, candidates_of, learn_candidates
+from tunesmith.data.candidates import by_query, candidates_of, differ, learn_candidates
 from tunesmith.data.sequences import in_rows, joined, parted
 from tunesmith.data.text import check_text, encode_texts, pad_texts
 from tunesmith.data.words import bm25
@@ -67,15 +67,14 @@ class Ranking(Task):
         )
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
-        found, told = learn_candidates(rows)
-        single = all(len(of_row.texts) == 1 for of_row in found)
-        shares = all(relevance <= 1 for of_row in found for relevance in of_row.relevances)
+        found = learn_candidates(rows)
+        single, shares = found.most <= 1, found.highest <= 1
         if self.loss == "auto":
-            self.loss = ("bce" if shares else "mse") if single else "ranknet" if all(r.form == "pairwise" for r in found) else "softmax"
+            self.loss = ("bce" if shares else "mse") if single else "ranknet" if found.forms == {"pairwise"} else "softmax"
         if (single and self.loss not in POINTWISE) or (self.loss == "bce" and not shares):
             why = "compares the texts of a row, and each has one" if single else "takes relevances from 0 to 1, and there are higher ones"
             raise InputError(Problem(f"task.loss: {self.loss} {why}", "Leave it out, or take mse", key="task.loss"))
-        return [*told, f"task: loss {self.loss}"]
+        return [*found.lines, f"task: loss {self.loss}"]
 
     def read(self, row: Row) -> Row:
         check_text(row["query"], "query")
@@ -115,13 +114,14 @@ class Ranking(Task):
         scores = bm25([row["query"] for row in asked], [row["texts"] for row in asked], others)
         return {"bm25": list(map(prediction, scores))}
 
-    def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
-        relevances, scores, _ = by_query(truths, [p["scores"] for p in predictions])
-        found = ranking(relevances, scores)
-        if self.primary not in found:
+    def check_judged(self, truths: Iterable[Row]) -> None:
+        if not differ((row["query"], row.get("relevances", [])) for row in truths):
             message = "no query has two candidates of different relevance, so no ranking can be judged"
             raise InputError(Problem(message, "Give more candidates of a query", column="relevance"))
-        return found
+
+    def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
+        relevances, scores, _ = by_query(truths, [p["scores"] for p in predictions])
+        return ranking(relevances, scores)
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
         """The nDCG of the query that a row is of."""
