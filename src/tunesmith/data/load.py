@@ -234,11 +234,11 @@ class _Loading:
             self.bad += problems
         bad = in_order(self.bad)
         gone = [Problem(f"no row of {split} can be used", "Mend the rows above") for split, left in examples.items() if not left]
+        if gone or (bad and self.settings.on_bad_row == "stop"):
+            raise InputError(*bad, *gone)
         for split in (split for split in examples if split != "train"):
             with concerning(f"data.{split if split in SPLITS else f'tests.{split}'}"):
                 self.task.check_judged(examples[split])
-        if gone or (bad and self.settings.on_bad_row == "stop"):
-            raise InputError(*bad, *gone)
         order = [*(split for split in SPLITS if split in examples), *self.settings.tests]
         sizes = ", ".join(f"{split} {len(examples[split]):,}" for split in order)
         self.notes.append(f"rows: {sizes}" + (f"; {len({(p.file, p.line) for p in bad}):,} bad rows are left out" if bad else ""))
