@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import socket
@@ -9,11 +10,13 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 import torch
 import transformers
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 from starlette.testclient import TestClient
 
 import tiny
@@ -22,13 +25,14 @@ from tunesmith.core.errors import InputError
 from tunesmith.data.chat_template import TURNS
 from tunesmith.model.build import build_for
 from tunesmith.model.quiet import quiet
-from tunesmith.serving import LOCAL, Served, application, decoded_row, decoding_of, hosts_of
+from tunesmith.serving import LOCAL, Served, application, decoded_row, hosts_of
 from tunesmith.tasks.chat import Chat
 from tunesmith.tasks.image_classification import ImageClassification
 from tunesmith.tasks.text_classification import TextClassification
 from tunesmith.tuned import Tuned
 
 CHAT = "/v1/chat/completions"
+QUESTION = {"messages": [{"role": "user", "content": "the film ?"}]}
 
 
 def client(served: Served, host: str = "127.0.0.1") -> TestClient:
@@ -119,7 +123,7 @@ def test_others_may_ask_where_a_token_is_set() -> None:
 
 
 def test_a_conversation_is_answered_whole_and_in_pieces(talk: Served) -> None:
-    asked = {"messages": [{"role": "user", "content": "the film ?"}], "max_tokens": 6, "model": "talk"}
+    asked: dict[str, Any] = {**QUESTION, "max_tokens": 6, "model": "talk"}
     done = client(talk).post(CHAT, json=asked)
     assert done.status_code == 200, done.text
     (choice,) = done.json()["choices"]
@@ -138,21 +142,47 @@ def test_a_conversation_is_answered_whole_and_in_pieces(talk: Served) -> None:
 
 def test_who_hangs_up_leaves_the_model_to_others(talk: Served) -> None:
     """A real server and a real connection, which ends in the middle of an answer."""
-    server = uvicorn.Server(uvicorn.Config(application(talk, LOCAL), port=0, log_level="warning"))
+    served = Served("talk", talk.tuned)
+    server = uvicorn.Server(uvicorn.Config(application(served, LOCAL), port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         thread.join(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    asked = json.dumps({"messages": [{"role": "user", "content": "the film ?"}], "max_tokens": 4000, "stream": True})
+    asked = json.dumps({**QUESTION, "max_tokens": 4000, "stream": True})
     with socket.create_connection(("127.0.0.1", port)) as line:
         head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(asked)}\r\n\r\n"
         line.sendall((head + asked).encode())
         assert line.recv(100).startswith(b"HTTP/1.1 200")
-    assert talk.lock.acquire(timeout=60)
-    talk.lock.release()
+    short = json.dumps({**QUESTION, "max_tokens": 1}).encode()
+    with urlopen(Request(f"http://127.0.0.1:{port}{CHAT}", short, {"content-type": "application/json"}), timeout=60) as answer:
+        assert answer.status == 200
     server.should_exit = True
     thread.join(20)
+
+
+def test_more_may_ask_at_once_than_there_are_threads(talk: Served) -> None:
+    app, codes = application(Served("talk", talk.tuned), LOCAL), list[int]()
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": CHAT, "headers": headers, "query_string": b"", "asgi": {"spec_version": "2.4"}}
+
+    async def ask(stream: bool) -> None:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": json.dumps({**QUESTION, "max_tokens": 4, "stream": stream}).encode()}
+
+        async def send(message: Any) -> None:
+            codes.extend([message["status"]] if "status" in message else [])
+
+        await app(dict(scope), receive, send)
+
+    async def ask_at_once() -> None:
+        current_default_thread_limiter().total_tokens = 1
+        await asyncio.gather(ask(True), ask(True), ask(False))
+
+    thread = threading.Thread(target=asyncio.run, args=[ask_at_once()], daemon=True)
+    thread.start()
+    thread.join(60)
+    assert codes == [200, 200, 200]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +199,7 @@ def test_who_hangs_up_leaves_the_model_to_others(talk: Served) -> None:
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused(talk: Served, change: dict[str, Any], message: str) -> None:
-    done = client(talk).post(CHAT, json={"messages": [{"role": "user", "content": "the film ?"}], **change})
+    done = client(talk).post(CHAT, json={**QUESTION, **change})
     assert done.status_code == 422
     assert message in done.json()["problems"][0]["message"]
     assert not talk.lock.locked()
@@ -178,12 +208,6 @@ def test_a_question_that_cannot_be_answered_is_refused(talk: Served, change: dic
 def test_other_models_hold_no_conversation(moods: Served) -> None:
     done = client(moods).post(CHAT, json={"messages": [{"role": "user", "content": "hello"}]})
     assert (done.status_code, "no conversations" in done.text) == (422, True)
-
-
-def test_how_an_answer_is_written() -> None:
-    found = decoding_of({"messages": [], "max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "stop": "\n", "seed": None})
-    assert (found.max_new_tokens, found.temperature, found.top_p, found.stop, found.seed) == (7, 0.5, 0.9, ("\n",), 0)
-    assert decoding_of({}).max_new_tokens == 256
 
 
 def test_a_text_is_never_the_name_of_a_file(moods: Served, talk: Served, tmp_path: Path) -> None:

@@ -5,27 +5,26 @@ What comes in is not trusted: it is bounded, a path in it is never opened, and a
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
 import ipaddress
 import json
-import time
-from collections.abc import AsyncIterator, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from tunesmith.conversing import ASSISTANT, USER, Conversation
+from tunesmith.completions import conversation_of, decoding_of, events, whole
+from tunesmith.conversing import ASSISTANT, Conversation
 from tunesmith.core.errors import InputError, Problem, ResourceError, TunesmithError
 from tunesmith.data.asking import row_of
 from tunesmith.data.chat_turns import Turns
 from tunesmith.data.columns import plain_name
-from tunesmith.model.decoding import Decoding
-from tunesmith.recipes.find import did_you_mean, name_of
+from tunesmith.recipes.find import name_of
 from tunesmith.report.folder import plain
 from tunesmith.tuned import Tuned, load
 
@@ -33,28 +32,26 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
 
 MOST_ROWS = 1_000  # of one request
 MOST_BYTES = 16 * 2**20  # of one request
-MOST_TOKENS = 4_096  # of one answer
 CHATS = ("chat", "preference")  # tasks whose models hold conversations
 LOCAL = ("localhost", "127.0.0.1")  # how browsers call this machine
-# what a request for an answer may say -> the field of ``Decoding``, where it is one
-CHAT_KEYS = {
-    **dict.fromkeys(("messages", "stream", "model", "user"), ""),
-    **dict.fromkeys(("max_tokens", "max_completion_tokens"), "max_new_tokens"),
-    **{name: name for name in ("temperature", "top_p", "seed", "stop")},
-}
 
 
 @dataclass
 class Served:
-    """A model that answers requests, one at a time: ``name`` is what it is called, ``token`` what a request must show, if anything."""
+    """A model that answers requests, one at a time: ``name`` is what it is called, ``token`` what a request must show, if anything.
+
+    Who asks it holds ``lock`` till the answer is whole. Requests wait for that in the event loop: in threads, of which there are few,
+    they would leave none to the request that they wait for.
+    """
 
     name: str
     tuned: Tuned
     token: str = ""
-    lock: Lock = field(default_factory=Lock)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def chats(self) -> bool:
@@ -90,8 +87,7 @@ class Served:
         files = set(map(plain_name, names))
         told = [row_of(row, self.tuned.task) if isinstance(row, str) else row for row in rows]
         decoded = [decoded_row(row, files, place) for place, row in enumerate(told, 1)]
-        with self.lock:
-            return [plain(prediction) for prediction in self.tuned.predict(decoded)]
+        return [plain(prediction) for prediction in self.tuned.predict(decoded)]
 
     def answer(self, asked: Mapping[str, Any]) -> Generator[str]:
         """The answer to a conversation, in pieces. Raises ``InputError`` before the first for a request that cannot be answered."""
@@ -102,7 +98,7 @@ class Served:
         turns = Turns.of(tokenizer, [ASSISTANT])
         room = tokenizer.model_max_length
         talk = Conversation(self.tuned.forward(), tokenizer, turns, room, decoding, messages=messages[:-1])
-        with self.lock, closing(talk.ask(messages[-1]["content"])) as pieces:
+        with closing(talk.ask(messages[-1]["content"])) as pieces:
             yield from pieces
 
 
@@ -120,43 +116,6 @@ def bytes_of(value: Any, key: str, number: int) -> bytes:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, TypeError, ValueError):
         raise InputError(Problem(f"row {number}: {key} is no file in base64", "Send the content of the file in base64")) from None
-
-
-def conversation_of(asked: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The messages of a request, of which the last is the question."""
-    messages = asked.get("messages")
-    if not isinstance(messages, list) or not messages or not all(is_message(message) for message in messages):
-        raise InputError(Problem("there are no messages", 'Send {"messages": [{"role": "user", "content": "..."}]}'))
-    if messages[-1]["role"] != USER:
-        raise InputError(Problem(f"the last message is of the {messages[-1]['role']}", "End with one of the user, which is answered"))
-    return [{"role": message["role"], "content": message["content"]} for message in messages]
-
-
-def is_message(message: Any) -> bool:
-    return isinstance(message, Mapping) and all(isinstance(message.get(key), str) for key in ("role", "content"))
-
-
-def decoding_of(asked: Mapping[str, Any]) -> Decoding:
-    """How the answer is written. Raises ``InputError`` with every key that is not known and every value that cannot be."""
-    problems = [Problem(f"'{key}' is not read", did_you_mean(key, list(CHAT_KEYS))) for key in asked if key not in CHAT_KEYS]
-    given = {CHAT_KEYS[key]: value for key, value in asked.items() if CHAT_KEYS.get(key) and value is not None}
-    numbers = {
-        "max_new_tokens": (int, 1, MOST_TOKENS),
-        "temperature": (int | float, 0, 100),
-        "top_p": (int | float, 1e-6, 1),
-        "seed": (int, 0, 2**63 - 1),
-    }
-    for name, (kind, low, high) in numbers.items():
-        value = given.get(name, low)
-        if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
-            problems.append(Problem(f"{name} is {json.dumps(value)}", f"Send a number from {low} to {high}"))
-    stop = given.get("stop", [])
-    given["stop"] = tuple([stop] if isinstance(stop, str) else stop if isinstance(stop, list) else [None])
-    if not all(isinstance(text, str) and text for text in given["stop"]):
-        problems.append(Problem("stop is no text and no list of texts", "Send a text before which the answer ends"))
-    if problems:
-        raise InputError(*problems)
-    return Decoding(**{"max_new_tokens": 256, **given})
 
 
 class RefusedError(InputError):
@@ -199,7 +158,7 @@ def application(served: Served, hosts: Sequence[str]) -> Starlette:
     from starlette.concurrency import run_in_threadpool
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
-    from starlette.responses import JSONResponse, StreamingResponse
+    from starlette.responses import JSONResponse
     from starlette.routing import Route
 
     async def about(request: Request) -> Response:
@@ -211,59 +170,44 @@ def application(served: Served, hosts: Sequence[str]) -> Starlette:
 
     async def predict(request: Request) -> Response:
         asked = await asked_in(request, served.token)
-        return JSONResponse({"predictions": await run_in_threadpool(served.predictions, asked)})
-
-    async def chat(request: Request) -> Response:
-        asked = await asked_in(request, served.token)
-        pieces = served.answer(asked if isinstance(asked, dict) else {})
-        first = await run_in_threadpool(next, pieces, "")
-        if isinstance(asked, dict) and asked.get("stream"):
-            return StreamingResponse(streamed(served.name, first, pieces), media_type="text/event-stream")
-        message = {"role": ASSISTANT, "content": (first + await run_in_threadpool("".join, pieces)).strip()}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return JSONResponse({**head(served.name, "chat.completion"), "choices": [choice]})
+        async with served.lock:
+            return JSONResponse({"predictions": await run_in_threadpool(served.predictions, asked)})
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, TunesmithError)
         return JSONResponse({"problems": [asdict(problem) for problem in error.problems]}, getattr(error, "status", 422))
 
     routes = [Route("/", about), Route("/health", health)]
-    routes += [Route("/predict", predict, methods=["POST"]), Route("/v1/chat/completions", chat, methods=["POST"])]
+    routes += [Route("/predict", predict, methods=["POST"]), Route("/v1/chat/completions", Chat(served), methods=["POST"])]
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))]
     return Starlette(routes=routes, middleware=middleware, exception_handlers={TunesmithError: refused})
 
 
-async def streamed(name: str, first: str, rest: Generator[str]) -> AsyncIterator[str]:
-    """The events of an answer. Who hangs up in the middle ends it, so that the model is free for others."""
-    from anyio import CancelScope
-    from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+@dataclass
+class Chat:
+    """An application for one address, which answers conversations: it holds the model till the answer is sent, or who asked hangs up."""
 
-    try:
-        async for event in iterate_in_threadpool(events(name, first, rest)):
-            yield event
-    finally:
-        with CancelScope(shield=True):
-            await run_in_threadpool(rest.close)
+    served: Served
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from anyio import CancelScope
+        from starlette.concurrency import run_in_threadpool
+        from starlette.requests import Request
+        from starlette.responses import JSONResponse, StreamingResponse
 
-def head(name: str, kind: str) -> dict[str, Any]:
-    """What every document of a conversation begins with."""
-    now = time.time_ns()
-    return {"id": f"chat-{now}", "object": kind, "created": now // 10**9, "model": name}
-
-
-def events(name: str, first: str, rest: Iterator[str]) -> Iterator[str]:
-    """The pieces of an answer as server-sent events."""
-    about = head(name, "chat.completion.chunk")
-
-    def event(delta: Mapping[str, str], reason: str | None) -> str:
-        return f"data: {json.dumps({**about, 'choices': [{'index': 0, 'delta': delta, 'finish_reason': reason}]})}\n\n"
-
-    yield event({"role": ASSISTANT, "content": first}, None)
-    for piece in rest:
-        yield event({"content": piece}, None)
-    yield event({}, "stop")
-    yield "data: [DONE]\n\n"
+        asked, name = await asked_in(Request(scope, receive), self.served.token), self.served.name
+        asked = asked if isinstance(asked, dict) else {}
+        async with self.served.lock:
+            pieces = self.served.answer(asked)
+            try:
+                first = await run_in_threadpool(next, pieces, "")
+                response: Response = StreamingResponse(events(name, first, pieces), media_type="text/event-stream")
+                if not asked.get("stream"):
+                    response = JSONResponse(whole(name, first + await run_in_threadpool("".join, pieces)))
+                await response(scope, receive, send)
+            finally:
+                with CancelScope(shield=True):
+                    await run_in_threadpool(pieces.close)
 
 
 def hosts_of(host: str, token: str) -> list[str]:

@@ -18,7 +18,7 @@ STAGES = VOCABULARY | MATERIAL | KINDS | MACHINERY | {"recipes"}
 # what is done with a recipe, from end to end
 WHOLE_RUNS = frozenset(
     {"run", "proof", "evidence", "checking", "explaining", "tuned", "conversing", "rate_finder", "selecting", "composing", "merging"}
-    | {"combining", "deciding", "advising", "zero_shot", "labelling", "serving", "auditing", "ready"}
+    | {"combining", "deciding", "advising", "zero_shot", "labelling", "completions", "serving", "auditing", "ready"}
 )
 
 # part -> the other parts that it may import
