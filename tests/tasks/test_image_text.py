@@ -63,9 +63,11 @@ def test_rows_to_learn_from_have_texts() -> None:
         ImageText().read({"image": raw[0]["image"], "text": " "})
 
 
-def test_a_prompt_holds_the_label() -> None:
-    with pytest.raises(InputError, match=r"task.prompt has no \{label\}"):
-        ImageText(prompt="a photo")
+@pytest.mark.parametrize("prompt", ["a photo", "a photo of {label} {kind}", "a photo of {label:>9}", "a photo of {label"])
+def test_a_prompt_holds_the_label_and_no_other_place(prompt: str) -> None:
+    with pytest.raises(InputError) as caught:
+        ImageText(prompt=prompt)
+    assert [problem.key for problem in caught.value.problems] == ["task.prompt"]
 
 
 def test_a_model_of_one_tower_is_refused() -> None:

@@ -10,11 +10,20 @@ import torch
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.errors import InputError, Problem, concerning
 from tunesmith.core.task import Row
 from tunesmith.data.images import pixels
 from tunesmith.data.media import as_feature, digest
+from tunesmith.data.prompting import placeholders
 from tunesmith.data.text import encode_texts, pad_texts
+
+
+def check_prompt(prompt: str) -> None:
+    """Raise ``InputError`` for a text that is to stand for labels without a place for the label, or with one for anything else."""
+    with concerning("task.prompt"):
+        if placeholders(prompt) != ["label"]:
+            message = f"task.prompt '{prompt}' must have {{label}} in it, and nothing else in braces"
+            raise InputError(Problem(message, "Write it where the name of the label is to stand"))
 
 
 def different(texts: Iterable[Any]) -> int:

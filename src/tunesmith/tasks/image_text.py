@@ -16,7 +16,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.setting import setting
 from tunesmith.core.task import Column, Head, Prediction, Row, Task
-from tunesmith.data.captions import collate_captions, different, encode_captions, tokenized
+from tunesmith.data.captions import check_prompt, collate_captions, different, encode_captions, tokenized
 from tunesmith.data.images import patches, read_image
 from tunesmith.data.labels import count, label_id, summary
 from tunesmith.data.media import called
@@ -47,8 +47,7 @@ class ImageText(Task):
     compares: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if "{label}" not in self.prompt:
-            raise InputError(Problem("task.prompt has no {label}", "Write it where the name of the label is to stand", key="task.prompt"))
+        check_prompt(self.prompt)
 
     @property
     def primary(self) -> str:
