@@ -10,7 +10,6 @@ bfloat16 (where the processor has it) without gradient checkpoints, and groups r
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -33,9 +32,10 @@ CASES = {
 
 def conversations(split: str, most: int) -> list[dict[str, Any]]:
     """Conversations whose last turn is to be learned, each short enough that nobody has to cut it."""
+    from tunesmith.core.json_lines import read_values
     from tunesmith.samples.fetch import fetch
 
-    rows = [json.loads(line) for line in (fetch("preferences") / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = read_values(fetch("preferences") / f"{split}.jsonl")
     whole = [{"prompt": row["prompt"], "completion": row["chosen"]} for row in rows]
     short = [row for row in whole if sum(len(turn["content"]) for turn in row["prompt"] + row["completion"]) < 3 * LENGTH]
     return short[:most]

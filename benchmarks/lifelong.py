@@ -64,8 +64,10 @@ def domains(folder: Path, rows: int) -> list[str]:
 
 def recipe(folder: Path, stages: list[str], epochs: int, remedy: dict[str, Any], seed: int) -> dict[str, Any]:
     """The same for every remedy, but for what it says itself; a stage takes so many epochs."""
+    from tunesmith.core.json_lines import read_values
+
     data = [{"train": str(folder / f"{stage}-train.jsonl"), "test": str(folder / f"{stage}-test.jsonl")} for stage in stages]
-    labels = sorted({json.loads(line)["label"] for of in data for line in Path(of["train"]).read_text(encoding="utf-8").splitlines()})
+    labels = sorted({row["label"] for of in data for row in read_values(Path(of["train"]))})
     return {
         "model": "sample:minilm",
         "task": {"text_classification": {"max_length": 48, "labels": labels}},

@@ -8,7 +8,6 @@ same but for rounding. ``ASSETS`` is a folder with ``data/<set>/{train,test}.jso
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from functools import partial
@@ -30,6 +29,7 @@ CASES: dict[str, dict[str, Any]] = {
 def tuned(data: str, num_rows: int, batch_size: int, seed: int, pack: bool | None, num_test: int = 8) -> Result:
     """One epoch over some conversations."""
     import tunesmith
+    from tunesmith.core.json_lines import read_values
 
     with tempfile.TemporaryDirectory() as scratch:
         report = tunesmith.train(
@@ -42,7 +42,7 @@ def tuned(data: str, num_rows: int, batch_size: int, seed: int, pack: bool | Non
             seed=seed,
             runs=scratch,
         )
-        steps = [json.loads(line) for line in (report.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+        steps = read_values(report.folder / "events.jsonl")
     padding = [step["padding"] for step in steps if "padding" in step]
     return {
         "score": report.scores["tuned"]["loss"],

@@ -94,6 +94,7 @@ def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
     """One run: the score, what it cost, or why it was refused."""
     import tunesmith
     from tunesmith.core.errors import DivergedError, InputError, ResourceError
+    from tunesmith.core.json_lines import read_values
 
     told = SETTINGS[setting]
     around = [] if strategy in (None, "clip") else [strategy]
@@ -114,8 +115,8 @@ def one(strategy: Any, setting: str, seed: int) -> dict[str, Any]:
                 runs=scratch,
                 watch=[pace],
             )
-            lines = (report.folder / "predictions" / f"{report.scores['split']}.jsonl").read_text(encoding="utf-8").splitlines()
-            correct = [json.loads(line).get("correct") for line in lines]
+            judged = read_values(report.folder / "predictions" / f"{report.scores['split']}.jsonl")
+            correct = [row.get("correct") for row in judged]
     except (InputError, ResourceError, DivergedError) as error:
         return {"refused": str(error).splitlines()[0]}
     scores, facts = report.scores, report.facts

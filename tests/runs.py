@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import tiny
+from tunesmith.core.json_lines import read_values
 from tunesmith.run import Report
 
 GOOD = ("a good film", "the best story of all", "wonderful music", "i loved it very well")
@@ -39,7 +39,7 @@ def same(one: Report, other: Report) -> bool:
 
 
 def predictions(report: Report, split: str = "test") -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (report.folder / f"predictions/{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return read_values(report.folder / f"predictions/{split}.jsonl")
 
 
 def timeless(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -20,4 +19,6 @@ def here() -> bool:
 
 def table(data: str, split: str) -> list[dict[str, Any]]:
     """The rows of a set."""
-    return [json.loads(line) for line in (ASSETS / "data" / data / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+    from tunesmith.core.json_lines import read_values
+
+    return read_values(ASSETS / "data" / data / f"{split}.jsonl")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ LENGTH = 256
 
 def rows(split: str, most: int | None = None) -> list[dict[str, Any]]:
     """Rows of the sample; every nth of them when there are more than ``most``."""
+    from tunesmith.core.json_lines import read_values
     from tunesmith.samples.fetch import fetch
 
-    found = [json.loads(line) for line in (fetch("topics") / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+    found = read_values(fetch("topics") / f"{split}.jsonl")
     return found[:: max(1, len(found) // most)][:most] if most else found
 
 

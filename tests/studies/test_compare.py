@@ -29,7 +29,8 @@ def run(runs: Path, name: str, correct: list[int], **changes: Any) -> Path:
         {"row": row, "text": texts[row], "predicted": ("bad", "good")[right], "truth": "good", "confidence": 0.9, "correct": float(right)}
         for row, right in enumerate(correct)
     ]
-    (folder / "predictions" / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    (folder / "predictions" / "test.jsonl").write_text(text, encoding="utf-8")
     return folder
 
 
@@ -57,6 +58,12 @@ def test_each_is_compared_with_the_first(tmp_path: Path) -> None:
     ]
     assert [row["row"] for row in worse["worse"]] == [0]
     json.dumps(found, allow_nan=False)
+
+
+def test_texts_hold_what_looks_like_the_end_of_a_line(tmp_path: Path) -> None:
+    for name in "ab":
+        run(tmp_path, name, RIGHT[name], texts=[f"one\u2028two\u2029three\u0085{row}" for row in range(6)])
+    assert compare(["a", "b"], tmp_path)["differences"][0]["flips"] == {"fixed": 2, "broken": 0}
 
 
 def test_other_rows_and_metrics_are_refused_by_name(tmp_path: Path) -> None:

@@ -214,8 +214,10 @@ def _runs(runs: Path) -> list[dict[str, object]]:
 
 def _failed(folder: Path) -> bool:
     """Whether an error ended the run, such as a loss that diverged."""
+    from tunesmith.core.json_lines import read_lines
+
     events = folder / "events.jsonl"
-    last = events.read_text(encoding="utf-8").splitlines()[-1:] if events.exists() else []
+    last = read_lines(events)[-1:] if events.exists() else []
     return '"reason": "failed"' in "".join(last)
 
 

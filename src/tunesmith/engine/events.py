@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tunesmith.core.errors import DiskError, Problem
+from tunesmith.core.json_lines import read_lines
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
 from tunesmith.engine import distributed
@@ -36,7 +37,7 @@ class EventLog(Observer):
         self._step = run.clock.step + 1
         self._seconds, self._steps, self._tokens = 0.0, 0, 0
         if distributed.first():
-            kept = [line for line in read_lines(self.path) if still_true(json.loads(line), run.clock.step)] if run.clock.step else []
+            kept = [line for line in whole_lines(self.path) if still_true(json.loads(line), run.clock.step)] if run.clock.step else []
             self.path.write_text("".join(kept), encoding="utf-8")
             self._file = self.path.open("a", encoding="utf-8")
             for message in self._early if not run.clock.step else []:
@@ -89,16 +90,14 @@ def still_true(event: Mapping[str, Any], step: int) -> bool:
     return bool(event["step"] <= step and event["event"] != "end")
 
 
-def read_lines(path: Path) -> list[str]:
+def whole_lines(path: Path) -> list[str]:
     """The whole lines of the file: a last line that a kill cut is left out."""
-    if not path.exists():
-        return []
-    return [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+    return [line for line in read_lines(path) if line.endswith("\n")] if path.exists() else []
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
     """All events of a run, oldest first."""
-    return [json.loads(line) for line in read_lines(path)]
+    return [json.loads(line) for line in whole_lines(path)]
 
 
 def training_time(events: list[dict[str, Any]]) -> tuple[float, float]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.json_lines import read_values
 from tunesmith.evaluate.compare import Judged, gain
 from tunesmith.metrics.interval import flips
 from tunesmith.model.files import read_json
@@ -78,7 +78,7 @@ def read(place: Path) -> Judgement:
     file = place / "predictions" / f"{scores['split']}.jsonl"
     if not file.exists():
         raise InputError(Problem("the predictions of the run are gone", "Train it again under another name", str(file)))
-    return Judgement(place, scores, [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()])
+    return Judgement(place, scores, read_values(file))
 
 
 def unlike(run: Judgement, first: Judgement) -> Problem | None:
