@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tunesmith.core.task import RowError
-from tunesmith.data.media import as_feature, called, checked, digest, medium_of, of_feature
+from tunesmith.data.media import as_feature, called, checked, digest, is_there, medium_of, of_feature
 
 
 def drawn(value: object) -> bytes:
@@ -31,6 +31,17 @@ def test_what_is_not_there(value: object, said: str) -> None:
     with pytest.raises(RowError, match=said) as raised:
         medium_of(value, "image", drawn)
     assert raised.value.column == "image"
+
+
+def test_a_picture_in_the_cell_itself_is_no_name_of_a_file(tmp_path: Path) -> None:
+    value = f"data:image/png;base64,{'iVBORw0KGgo' * 500}"
+    with pytest.raises(RowError, match=r"the file data:image/png;base64,\w+\.\.\. is not there") as raised:
+        medium_of(value, "image", drawn)
+    assert len(raised.value.message) < 400
+    assert not is_there(value)
+    assert not is_there("a\0b")
+    assert not is_there(str(tmp_path))
+    assert is_there(str(tmp_path), Path.is_dir)
 
 
 def test_a_medium_is_decoded_once(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row, Task
 from tunesmith.data.examples import Examples
+from tunesmith.data.media import is_there
 from tunesmith.data.readers import TEXT, format_of
 from tunesmith.data.source import SAMPLE, is_name
 
@@ -55,7 +55,5 @@ def passed_over(lines: Sequence[int]) -> str:
 
 def _is_medium(value: str, task: Task) -> bool:
     """Whether a text is the path of a file that the task reads as a picture or a recording, rather than of a data file."""
-    if any(column.file for column in task.asked_by()) and not value.startswith(SAMPLE) and not format_of(Path(value)):
-        with suppress(OSError, ValueError):  # the text is too long for a name
-            return Path(value).is_file()
-    return False
+    reads_files = any(column.file for column in task.asked_by())
+    return reads_files and not value.startswith(SAMPLE) and not format_of(Path(value)) and is_there(value)

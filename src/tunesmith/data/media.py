@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tunesmith.core.task import Row, RowError
 
 Medium = str | bytes  # the path of a file, or its content
 REMEMBERED = 1_000_000  # media that are not decoded again only to see whether they can be
+SHOWN = 300  # characters of a name in a message
 
 _said: dict[tuple[Any, ...], float] = {}
 
@@ -30,10 +32,18 @@ def medium_of(value: Any, role: str, drawn: Callable[[Any], bytes]) -> Medium:
         return value
     if not isinstance(value, str):
         return drawn(value)
-    if not Path(value).is_file():
-        what = "is a folder" if Path(value).is_dir() else "is not there"
-        raise RowError(f"the file {value} {what}", "Correct the path, which starts from the folder of the data file", role)
+    if not is_there(value):
+        what = "is a folder" if is_there(value, Path.is_dir) else "is not there"
+        named = value if len(value) <= SHOWN else f"{value[:SHOWN]}..."
+        raise RowError(f"the file {named} {what}", "Correct the path, which starts from the folder of the data file", role)
     return value
+
+
+def is_there(name: str, kind: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Whether a text is the name of a file, or of another ``kind``; one that is too long for a name is none."""
+    with suppress(OSError, ValueError):
+        return kind(Path(name))
+    return False
 
 
 def checked(medium: Medium, check: Callable[[Medium], float]) -> float:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow as pa
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.data.collect import Collector, collecting
 from tunesmith.data.hub import HUB_ID, dataset_table, load_hub
+from tunesmith.data.media import is_there
 from tunesmith.data.readers import FORMATS, TEXT, Parsed, format_of, read_file, table_rows
 from tunesmith.data.rows import Rows
 
@@ -102,9 +102,7 @@ def is_name(value: Any, base: Path) -> bool:
         return True
     if not isinstance(value, str) or "\n" in value:
         return False
-    with suppress(OSError, ValueError):  # the text is too long for a name
-        return value.startswith(SAMPLE) or bool(format_of(Path(value))) or (base / value).is_file()
-    return False
+    return value.startswith(SAMPLE) or bool(format_of(Path(value))) or is_there(str(base / value))
 
 
 def _named(name: str, base: Path, reader: Callable[[Path], Parsed]) -> list[Callable[[], Parsed]]:

@@ -7,13 +7,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tunesmith.data.labels import names_of
-from tunesmith.data.media import digest
+from tunesmith.data.media import digest, is_there
 from tunesmith.data.rows import Rows
 
 
@@ -106,7 +105,7 @@ def few(labels: Sequence[Sequence[str]], order: Sequence[int], shots: int) -> tu
 def _key(value: Any, is_file: bool) -> str:
     if not isinstance(value, str):
         return json.dumps(value, sort_keys=True, default=str)
-    return f"file {digest(value)}" if is_file and Path(value).is_file() else value
+    return f"file {digest(value)}" if is_file and is_there(value) else value
 
 
 def _measures(labels: Iterable[str]) -> bool:
