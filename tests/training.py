@@ -120,7 +120,7 @@ def mixture(weights: Sequence[float] = (1.0, 1.0)) -> tuple[Model, Mixture, Enco
         for weight, (name, (task, _)) in zip(weights, kinds.items(), strict=True)
     }
     model = Model(module, tiny.tokenizer(), None, "", ())  # type: ignore[arg-type]
-    return model, Mixture(members), Encoded.join(list(items.values()), PLACE), examples
+    return model, Mixture(members), Encoded.join(items, PLACE), examples
 
 
 def mixed_fit(folder: Path | None, parts: Sequence[Strategy | Observer] = (), **changes: Any) -> Fitted:

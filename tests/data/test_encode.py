@@ -82,12 +82,23 @@ def test_parts_are_joined_and_know_which_they_were() -> None:
     other = Encoded(
         [[{"input_ids": [4], "tags": [0]}], [{"input_ids": [5, 6], "tags": [1, 0]}, {"input_ids": [7], "tags": [1], "example": 0}]]
     )
-    whole = Encoded.join([one, other], "part")
+    whole = Encoded.join({"one": one, "other": other}, "part")
     assert [item["part"] for item in whole] == [0, 0, 1, 1, 1]
     assert [item["row"] for item in whole] == [0, 1, 2, 3, 3]
     assert [item["input_ids"] for item in whole] == [[1, 2], [3], [4], [5, 6], [7]]
     assert ("label" in whole[1], "tags" in whole[1], "label" in whole[2]) == (True, False, False)
     assert (whole.lengths.tolist(), whole.rows.tolist(), whole.tokens().tolist()) == ([2, 1, 1, 2, 1], [0, 1, 2, 3, 3], list(range(1, 8)))
+
+
+def test_groups_of_parts_stay_apart() -> None:
+    one, other = Encoded([[{"input_ids": [1]}, {"input_ids": [2]}]]), Encoded([[{"input_ids": [3]}]])
+    one.mark("group", np.array([1, 0]))
+    one.groups = ["book", "web"]
+    other.mark("group", np.array([0]))
+    other.groups = ["book"]
+    whole = Encoded.join({"films": one, "plain": Encoded([[{"input_ids": [4]}]]), "music": other}, "part")
+    assert whole.groups == ["films: book", "films: web", "music: book"]
+    assert [item.get("group") for item in whole] == [1, 0, None, 2]
 
 
 def test_items_have_the_group_of_their_example(task) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -53,17 +53,19 @@ class Encoded(Sequence[Row]):
         self.lengths, self.rows = np.array(lengths, np.int64), np.array(owners, np.int64)
 
     @classmethod
-    def join(cls, parts: Sequence[Encoded], mark: str) -> Encoded:
-        """The items of several, one after the other; each has the number of its part as the feature ``mark``."""
-        whole = cls(())
+    def join(cls, named: Mapping[str, Encoded], mark: str) -> Encoded:
+        """The items of several, one after the other, each with the number of its part as ``mark``; groups are named with their part."""
+        whole, parts = cls(()), list(named.values())
         before = np.cumsum([0, *(len(part) for part in parts)])
         examples = np.cumsum([0, *(part.rows[-1] + 1 if len(part) else 0 for part in parts)])
-        for number, part in enumerate(parts):
+        for number, (name, part) in enumerate(named.items()):
             ends = [*part._starts[1:], len(part)]
             for start, end, chunk in zip(part._starts, ends, part._chunks, strict=True):
-                marks = _Numbers(_compact(mark, np.full(end - start, number)))
-                whole._chunks.append({**chunk, mark: marks})
+                own = {GROUP: np.int64(len(whole.groups)) + chunk[GROUP].values} if GROUP in chunk else {}
+                own[mark] = np.full(end - start, number)
+                whole._chunks.append({**chunk, **{role: _Numbers(_compact(role, values)) for role, values in own.items()}})
                 whole._starts.append(int(before[number]) + start)
+            whole.groups += [f"{name}: {group}" for group in part.groups]
         whole.lengths = np.concatenate([part.lengths for part in parts])
         whole.rows = np.concatenate([part.rows + first for part, first in zip(parts, examples[:-1], strict=True)])
         whole.truncated = sum(part.truncated for part in parts)

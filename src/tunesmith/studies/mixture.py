@@ -162,7 +162,7 @@ def prepare(recipe: Recipe, say: Say) -> Prepared:
     for name, part in recipe.tasks.items():
         own = models[name]
         members[name] = Member(part.task, own.tokenizer, len(rows[name]), part.membership.weight, worth(part.task, rows[name], own))
-    return Prepared(recipe, data, models, rows, joined(models), Mixture(members), Encoded.join(list(rows.values()), PLACE))
+    return Prepared(recipe, data, models, rows, joined(models), Mixture(members), Encoded.join(rows, PLACE))
 
 
 @contextmanager
