@@ -35,6 +35,20 @@ def test_whole_words_are_swapped_in_their_capitals(text: str, other: str, words:
     assert swapped(text, words) == other
 
 
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("他很好。", "她很好。"),
+        ("我喜欢她iPhone", "我喜欢他iPhone"),
+        ("父親と母親", "母親と父親"),
+        ("Mary在吗？Maryam不在", "John在吗？Maryam不在"),
+    ],
+)
+def test_words_are_found_where_no_blanks_part_them(text: str, other: str) -> None:
+    pairs = (("他", "她"), ("父親", "母親"), ("mary", "john"))
+    assert swapped(text, {**dict(pairs), **{second: first for first, second in pairs}}) == other
+
+
 def test_what_is_wrong_with_a_file_is_told_by_line(tmp_path: Path) -> None:
     file = tmp_path / "pairs.txt"
     file.write_text("he, she\nalone\na, b, c\nsame, same\n")

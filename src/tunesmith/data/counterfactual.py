@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.data.units import UNSPACED, unspaced
+
+SPACED = rf"[^\W{UNSPACED}]"  # a letter or digit of a script that parts words by blanks
 
 
 def counterparts(path: Path) -> dict[str, str]:
@@ -37,10 +40,20 @@ def counterparts(path: Path) -> dict[str, str]:
 
 
 def swapped(text: str, words: Mapping[str, str]) -> str:
-    """The text with each of ``words`` replaced by its counterpart, whole words alone, written as the word was: He, HE or he."""
+    """The text with each of ``words`` replaced by its counterpart, whole words alone, written as the word was: He, HE or he.
+
+    Chinese and Japanese characters begin and end a word wherever they stand.
+    """
     longest = sorted(words, key=len, reverse=True)
-    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", re.IGNORECASE)
+    pattern = re.compile("|".join(map(_whole, longest)), re.IGNORECASE)
     return pattern.sub(lambda found: _like(found[0], words[found[0].casefold()]), text)
+
+
+def _whole(word: str) -> str:
+    """The pattern of a word with no letter of the same word beside it."""
+    before = "" if unspaced(word[0]) else f"(?<!{SPACED})"
+    after = "" if unspaced(word[-1]) else f"(?!{SPACED})"
+    return before + re.escape(word) + after
 
 
 def _like(model: str, word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,10 @@ PART, LEADING = (
     "\ufffd",
     (0xC2, 0xF4),
 )  # bytes that are no whole character, and those that begin one, which byte-level BPE writes as themselves
+UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # Chinese and Japanese characters, as a class of regular expressions
 MARKED = 0.05  # share of a vocabulary from which a mark is its tokenizer's
+
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,7 @@ def spoken(text: str) -> bool:
 
 def unspaced(text: str) -> bool:
     """Whether ``text`` begins with a Chinese or Japanese character: no blanks part these."""
-    return bool(text) and ("\u3040" <= text[0] <= "\u30ff" or "\u3400" <= text[0] <= "\u9fff" or "\uf900" <= text[0] <= "\ufaff")
+    return _UNSPACED.match(text) is not None
 
 
 def longest(rows: Sequence[Row]) -> int:
