@@ -70,6 +70,20 @@ def test_the_end_of_the_longest_text_is_cut_and_never_the_template() -> None:
     assert tokenizer.decode(found[0]) == "[CLS] the music was good the music was . a cat ? yes !"
 
 
+def test_several_long_texts_are_cut_to_one_length() -> None:
+    tokenizer = tiny.tokenizer()
+    rows = [{"context": "the music was good " * 150, "source": "a cat like no film " * 120, "target_language": "yes"}]
+    ([ids], [cut]) = prompts("{target_language} : {context}\n\n{source}", rows, plain(tokenizer), 512)
+    (whole,) = plain(tokenizer)(["{target_language} : {context}\n\n{source}".format_map(rows[0])])
+    assert 508 <= len(ids) <= 512
+    assert cut == len(whole) - 512
+    words = tokenizer.decode(ids).split()
+    assert words[1] == "yes"
+    assert min(words.count("music"), words.count("film")) > 40
+    with pytest.raises(InputError, match="The template takes 3 tokens, and 2 are allowed"):
+        prompts("{context} good {source} !", rows, plain(tokenizer), 2)
+
+
 def test_a_template_that_is_too_long_is_refused() -> None:
     with pytest.raises(InputError, match="The template takes 5 tokens, and 4 are allowed"):
         prompts("the {source} was very good", [{"source": "cat cat cat"}], plain(tiny.tokenizer()), 4)

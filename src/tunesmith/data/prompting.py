@@ -62,7 +62,8 @@ def usual_template(kind: str, form: str, beside: Sequence[str]) -> str:
 def prompts(template: str, rows: Sequence[Mapping[str, str]], tokens: Tokens, limit: int) -> tuple[list[list[int]], list[int]]:
     """The filled template of each row as token ids, ``limit`` at most, and how many tokens were cut.
 
-    What is cut is the end of the longest text in it, never the template. Raises ``InputError`` for a template that is too long.
+    What is cut is the end of the longest text in it, or of several, down to one length; never the template. Raises ``InputError`` for a
+    template that is too long.
     """
     found = tokens([template.format_map(row) for row in rows])
     cut = [max(0, len(ids) - limit) for ids in found]
@@ -72,14 +73,20 @@ def prompts(template: str, rows: Sequence[Mapping[str, str]], tokens: Tokens, li
 
 
 def _fitted(template: str, row: dict[str, str], tokens: Tokens, limit: int) -> list[int]:
-    longest = max(placeholders(template), key=lambda name: len(row[name]))
-    [ids], [bare] = tokens([template.format_map(row)]), tokens([template.format_map(row | {longest: ""})])
+    [ids] = tokens([template.format_map(row)])
+    longest = sorted(placeholders(template), key=lambda name: len(row[name]), reverse=True)
+    for count in range(1, len(longest) + 1):  # as few texts as will do
+        names, others = longest[:count], longest[count:]
+        [bare] = tokens([template.format_map(row | dict.fromkeys(names, ""))])
+        kept = sum(len(row[name]) for name in names) * (limit - len(bare)) // max(1, len(ids) - len(bare)) // count
+        if others and kept >= len(row[others[0]]):
+            break
     if len(bare) > limit:
         raise InputError(Problem(f"The template takes {len(bare):,} tokens, and {limit:,} are allowed", "Shorten it, or allow more"))
     while len(ids) > limit:  # tokens are not equally long: once is seldom enough
-        kept = len(row[longest]) * (limit - len(bare)) // (len(ids) - len(bare))
-        row[longest] = row[longest][: min(kept, len(row[longest]) - 1)]
+        row |= {name: row[name][:kept] for name in names}
         [ids] = tokens([template.format_map(row)])
+        kept = min(kept - 1, kept * (limit - len(bare)) // max(1, len(ids) - len(bare)))
     return ids
 
 
