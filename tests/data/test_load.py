@@ -182,7 +182,8 @@ def test_rows_that_repeat_others_are_left_out(task, how: str, left: set[str]) ->
     data = load(DataSettings(given, judged, deduplicate=how), task, 0)
     assert texts(data)["train"] == left
     assert len(data.validation) == 2
-    assert any(note.startswith("deduplicate: ") for note in data.notes)
+    told = {"exact": "1 training rows repeat an earlier one, 1 one", "near": "1 training rows repeat, or nearly, an earlier one, 2 one"}
+    assert f"deduplicate: {told[how]} of another split" in data.notes
 
 
 def test_a_named_column_of_groups_goes_along(task, write) -> None:

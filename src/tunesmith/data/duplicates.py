@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tunesmith.data.split import digests, normalised
 
 Hashes = npt.NDArray[np.uint64]
+Marks = npt.NDArray[np.bool_]
 
 LENGTH = 4  # characters of a shingle
 BANDS, WIDTH = 16, 8  # of a signature: texts that are alike by 0.8 share a band in 95 of 100 cases, by 0.5 in 6
@@ -19,8 +20,8 @@ _TIMES, _PLUS = (_DRAW.integers(2**63, size=(BANDS * WIDTH, 1), dtype=np.uint64)
 _PRIME = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it loses nothing
 
 
-def repeated(texts: Iterable[str], others: Iterable[str], how: str) -> npt.NDArray[np.bool_]:
-    """Which of ``texts`` repeat an earlier one, or one of ``others``: (texts,). ``how`` is exact or near.
+def repeated(texts: Iterable[str], others: Iterable[str], how: str) -> tuple[Marks, Marks]:
+    """Which of ``texts`` repeat one of ``others``, and which only an earlier one that was kept: (texts,) each. ``how`` is exact or near.
 
     Case, blanks and Unicode form do not count. ``near`` compares sets of four characters in a row: it finds texts whose sets are alike
     by 0.8 or more with a chance of 95% or more, and no others.
@@ -30,34 +31,34 @@ def repeated(texts: Iterable[str], others: Iterable[str], how: str) -> npt.NDArr
     return HOW[how](list(texts), list(others))
 
 
-def exactly(texts: Sequence[str], others: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which of ``texts`` are the same as an earlier one, or one of ``others``."""
-    found = digests([*others, *texts])
-    _, first = np.unique(found, return_index=True)
-    same = np.ones(len(found), bool)
-    same[first] = False
-    return same[len(others) :]
+def exactly(texts: Sequence[str], others: Sequence[str]) -> tuple[Marks, Marks]:
+    """Which of ``texts`` are the same as one of ``others``, and which only as an earlier one."""
+    _, first, which = np.unique(digests([*others, *texts]), return_index=True, return_inverse=True)
+    firsts = first[which][len(others) :]
+    return firsts < len(others), (firsts >= len(others)) & (firsts < len(others) + np.arange(len(texts)))
 
 
-def nearly(texts: Sequence[str], others: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Which of ``texts`` are nearly the same as an earlier one that was kept, or one of ``others``."""
+def nearly(texts: Sequence[str], others: Sequence[str]) -> tuple[Marks, Marks]:
+    """Which of ``texts`` are nearly the same as one of ``others``, and which only as an earlier one that was kept."""
     kept: list[Hashes] = []
     places: dict[tuple[int, bytes], list[int]] = {}
-    near = np.zeros(len(texts), bool)
+    of_others, of_earlier = np.zeros((2, len(texts)), bool)
     for number, text in enumerate([*others, *texts]):
         own = shingles(text)
         bands = [(band, values.tobytes()) for band, values in enumerate(signature(own).reshape(BANDS, WIDTH))]
         candidates = {place for band in bands for place in places.get(band, ())}
-        if number >= len(others) and any(jaccard(own, kept[place]) >= ALIKE for place in candidates):
-            near[number - len(others)] = True
+        asked = sorted(candidates) if number >= len(others) else ()  # the others stand first
+        match = next((place for place in asked if jaccard(own, kept[place]) >= ALIKE), None)
+        if match is not None:
+            (of_others if match < len(others) else of_earlier)[number - len(others)] = True
             continue
         for band in bands:
             places.setdefault(band, []).append(len(kept))
         kept.append(own)
-    return near
+    return of_others, of_earlier
 
 
-HOW: dict[str, Callable[[Sequence[str], Sequence[str]], npt.NDArray[np.bool_]]] = {"exact": exactly, "near": nearly}
+HOW: dict[str, Callable[[Sequence[str], Sequence[str]], tuple[Marks, Marks]]] = {"exact": exactly, "near": nearly}
 
 
 def shingles(text: str) -> Hashes:

@@ -193,13 +193,13 @@ class _Loading:
         train = self.rows["train"]
         judged = [text for split in self.rows if split != "train" for text in duplicate_keys(self.rows[split], self.task)]
         texts = list(duplicate_keys(train, self.task))
-        alone, anywhere = (repeated(texts, others, self.settings.deduplicate) for others in ([], judged))
-        if anywhere.all():
+        of_judged, of_earlier = repeated(texts, judged, self.settings.deduplicate)
+        if (gone := of_judged | of_earlier).all():
             raise InputError(Problem("every training row repeats one to choose or judge by", "Give other rows", *train.place(0)[:1]))
-        self.rows["train"] = train.select(np.flatnonzero(~anywhere))
+        self.rows["train"] = train.select(np.flatnonzero(~gone))
         kind = {"exact": "repeat", "near": "repeat, or nearly,"}[self.settings.deduplicate]
         self.notes.append(
-            f"deduplicate: {alone.sum():,} training rows {kind} an earlier one, {(anywhere & ~alone).sum():,} one of another split"
+            f"deduplicate: {of_earlier.sum():,} training rows {kind} an earlier one, {of_judged.sum():,} one of another split"
         )
 
     def pick(self) -> None:
