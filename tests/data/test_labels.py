@@ -24,6 +24,7 @@ from tunesmith.data.labels import (
     names_of,
     nearest,
     number,
+    place_of,
     summary,
     telling,
     weights_of,
@@ -184,6 +185,27 @@ def test_names_become_numbers() -> None:
     assert label_ids([], labels) == []
     assert label_ids("odd", labels) == [2]
     assert (number("3.5"), number(2), number(" 1e3 ")) == (3.5, 2.0, 1000.0)
+
+
+def test_a_label_is_looked_for_where_it_was_found() -> None:
+    class Counted(list[str]):
+        read = 0
+
+        def __iter__(self) -> Any:
+            raise AssertionError("all labels are gone through")
+
+        def __getitem__(self, place: Any) -> Any:
+            Counted.read += 1
+            return super().__getitem__(place)
+
+    names = [f"label {number}" for number in range(1000)]
+    assert [label_id(name, names) for name in names] == list(range(1000))
+    counted = Counted(names)
+    counted.index = None  # type: ignore[method-assign, assignment]
+    assert [label_id(name, counted) for name in names] == list(range(1000))
+    assert Counted.read == 1000
+    assert [label_id(name, names[500:]) for name in names[500:]] == list(range(500))  # other labels, in other places
+    assert place_of("label 3", names[500:]) == -1
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import RowError
 
 SHOWN = 8  # labels named in a line for the user
+_FOUND: dict[str, int] = {}  # the position where a label was found last
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
@@ -139,14 +140,29 @@ def balanced(counts: Mapping[str, int], labels: Sequence[str]) -> list[float]:
     return [round(total / (len(labels) * max(1, counts.get(label, 0))), 6) for label in labels]
 
 
+def place_of(name: str, labels: Sequence[str]) -> int:
+    """The position of a name in ``labels``, where each is once; -1 where it is none of them.
+
+    It is looked for first where it was found last: with thousands of labels, going through them would take longer than all else.
+    """
+    last = _FOUND.get(name, len(labels))
+    if last < len(labels) and labels[last] == name:
+        return last
+    if name not in labels:
+        return -1
+    place = _FOUND[name] = labels.index(name)
+    return place
+
+
 def label_ids(value: Any, labels: Sequence[str]) -> list[int]:
     """The positions in ``labels`` of the names in one cell. Raises ``RowError`` for an empty name and for one that is unknown."""
     names = names_of(value)
     if value is None or not all(names) or (isinstance(value, list) and None in value):
         raise RowError("the label is empty", "Give it a label, or leave the row out", "label")
-    if unknown := [name for name in names if name not in labels]:
+    found = {name: place_of(name, labels) for name in names}
+    if unknown := [name for name, place in found.items() if place < 0]:
         raise RowError(f"'{unknown[0]}' is not a label of the training rows", nearest(unknown[0], labels), "label")
-    return [labels.index(name) for name in dict.fromkeys(names)]
+    return list(found.values())
 
 
 def label_id(value: Any, labels: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row, RowError
-from tunesmith.data.labels import SHOWN, count, names_of, nearest
+from tunesmith.data.labels import SHOWN, count, names_of, nearest, place_of
 from tunesmith.data.tagging import OUTSIDE, check, check_written, entities_of, entity_tags, labels_of, parts_of, same_names, scheme_of
 from tunesmith.data.tokens import Tokens, listed, parted, parting_of, tokens_of
 
@@ -54,12 +54,13 @@ class Tagged:
             if not all(names) or None in truth:
                 raise RowError("a tag is empty", "Give it, O for a token that is no part of an entity", "tags")
             names = [same_names(name) for name in names] if self.scheme != "none" else names
-        for name in names:
+        places = {name: place_of(name, self.labels) for name in names}
+        for name in places:
             check_written(name, self.labels, self.scheme)
-        if unknown := [name for name in names if name not in self.labels]:
+        if unknown := [name for name, place in places.items() if place < 0]:
             raise RowError(f"'{unknown[0]}' is not a tag of the training rows", nearest(unknown[0], self.labels), "tags")
         check(names, tokens.words(), self.scheme)
-        return [self.labels.index(name) for name in names]
+        return [places[name] for name in names]
 
 
 @dataclass
