@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tunesmith.core.errors import InputError
 from tunesmith.core.task import RowError
-from tunesmith.data.encode import Encoded, encode
+from tunesmith.data.encode import Encoded, encode, numbers_of, whole_numbers
 from tunesmith.data.examples import Examples
 from tunesmith.data.source import read
 
@@ -110,3 +110,20 @@ def test_items_have_the_group_of_their_example(task) -> None:
     parts = Encoded([[{"input_ids": [1], "example": 0}, {"input_ids": [2], "example": 0}], [{"input_ids": [3]}]])
     parts.mark("group", np.array([7, 8]))
     assert [item["group"] for item in parts] == [7, 7, 8]
+
+
+def test_one_number_of_each_item_is_read_without_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = [[{"input_ids": [1, 2], "label": 3, "hard": 0.5}], [{"input_ids": [3], "label": 700, "hard": 2.0}] * 2]
+    items = list(encoded := Encoded(chunks))
+    monkeypatch.setattr(Encoded, "__getitem__", lambda *_: pytest.fail("an item was decoded"))
+    for rows in (encoded, items):
+        assert numbers_of(rows, "label").tolist() == [3, 700, 700]
+        assert numbers_of(rows, "row").tolist() == [0, 1, 2]
+        assert numbers_of(rows, "length").tolist() == [2, 1, 1]
+        assert numbers_of(rows, "hard").tolist() == [0.5, 2.0, 2.0]
+        for name in ("input_ids", "none"):
+            with pytest.raises(KeyError, match=name):
+                numbers_of(rows, name)
+        assert whole_numbers(rows, "label").tolist() == [3, 700, 700]
+        assert [whole_numbers(rows, name) for name in ("hard", "input_ids", "none")] == [None] * 3
+    assert [numbers_of(empty, "row").dtype.kind for empty in (Encoded([]), [])] == ["i", "i"]

@@ -125,3 +125,22 @@ def test_what_a_kill_left_goes_after_a_day(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (0, 0))
     assert tidy(tmp_path, 450) >= 200
     assert sorted(path.name for path in tmp_path.iterdir()) == [".new", ".trunk-filling", "kept"]
+
+
+def test_what_alone_is_too_large_displaces_nothing(tmp_path: Path) -> None:
+    for number, (name, size) in enumerate({"old": 100, "newer": 200, "large": 500}.items()):
+        file = tmp_path / name
+        file.write_bytes(bytes(size))
+        os.utime(file, (number, number))
+    assert tidy(tmp_path, 450) == 500
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["newer", "old"]
+
+
+def test_what_alone_is_too_large_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples, task = made()
+    small = encode(examples, task, tiny.tokenizer())
+    (file,) = (cache() / "tokens").iterdir()
+    monkeypatch.setattr("tunesmith.data.encode.LIMIT", small.size)
+    large = [{**row, "text": row["text"] * 9} for row in ROWS]
+    assert encode(*made(large), tiny.tokenizer()).size > small.size
+    assert list((cache() / "tokens").iterdir()) == [file]

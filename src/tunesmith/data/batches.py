@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tunesmith.core.run import seed_of
-from tunesmith.data.encode import Encoded
+from tunesmith.data.encode import Encoded, numbers_of
 
 Indices = npt.NDArray[np.int64]
 WORTHWHILE = 1024  # positions with which a pass is about as fast, by position, as one with more
@@ -89,7 +89,7 @@ class Source(Iterator[list[dict[str, Any]]]):
 
     def __init__(self, encoded: Encoded | Sequence[dict[str, Any]], batch_size: int, seed: int, position: int = 0) -> None:
         self.encoded, self.batch_size, self.seed, self.position = encoded, batch_size, seed, position
-        self._lengths = encoded.lengths if isinstance(encoded, Encoded) else np.array([row["length"] for row in encoded])
+        self._lengths = numbers_of(encoded, "length")
         self._order: tuple[int, Order] | None = None  # the batches of the epoch that was asked for last
 
     @property

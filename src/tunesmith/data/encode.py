@@ -19,7 +19,7 @@ from tunesmith.core.task import Row, RowError, Task
 from tunesmith.data import labels
 from tunesmith.data.columns import DIFFICULTY, GROUP
 from tunesmith.data.examples import Examples
-from tunesmith.data.kept import file_of, written
+from tunesmith.data.kept import LIMIT, file_of, written
 
 OWNER = "__example__"  # the column of a file that says which example an item is of
 
@@ -111,6 +111,20 @@ class Encoded(Sequence[Row]):
         for start, end, chunk in zip(self._starts, ends, self._chunks, strict=True):
             chunk[name] = _Numbers(_compact(name, numbers[self.rows[start:end]]))
 
+    @property
+    def size(self) -> int:
+        """The bytes that all features take."""
+        return sum(values.size for chunk in self._chunks for values in chunk.values())
+
+    def numbers(self, name: str) -> npt.NDArray[Any]:
+        """A feature that is one number of each item, (items,), without the others. Raises ``KeyError`` where there is none of that name."""
+        if name == "row":
+            return self.rows
+        found = [chunk[name] for chunk in self._chunks]
+        if any(isinstance(values, _Lists) for values in found):
+            raise KeyError(f"feature '{name}' is a list")
+        return np.concatenate([np.zeros(0, np.int64), *(values.values for values in found)])
+
     def alike(self) -> bool:
         """Whether all chunks have the same features, of which there are some."""
         return len({tuple(chunk) for chunk in self._chunks}) == 1
@@ -134,6 +148,25 @@ class Encoded(Sequence[Row]):
         return np.unique(np.concatenate([np.unique(values) for values in flat] or [np.zeros(0)])).astype(np.int64)
 
 
+def numbers_of(items: Sequence[Row], name: str) -> npt.NDArray[Any]:
+    """A feature that is one number of each item, (items,), of encoded rows of any kind. Raises ``KeyError`` as ``Encoded.numbers`` does."""
+    if isinstance(items, Encoded):
+        return items.numbers(name)
+    found = [item[name] for item in items]
+    if any(hasattr(value, "__len__") for value in found):
+        raise KeyError(f"feature '{name}' is a list")
+    return np.array(found, None if found else np.int64)
+
+
+def whole_numbers(items: Sequence[Row], name: str) -> npt.NDArray[np.int64] | None:
+    """As ``numbers_of``; None where the items have not a whole number each."""
+    try:
+        found = numbers_of(items, name)
+    except KeyError:
+        return None
+    return found.astype(np.int64) if found.dtype.kind in "biu" else None
+
+
 def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 1000) -> Encoded:
     """Let the task encode all examples, ``chunk`` at a time. Raises ``InputError`` with all rows that it cannot encode.
 
@@ -148,7 +181,7 @@ def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 100
         found = Encoded(_chunks(examples, task, tokenizer, chunk, bad))
         if bad:
             raise InputError(*bad)
-        if file and found.alike():
+        if file and found.alike() and found.size <= LIMIT:
             written(file, found.write)
             found = _read(file) or found  # the numbers are in the file then, and not in memory
     if isinstance(examples, Examples) and GROUP in examples.rows.columns:
@@ -204,6 +237,10 @@ class _Numbers:
 
     values: np.ndarray  # (rows,)
 
+    @property
+    def size(self) -> int:
+        return self.values.nbytes
+
     def __getitem__(self, position: int) -> Any:
         return self.values[position].item()
 
@@ -220,6 +257,10 @@ class _Lists:
 
     values: np.ndarray  # all lists, one after the other
     ends: np.ndarray  # (rows + 1,) where each list ends; the first of them is 0
+
+    @property
+    def size(self) -> int:
+        return self.values.nbytes + self.ends.nbytes
 
     def __getitem__(self, position: int) -> Any:
         return self.values[self.ends[position] : self.ends[position + 1]].tolist()

@@ -13,17 +13,18 @@ from torch import Tensor
 from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
+from tunesmith.data.encode import numbers_of, whole_numbers
 
 Groups = npt.NDArray[np.int64]
 
 
 def groups_of(rows: Sequence[Any], strategy: str) -> Groups:
     """The group of each encoded row, (rows,). Raises ``InputError`` where they have none."""
-    groups = [row.get("group") for row in rows]
-    if None in groups:
+    groups = whole_numbers(rows, "group")
+    if groups is None:
         message = f"{strategy}: the rows have no group each"
         raise InputError(Problem(message, "Name the column that holds it: data.columns: {group: COLUMN}"))
-    return np.array(groups, np.int64)
+    return groups
 
 
 def names_of(rows: Sequence[Any], groups: Groups) -> list[str]:
@@ -33,9 +34,9 @@ def names_of(rows: Sequence[Any], groups: Groups) -> list[str]:
 
 def by_example(run: Run, strategy: str) -> Tensor:
     """The group of each training row, (rows,), in the order of the data. That there is one alone is told; ``InputError`` for none."""
-    groups = groups_of(run.train, strategy)
-    found = torch.full((max((item["row"] for item in run.train), default=-1) + 1,), -1)
-    found[[item["row"] for item in run.train]] = torch.from_numpy(groups)
+    groups, rows = groups_of(run.train, strategy), numbers_of(run.train, "row")
+    found = torch.full((int(rows.max(initial=-1)) + 1,), -1)
+    found[rows] = torch.from_numpy(groups)
     if len(groups) and not np.ptp(groups):
         run.say(f"{strategy}: all training rows are of one group, and there is nothing to compare it with")
     return found.to(run.device)

@@ -64,6 +64,7 @@ def written(file: Path, write: Callable[[Path], None]) -> None:
 def tidy(folder: Path, limit: int) -> int:
     """Remove what was used least recently in ``folder``, until all takes at most ``limit`` bytes. Returns what was freed.
 
+    What alone takes more is removed, and displaces nothing else.
     Files of one stem belong together. What a kill left half-written, its name begins with a dot, is removed after a day.
     """
     found = list(folder.iterdir())
@@ -73,8 +74,8 @@ def tidy(folder: Path, limit: int) -> int:
     total = 0
     for part in sorted(parts, key=lambda part: max(file.stat().st_mtime for file in part), reverse=True):
         size = sum(file.stat().st_size for file in part)
-        total += size
-        if total > limit:
+        total += size if size <= limit else 0
+        if max(size, total) > limit:
             freed += size
             for file in part:
                 file.unlink(missing_ok=True)

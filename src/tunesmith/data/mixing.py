@@ -14,7 +14,7 @@ from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.data.batches import Indices, batch_order
-from tunesmith.data.encode import Encoded
+from tunesmith.data.encode import numbers_of
 
 Shares = npt.NDArray[np.float64]
 
@@ -87,7 +87,7 @@ class Draws:
     """
 
     def __init__(self, parts: Sequence[Indices], counts: Indices, run: Run) -> None:
-        lengths = run.train.lengths if isinstance(run.train, Encoded) else np.array([item["length"] for item in run.train])
+        lengths = numbers_of(run.train, "length")
         self.parts, self.lengths = parts, [lengths[part] for part in parts]
         self.counts, self.ends = counts, np.cumsum(counts, axis=0)
         self.per_step, self.seed = [max(1, round(count)) for count in counts.mean(axis=0)], run.seed

@@ -25,6 +25,7 @@ from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Row
 from tunesmith.data.changed import EXAMPLES
+from tunesmith.data.encode import numbers_of
 from tunesmith.data.prompting import Tokens, chatting, placeholders, plain, prompts
 from tunesmith.data.text import encode_texts
 from tunesmith.data.units import longest
@@ -107,7 +108,8 @@ class Rewording(Strategy, ABC):
         if not self.share or not len(run.train):
             return
         cut = Cut(run.tokenizer, longest(run.train))
-        drawn = [row for row in run.train if seed_of(run.seed, self.called, "share", row["row"]) < self.share * 2**63]
+        numbers = enumerate(numbers_of(run.train, "row").tolist())
+        drawn = [run.train[item] for item, row in numbers if seed_of(run.seed, self.called, "share", row) < self.share * 2**63]
         asked = [(row, texts) for row in drawn if (texts := cut.texts(row))]
         if not asked:
             run.say(f"{self.called}: none of the {len(run.train):,} rows is written anew")

@@ -93,10 +93,16 @@ def room_for(count: int, run: Run) -> None:
     """Raise ``InputError`` where a text with ``count`` learned tokens before it is longer than the model's positions."""
     config: Any = run.model.config
     positions = getattr(config.get_text_config(), "max_position_embeddings", None)
-    longest = max((item["length"] for item in run.train), default=0)
+    longest = max(_lengths(run), default=0)
     if positions and longest + count > positions:
         remedy = f"Give task.max_length: {positions - count} or less, or fewer tokens" if positions > count else "Give fewer tokens"
         raise InputError(Problem(f"{count} learned tokens and {longest} of the longest text are more than {positions} positions", remedy))
+
+
+def _lengths(run: Run) -> list[int]:
+    """The positions of each training item; encoded ones tell them all at once."""
+    known = getattr(run.train, "lengths", None)
+    return [item["length"] for item in run.train] if known is None else list(map(int, known))
 
 
 def tried(run: Run, name: str) -> None:
@@ -107,7 +113,8 @@ def tried(run: Run, name: str) -> None:
     """
     if not run.train:
         return
-    by_length = sorted(range(len(run.train)), key=lambda item: run.train[item]["length"])
+    lengths = _lengths(run)
+    by_length = sorted(range(len(lengths)), key=lengths.__getitem__)
     together = run.task.collate([run.train[item] for item in {*by_length[:2], by_length[-1]}], run.tokenizer)
     mask = together.inputs.get("attention_mask")
     if mask is not None and mask.dim() > 2 and "pack" not in run.task.settings():

@@ -13,6 +13,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.data.encode import whole_numbers
 from tunesmith.data.groups import groups_of
 
 Classes = npt.NDArray[np.int64]
@@ -66,10 +67,10 @@ class Balance(Strategy):
 
 def classes_of(rows: Sequence[Any]) -> Classes:
     """The class of each encoded row, (rows,). Raises ``InputError`` where they have none."""
-    labels = [row.get("label") for row in rows]
-    if not all(isinstance(label, int) for label in labels):
+    labels = whole_numbers(rows, "label")
+    if labels is None:
         raise InputError(Problem("balance: the rows have no class each", "Take balance out of strategies, or balance by: group"))
-    return np.array(labels, np.int64)
+    return labels
 
 
 def cells_of(rows: Sequence[Any]) -> Classes:

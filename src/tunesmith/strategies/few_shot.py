@@ -17,6 +17,7 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.data.encode import numbers_of
 from tunesmith.data.partners import lacking
 from tunesmith.data.unlabelled import batch_of
 from tunesmith.model.body import body, cut, recorded
@@ -69,8 +70,8 @@ class FewShot(Strategy):
         check_features(run.model, "few_shot")
         if getattr(run.task, "kind", "") != "single":
             raise InputError(Problem("few_shot: the task has no single label for each row", "Take few_shot out of strategies"))
-        for item, row in enumerate(run.train):
-            self._members.setdefault(int(row["label"]), []).append(item)
+        for item, label in enumerate(numbers_of(run.train, "label").tolist()):
+            self._members.setdefault(label, []).append(item)
         if run.train and len(self._members) < 2:
             raise InputError(Problem("few_shot: all rows have one label, so no two are apart", "Give rows of another label"))
         if alone := sum(len(items) == 1 for items in self._members.values()):

@@ -16,6 +16,7 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.data.encode import numbers_of
 from tunesmith.data.unlabelled import passes, unlabelled
 from tunesmith.model.embed import features
 from tunesmith.model.weighting import row_weighted
@@ -59,7 +60,8 @@ class ImportanceWeighting(Strategy):
         target = unlabelled(self.target, run, "importance_weighting", "target")
         source, other = (features(run, passes(rows, run)) for rows in (run.train, target))
         weights = importance(source, other, self.flatten, self.largest, run.seed)
-        by_row = np.bincount([item["row"] for item in run.train], weights) / np.bincount([item["row"] for item in run.train])
+        rows = numbers_of(run.train, "row")
+        by_row = np.bincount(rows, weights) / np.bincount(rows)
         self._weights = torch.from_numpy(by_row).float().to(run.device)
         worth = weights.sum() ** 2 / (weights**2).sum()
         span = f"{weights.min():.2g} to {weights.max():.2g}"

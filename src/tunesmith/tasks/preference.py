@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from tunesmith.core.batch import Batch
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
@@ -19,6 +17,7 @@ from tunesmith.data.branches import probe
 from tunesmith.data.chat_items import Form
 from tunesmith.data.chat_template import give_template
 from tunesmith.data.chat_turns import Turns
+from tunesmith.data.encode import numbers_of
 from tunesmith.data.messages import transcript
 from tunesmith.data.preferences import ANSWERS, COLUMNS, content, encode_preferences, find_question, marked, pad_preferences, preference
 from tunesmith.metrics.preference import gap, preferences, won
@@ -95,7 +94,7 @@ class Preference(Task):
         self._before = None
         if self.loss in BESIDE_BASE:
             self._before = known = dict[int, float]()
-            for order in length_batches(np.array([item["length"] for item in run.train]), POSITIONS):
+            for order in length_batches(numbers_of(run.train, "length"), POSITIONS):
                 items = [run.train[number] for number in order.tolist()]
                 known.update(zip(map(content, items), gaps_now(self.collate(items, run.tokenizer), run, self._per_token), strict=True))
             run.say(f"preference: what the model says of {len(run.train):,} pairs before tuning is known now, and kept for {self.loss}")
