@@ -69,6 +69,18 @@ def test_a_step_draws_the_same_rows_whatever_was_drawn_before(run: Run) -> None:
     assert fed(strategy, run, range(1)) != fed(strategy, dataclasses.replace(run, seed=run.seed + 1), range(1))
 
 
+def test_rows_are_put_in_order_once_and_not_at_every_step(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    strategy, asked, argsort = Curriculum(start=0.3), [], torch.argsort
+    monkeypatch.setattr(torch, "argsort", lambda given, **settings: asked.append(given) or argsort(given, **settings))
+    fed(strategy, run, range(8))
+    assert len(asked) == 1
+    strategy.difficulty = -strategy.difficulty  # renewed, or taken back from a checkpoint
+    run.clock = Clock(0, 20, 5)
+    assert min(row["row"] for row in next(strategy.feed(repeat(ROWS[:4]), run))) >= 14
+    assert len(asked) == 2
+    assert not {"_by", "_order"} & set(strategy.memory())
+
+
 @pytest.fixture
 def reference(tmp_path: Path) -> Path:
     """A tuned model for the labels bad and good."""

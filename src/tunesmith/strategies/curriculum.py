@@ -16,6 +16,7 @@ from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.data.columns import DIFFICULTY
+from tunesmith.data.encode import numbers_of
 from tunesmith.model.difficulty import MEASURES, measured
 from tunesmith.model.teacher import taught
 
@@ -72,11 +73,12 @@ class Curriculum(Strategy):
         self._known = self.start == 1 or not run.train  # where all rows take part from the start, none is harder
         self._check(run)
         self._forward = run.forward
+        self._by: Any = None  # the difficulty that the order was made of
         if not self._known and self.reference:
             module = taught(self.reference, run, "curriculum").module
             self._forward = Forward(module.to(run.device).eval(), run.device, run.forward.dtype)
         if not self._known and self.by not in MEASURES:
-            self.difficulty, self.scored = torch.tensor([float(row[self.by]) for row in run.train]), 0
+            self.difficulty, self.scored = torch.from_numpy(numbers_of(run.train, self.by)).float(), 0
 
     def _check(self, run: Run) -> None:
         """Refuse what the rows or the task do not have."""
@@ -97,10 +99,11 @@ class Curriculum(Strategy):
                 yield given
                 continue
             self._score(run)
-            order = torch.argsort(self.difficulty, descending=self.hardest_first, stable=True).numpy()
-            allowed = order[: max(len(given), round(share * len(order)))]
-            chosen = np.random.default_rng(seed_of(run.seed, "curriculum", run.clock.step)).permutation(allowed)[: len(given)]
-            yield [run.train[row] for row in chosen.tolist()]
+            if self._by is not self.difficulty:
+                self._by, self._order = self.difficulty, torch.argsort(self.difficulty, descending=self.hardest_first, stable=True).numpy()
+            allowed = self._order[: max(len(given), round(share * len(self._order)))]
+            random = np.random.default_rng(seed_of(run.seed, "curriculum", run.clock.step))
+            yield [run.train[row] for row in random.choice(allowed, min(len(allowed), len(given)), replace=False).tolist()]
 
     def _score(self, run: Run) -> None:
         """Ask the model, where that is due."""
