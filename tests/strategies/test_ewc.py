@@ -13,6 +13,7 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Past
+from tunesmith.data.encode import Encoded
 from tunesmith.strategies.ewc import EWC, fisher, joined
 
 ITEMS = [{"ids": [1, 2, 3], "label": 0, "row": 0}, {"ids": [4, 5, 6], "label": 2, "row": 1}, {"ids": [7, 8, 1], "label": 3, "row": 2}]
@@ -42,6 +43,15 @@ def test_fisher_is_the_mean_of_squared_gradients_of_each_row(known: Run) -> None
         expected += gradient.square() / 3
     torch.testing.assert_close(found["classifier.weight"], expected)
     assert all(w.grad is None for w in weights.values())
+
+
+def test_only_rows_that_importance_is_taken_from_are_decoded(known: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [Encoded([[{**ITEMS[row % 3], "input_ids": [part]} for row in range(10)]]) for part in range(2)]
+    monkeypatch.setattr("tunesmith.strategies.ewc.past_items", lambda *_: parts)
+    decoded, decode = [], Encoded.__getitem__
+    monkeypatch.setattr(Encoded, "__getitem__", lambda self, index: decoded.append(index) or decode(self, index))
+    EWC(past="x", num_rows=3).begin(known)
+    assert decoded == [0, 6, 2]  # every sixth of twenty, of which the second ten are another part
 
 
 def test_the_penalty_is_equation_3(known: Run, batch: Batch, objective: Callable[[Batch], Loss]) -> None:

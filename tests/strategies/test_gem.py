@@ -14,6 +14,7 @@ import torch
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
+from tunesmith.data.encode import Encoded
 from tunesmith.strategies.fgm import FGM
 from tunesmith.strategies.freelb import FreeLB
 from tunesmith.strategies.gem import GEM, dot, multiples
@@ -53,6 +54,20 @@ def test_several_references_give_the_nearest_gradient_that_harms_none(seed: int)
 
 def test_gradients_in_parts_are_one_vector() -> None:
     assert dot([torch.ones(2), torch.ones(1)], [torch.tensor([1.0, 2.0]), torch.tensor([3.0])]) == 6.0
+
+
+@pytest.mark.parametrize("constraints", ["average", "each"])
+def test_only_rows_that_are_kept_are_decoded(run: Run, monkeypatch: pytest.MonkeyPatch, constraints: str) -> None:
+    parts = [Encoded([[{"label": 100 * part + row} for row in range(50)]]) for part in range(2)]
+    monkeypatch.setattr("tunesmith.strategies.gem.past_items", lambda *_: parts)
+    decoded, decode = [], Encoded.__getitem__
+    monkeypatch.setattr(Encoded, "__getitem__", lambda self, index: decoded.append(index) or decode(self, index))
+    strategy = GEM(constraints=constraints, memory_rows=7)
+    strategy.begin(run)
+    labels = [[item["label"] for item in part] for part in strategy._parts]
+    assert len(decoded) == sum(map(len, labels)) == (7 if constraints == "average" else 14)
+    assert labels == [sorted(set(part)) for part in labels]
+    assert {label // 100 for part in labels for label in part} == {0, 1}
 
 
 @pytest.mark.parametrize("constraints", ["average", "each"])

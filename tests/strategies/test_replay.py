@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from training import tiny_fit
 from tunesmith.core.errors import InputError
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Past
+from tunesmith.data.encode import Encoded
 from tunesmith.strategies.replay import Replay, balanced, due, num_labels, reservoir
 from tunesmith.tasks.text_classification import TextClassification
 
@@ -81,10 +83,18 @@ def test_earlier_stages_are_the_past_of_a_later_one(said: list[str], run: Run) -
     assert [len(rows) for rows in fed(strategy)] == [5] * 4
 
 
+def test_only_rows_that_are_kept_are_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded, decode = [], Encoded.__getitem__
+    monkeypatch.setattr(Encoded, "__getitem__", lambda self, index: decoded.append(index) or decode(self, index))
+    monkeypatch.setattr("tunesmith.strategies.replay.past_items", lambda *_: [Encoded([[{"label": 0}] * 50])] * 2)
+    strategy = Replay("x", num_rows=7)
+    strategy.begin(SimpleNamespace(task=None, tokenizer=None, train=Encoded([[{"label": 0}] * 4]), seed=0))  # type: ignore[arg-type]
+    assert [item["row"] for item in strategy._memory] == list(range(4, 11))
+    assert len(decoded) == 7
+
+
 def test_a_memory_that_is_larger_than_the_past_is_told() -> None:
     said: list[str] = []
-    from types import SimpleNamespace
-
     import tiny
 
     task = TextClassification(kind="single", labels=["bad", "good"], pairs=False)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Protocol
 
 from tunesmith.core.errors import InputError, Problem
-from tunesmith.core.task import Task
+from tunesmith.core.task import Row, Task
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.extra import extra
 
@@ -17,6 +20,24 @@ class Left(Protocol):
 
     @property
     def rows(self) -> Any: ...
+
+
+class InTurn(Sequence[Row]):
+    """The rows of several parts, one after the other, each decoded when it is asked for."""
+
+    def __init__(self, parts: Sequence[Encoded]) -> None:
+        self._parts, self._starts = parts, [0, *accumulate(map(len, parts))]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        part = bisect_right(self._starts, index) - 1
+        return self._parts[part][index - self._starts[part]]
 
 
 def past_items(spec: Any, left: Left | None, task: Task, tokenizer: Any) -> list[Encoded]:

@@ -14,7 +14,7 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.data.past import AUTO, no_past, past_items
+from tunesmith.data.past import AUTO, InTurn, no_past, past_items
 from tunesmith.model.embedding import of_table, to_table
 
 Named = dict[str, Tensor]
@@ -54,10 +54,10 @@ class EWC(Strategy):
             run.say(no_past("ewc", self.strength))
             return
         before = dict(self._past.memory) if self._past else {}
-        items = [item for part in (parts[-1:] if before.get("importance") else parts) for item in part]
+        items = InTurn(parts[-1:] if before.get("importance") else parts)
         stride = max(1, len(items) // self.num_rows)
         weights = {name: w for name, w in run.model.named_parameters() if w.requires_grad and name not in run.fixed}
-        new = {name: to_table(run.model, name, f) for name, f in fisher(run, items[::stride][: self.num_rows], weights).items()}
+        new = {name: to_table(run.model, name, f) for name, f in fisher(run, items[: stride * self.num_rows : stride], weights).items()}
         here = {name: to_table(run.model, name, w.detach(), own=True) for name, w in weights.items()}
         for name, old in before.get("importance", {}).items():
             if name in run.params and (name not in new or new[name].shape == old.shape):  # of a new head nothing is held

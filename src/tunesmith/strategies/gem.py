@@ -15,7 +15,7 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.data.past import AUTO, no_past, past_items
+from tunesmith.data.past import AUTO, InTurn, no_past, past_items
 
 ROUNDS = 1000  # of coordinate descent, at most; a few tasks need some dozens
 TINY = 1e-12
@@ -51,7 +51,7 @@ class GEM(Strategy):
         if not parts:
             run.say(no_past("gem", self.num_rows))
             return
-        items = [list(part) for part in parts] if self.constraints == "each" else [[item for part in parts for item in part]]
+        items = parts if self.constraints == "each" else [InTurn(parts)]
         random = np.random.default_rng(seed_of(run.seed, "gem"))
         for part in items:
             if self.memory_rows > len(part):

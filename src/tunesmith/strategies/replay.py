@@ -13,7 +13,8 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Rows, Strategy
-from tunesmith.data.past import AUTO, no_past, past_items
+from tunesmith.data.encode import numbers_of, whole_numbers
+from tunesmith.data.past import AUTO, InTurn, no_past, past_items
 
 Indices = npt.NDArray[np.int64]
 
@@ -47,14 +48,14 @@ class Replay(Strategy):
     def begin(self, run: Run) -> None:
         self._memory: list[dict[str, Any]] = []
         parts = past_items(self.past, self._past, run.task, run.tokenizer) if self.share else []
-        items = [item for part in parts for item in part]
+        items = InTurn(parts)
         if not items:
             run.say(no_past("replay", self.share))
             return
         if self.num_rows > len(items):
             run.say(f"replay: the memory has room for {self.num_rows:,} rows, and the past has {len(items):,}: all of them are kept")
         chosen = CHOICES[self.choose](items, self.num_rows, seed_of(run.seed, "replay"))
-        first = max((item["row"] for item in run.train), default=-1) + 1  # their numbers follow those of the new rows
+        first = int(numbers_of(run.train, "row").max(initial=-1)) + 1  # their numbers follow those of the new rows
         self._memory = [{**items[index], "row": first + number} for number, index in enumerate(chosen.tolist())]
         self._rate = self.share * (num_labels(self._memory) / max(1, num_labels(run.train)) if self.of == "label" else 1.0)
 
@@ -73,10 +74,10 @@ def due(step: int, rate: float) -> int:
 
 def num_labels(items: Sequence[dict[str, Any]]) -> int:
     """How many labels rows have between them. Raises ``InputError`` where they have not one each."""
-    labels = [item.get("label") for item in items]
-    if not all(isinstance(label, int) for label in labels):
+    labels = whole_numbers(items, "label")
+    if labels is None:
         raise InputError(Problem("replay: the rows have no label each", "Take of: label out of replay"))
-    return len(set(labels))
+    return len(np.unique(labels))
 
 
 def reservoir(items: Sequence[Any], size: int, seed: int) -> Indices:
