@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import tunesmith
 from runs import Train, rows
 from tunesmith.core.errors import InputError
+from tunesmith.studies.sequence import labels_come_anew
 
 PLACES = [{"text": f"the {word} city {number}", "label": "city"} for number in range(8) for word in ("paris", "big")]
 SOUNDS = [{"text": f"a {word} song {number}", "label": "song"} for number in range(8) for word in ("sad", "slow")]
@@ -61,3 +63,21 @@ def test_labels_that_no_stage_before_had_are_learned_at_the_rate_of_a_new_head(
     report = train("anew", sequence=sequence, task=task, training=training)
     stages = [tunesmith.read_recipe(folder / "recipe.resolved.yaml") for folder in sorted(report.folder.glob("[12]-*"))]
     assert [stage.training.head_rate for stage in stages] == [None, expected]
+
+
+def test_the_labels_of_a_stage_are_read_once() -> None:
+    read: list[str] = []
+
+    class Part:
+        def __init__(self, name: str, labels: list[int]) -> None:
+            self.name, self.labels = name, labels
+
+        @property
+        def train(self) -> list[dict[str, int]]:
+            read.append(self.name)
+            return [{"label": label} for label in self.labels]
+
+    parts: list[Any] = [Part(name, labels) for name, labels in (("a", [0, 1]), ("b", [1]), ("c", [1, 2]), ("d", [2]))]
+    stage: Any = SimpleNamespace(training=SimpleNamespace(learning_rate=None, head_rate=None), task=SimpleNamespace(kind="single"))
+    assert labels_come_anew([stage] * 4, parts) == [False, False, True, False]
+    assert read == ["a", "b", "c", "d"]

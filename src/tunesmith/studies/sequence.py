@@ -56,15 +56,18 @@ class Matrix:
         return {**about, **lifelong(table, untrained, task.higher_is_better)}
 
 
-def labels_come_anew(stage: Recipe, data: Sequence[Data]) -> bool:
-    """Whether the last of ``data``, that of a stage whose recipe names no rate, has labels that no stage before had.
+def labels_come_anew(stages: Sequence[Recipe], data: Sequence[Data]) -> list[bool]:
+    """Of each stage whether it has labels that no stage before had, and names no rate; of the first that is not asked.
 
     The head has learned never to give them, so it needs the rate of a new one.
     """
-    if len(data) < 2 or stage.training.learning_rate or stage.training.head_rate or getattr(stage.task, "kind", "") != "single":
-        return False
-    *before, now = ({row["label"] for row in part.train} for part in data)
-    return not now <= set().union(*before)
+    found, known = list[bool](), set[int]()
+    for stage, part in zip(stages, data, strict=True):
+        labels = {row["label"] for row in part.train} if getattr(stage.task, "kind", "") == "single" else set()
+        named = stage.training.learning_rate or stage.training.head_rate
+        found.append(bool(known) and not named and not labels <= known)
+        known |= labels
+    return found
 
 
 def check_one_head(stages: Sequence[Recipe]) -> None:

@@ -74,10 +74,11 @@ def places_of(recipe: Recipe, folder: Path) -> list[Path]:
 def in_turn(recipe: Recipe, data: Sequence[Data], places: Sequence[Path], say: Callable[[str], None]) -> Iterator[tuple[Recipe, bool]]:
     """The stages in turn, each from the model that the one before shipped, and whether it is to be trained: the last one always is."""
     stages: list[Recipe] = []
+    anew = labels_come_anew(recipe.stages, data) if recipe.sequence else [False] * len(places)
     for number, place in enumerate(places):
         before = places[number - 1] if stages else None
         stage = replace(recipe.stages[number], model=str(passed_on(stages[-1], before)) if before else recipe.model)
-        if recipe.sequence and labels_come_anew(stage, data[: number + 1]):
+        if anew[number]:
             stage = replace(stage, training=replace(stage.training, head_rate=DEFAULT_RATES["head"][0] * stage.task.pace))
         stages.append(stage)
         due = place == places[-1] or not (place / "scores.json").exists()
