@@ -184,9 +184,8 @@ def estimate(training: Training, done: Probe, tokens: int, judged: float) -> Cos
     run, clock = done.run, done.run.clock
     works = [work(run.params, stretch.rules) for stretch in done.stretches]
     average = sum((s.last - s.first + 1) * effort for s, effort in zip(done.stretches, works, strict=True)) / clock.total
-    moments = [clock.at(step) for step in range(1, clock.total + 1)]
-    evaluations = sum(moment.due(training.evaluate_every) for moment in moments) if judged else 0
-    saves = sum(moment.due(training.save_every or training.evaluate_every) for moment in moments)
+    evaluations = clock.times(training.evaluate_every) if judged else 0
+    saves = clock.times(training.save_every or training.evaluate_every)
     epochs = clock.total / clock.steps_per_epoch * average + evaluations * judged  # a forward pass is an effort of 1
     speed = done.watch.tokens / done.watch.seconds * works[0]
 

@@ -107,5 +107,11 @@ def test_what_is_due_falls_on_multiples_and_on_the_end() -> None:
     assert due(Span(99, "ep")) == [10]
 
 
+@pytest.mark.parametrize("every", ["0st", "1st", "3st", "5st", "1ep", "25%", "50%", "99ep"])
+@pytest.mark.parametrize("total", [0, 1, 9, 10, 12])
+def test_times_are_counted_without_going_through_the_run(every: str, total: int) -> None:
+    assert Clock(0, total, steps_per_epoch=4).times(Span.parse(every)) == len(due(Span.parse(every), total))
+
+
 def test_what_is_always_due_is_due_after_every_step_and_not_before_the_first() -> None:
     assert due(Span(0, "st")) == due(Span(0.01, "ep")) == list(range(1, 11))

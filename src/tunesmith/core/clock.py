@@ -75,6 +75,10 @@ class Clock:
         """The same run at another step, for looking ahead."""
         return replace(self, step=step)
 
+    def times(self, every: Span) -> int:
+        """How often in the whole run a thing done ``every`` so often is ``due``."""
+        return math.ceil(self.total / max(1, every.steps(self)))
+
     def due(self, every: Span) -> bool:
         """Whether a thing done ``every`` so often falls on the step just done. The end of the run is always due."""
         interval = max(1, every.steps(self))
