@@ -34,6 +34,7 @@ MEANINGS = {
     "watch": "looks on, and may end the run",
 }
 MOMENTS = 200  # times at which the plan is looked at
+CHANGES = 20  # that are found between two of them: a plan that changes with each step is not told step by step
 
 
 @dataclass(frozen=True)
@@ -106,25 +107,27 @@ def acting(recipe: Recipe, seam: str) -> list[str]:
 
 
 def timeline(stack: Stack, run: Run) -> list[Stretch]:
-    """The plan over time, looked at often enough that a change is found to the step."""
+    """The plan over time. A change is found to the step, up to ``CHANGES`` of them between two of ``MOMENTS`` whose plans differ."""
     now = run.clock
-    found: list[tuple[int, dict[str, Rule]]] = []
 
     def rules_at(step: int) -> dict[str, Rule]:
         run.clock = now.at(step)
         return stack.plan(run)
 
     stride = max(1, math.ceil(now.total / MOMENTS))
-    for step in range(0, now.total, stride):
+    found, before = [(0, rules_at(0))], 0
+    for step in (*range(stride, now.total, stride), now.total - 1):
         rules = rules_at(step)
-        if found and rules != found[-1][1]:
-            low, high = step - stride, step  # the change lies between: halve until it is found
+        for _ in range(CHANGES):
+            if rules == found[-1][1]:
+                break
+            low, high = before, step  # the change lies between: halve until it is found
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (low, middle) if rules_at(middle) != found[-1][1] else (middle, high)
             found.append((high, rules_at(high)))
-        elif not found:
-            found.append((step, rules))
+            before = high
+        before = step
     run.clock = now
     ends = [first for first, _ in found[1:]] + [now.total]
     return [Stretch(first + 1, last, rules) for (first, rules), last in zip(found, ends, strict=True)]
