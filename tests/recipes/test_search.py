@@ -108,6 +108,7 @@ PARTS: dict[str, Any] = {
     ("key", "path", "values", "message"),
     [
         ("stages", "training.learning_rate", [1e-4, 1e-3], ""),
+        ("stages", "stages.1.task.text_classification.metric", ["accuracy", "f1_macro"], "cannot vary: it is one for the whole search"),
         ("stages", "stages.1.training.epochs", [1, 2], ""),
         ("stages", "stages.0.strategies.lora.rank", [4, 8], ""),
         ("stages", "stages.0.data.train", ["a.csv", "b.csv"], ""),  # the rows of the last stage judge

@@ -93,6 +93,12 @@ def test_a_search_over_stages_that_was_stopped_goes_on_to_the_same_trials(train:
     assert folders.whole_of(resumed.folder / "trial-01" / "1-easy") == resumed.folder.resolve()
 
 
+def test_the_metric_is_that_of_the_last_stage_whose_task_is_its_own(train: Train) -> None:
+    own = [TWO[0], TWO[1] | {"task": "text_classification"}]
+    report = train("own", stages=own, training=RATE, data={"validation": "20%", "test": "30%"}, search=LATE)
+    assert report.scores["search"]["metric"] == "accuracy"
+
+
 def test_a_sequence_is_judged_by_the_average_of_all_stages_and_cut_short_after_one(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = [{"name": "films", "data": {"train": rows(24)}}, {"name": "plays", "data": {"train": OTHER}}]
     search = {"space": {"training.learning_rate": [1e-3, 1e-6]}, "sampler": "grid", "prune": "none"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ FIXED = {  # keys that cannot vary -> why
     "auxiliary": "trials are judged by the same tasks",
     "seed": "the best of several seeds is luck, and a share that is held out would change",
 }
+_OF_TASK = re.compile(r"^task\.\w+\.")  # task.text_classification.metric is task.metric
 Make = Callable[[Mapping[str, Any], Sequence[str], Path], Any]  # ``recipe_from``
 
 
@@ -139,6 +141,7 @@ def _why_fixed(path: str, document: Document) -> str:
         own = path
     if not own:
         return "keys within its parts can"
+    own = _OF_TASK.sub("task.", own)
     earlier = kind == "stages" and part.isdecimal() and int(part) < len(document.value.get(kind) or ()) - 1
     return next((why for fixed, why in FIXED.items() if _within(own, fixed) and not (earlier and fixed.startswith(("data", "task")))), "")
 

@@ -66,8 +66,11 @@ def _search(recipe: Recipe) -> Search:
 
 
 def decided_by(recipe: Recipe) -> tuple[str, bool]:
-    """The metric that decides between trials, and whether more of it is better."""
-    return (MEAN, True) if recipe.tasks else (recipe.task.primary, recipe.task.higher_is_better)
+    """The metric that decides between trials, and whether more of it is better; of a recipe whose data were read."""
+    if recipe.tasks:
+        return MEAN, True
+    task = (recipe.stages[-1] if recipe.stages else recipe).task
+    return task.primary, task.higher_is_better
 
 
 def place_of(folder: Path, search: Search, number: int) -> Path:
