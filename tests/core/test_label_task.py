@@ -77,7 +77,8 @@ def test_without_names_that_say_something_no_label_is_asked_for() -> None:
     [
         ("single", SINGLE, [1, 2], [1.0, 0.0]),
         ("multi", MULTI, [[1], [2, 0]], [1.0, 1.0]),  # the order of a truth does not matter
-        ("multi", MULTI, [[1, 2], [0]], [0.0, 0.0]),
+        ("multi", MULTI, [[1, 2], [0]], [2 / 3, 2 / 3]),  # one of two, and one too many
+        ("multi", [{"labels": []}, {"labels": []}], [[], [0]], [1.0, 0.0]),
         ("regression", VALUES, [0.25, 0.25], [0.0, -0.25]),
     ],
 )

@@ -39,7 +39,7 @@ def test_two_labels_two_groups_and_one_that_is_too_small() -> None:
 def test_several_labels_are_decisions_each_and_the_metric_that_decides_is_given_by_group() -> None:
     task = TextClassification(kind="multi", labels=["x", "y"], metric="f1_macro")
     truths = [{"text": "t", "label": [0] if row % 2 else [0, 1]} for row in range(60)]
-    predictions = [{"labels": ["x"], "probabilities": {"x": 0.8, "y": 0.1}} for _ in truths]
+    predictions = [{"labels": ["x"], "probabilities": {"x": 0.8, "y": 0.1}} for _ in truths]  # right in full for every second row
     found = audit(task, [row // 30 for row in range(60)], truths, {"tuned": predictions})
     assert found["labels"] == ["x", "y"]
     group = found["tuned"]["by_group"]["1"]

@@ -218,9 +218,11 @@ class LabelTask(Task):
         return torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(self.labels))
 
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:
-        """1 for the right label, or exactly the right labels, else 0; of a regression minus the squared error."""
+        """1 for the right label, else 0; of several labels their F1, 1 where all are right; of a regression minus the squared error."""
         if self.kind == "regression":
             return [-((p["value"] - row["label"]) ** 2) for p, row in zip(predictions, truths, strict=True)]
+        if self.kind == "multi":
+            return [_f1(self._answer(p), self._named(row["label"])) for p, row in zip(predictions, truths, strict=True)]
         return [float(self._answer(p) == self._named(row["label"])) for p, row in zip(predictions, truths, strict=True)]
 
     def over(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> Statistic:
@@ -248,3 +250,8 @@ class LabelTask(Task):
         if self.kind == "regression":
             return label
         return self.labels[label] if self.kind == "single" else [self.labels[i] for i in sorted(label)]
+
+
+def _f1(given: Sequence[str], truth: Sequence[str]) -> float:
+    """How alike two sets of labels are, 0 to 1; 1 where both are empty."""
+    return 2 * len({*given} & {*truth}) / (len(given) + len(truth)) if given or truth else 1.0

@@ -50,7 +50,7 @@ def _answers(task: LabelTask, predictions: Sequence[Prediction], truths: Sequenc
         chosen, wanted = decisions(task.table(predictions).argmax(dim=1).numpy(), truth, len(task.labels))
     else:
         chosen, wanted = given.numpy(), truth > 0
-    return answers(chosen, wanted, task.correct(predictions, truths), groups)
+    return answers(chosen, wanted, (chosen == wanted).all(axis=1), groups)
 
 
 def _by_group(
