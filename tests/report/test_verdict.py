@@ -81,6 +81,28 @@ def test_a_model_that_gives_no_label_at_all_is_no_good() -> None:
     assert judge(found).headline != "No row gets a label"
 
 
+def test_a_model_that_tells_rows_apart_has_learned_something() -> None:
+    found = scores(0.5, 0.48, (-0.2, 0.17))
+    found["tuned"] |= {"confusion": [[0, 26], [0, 28]], "per_class": {"bad": {}, "good": {}}, "auc": 0.858}
+    told = judge(found)
+    assert told.headline == "Every row gets one label"
+    assert told.advice.startswith("Each is called good, yet the model has learned to tell rows apart (AUC is 0.858)")
+    found["tuned"]["auc"] = 0.55
+    assert "learned nothing" in judge(found).advice
+
+
+def test_members_are_no_baselines() -> None:
+    members = {"seed-0": {"accuracy": 0.83}, "seed-1": {"accuracy": 0.8}}
+    found = judge({**scores(0.08, 0.83, (0.72, 0.78)), "baselines": members, "ensemble": {}})
+    assert (found.tone, found.headline) == ("mixed", "Better than the base model, not better than one of its members")
+    assert found.advice == "Its member seed-0 reaches 83.0% alone, for less work."
+
+
+def test_rows_that_changed_are_counted_where_there_are_any() -> None:
+    assert judge({**scores(0.7, 0.73, (0.01, 0.05)), "flips": {"fixed": 0, "broken": 0}}).flips == ""
+    assert judge({**scores(0.7, 0.73, (0.01, 0.05)), "flips": {"fixed": 0, "broken": 2}}).flips.endswith("worse on 2.")
+
+
 def test_nobody_is_told_to_use_chance() -> None:
     found = judge({**scores(0.83, 0.70, (-0.15, -0.11)), "base_is": "chance"})
     assert (found.tone, found.headline, found.advice) == ("bad", "Worse than chance", "Do not use this model.")

@@ -15,6 +15,7 @@ CAVEATS = {
     "train": "These rows were trained on: the scores say nothing about new data.",
 }
 
+RANKS = 0.6  # area under the ROC curve from which a model has learned to tell rows apart; 0.5 is chance
 AS_IT_IS, CHANCE = "as it is", "chance"  # how a base model was used: ``base_is`` in scores.json
 
 
@@ -68,12 +69,13 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
     ends = [sign(metric) * end for end in interval or (delta,)] + list(by_row.get("ci95") or [])
     tone, headline, advice = _against_base(ends, by_chance(scores))
     if simpler := _as_good(scores, metric, tuned):
-        tone, headline = ("mixed", "Better than the base model, not better than a baseline") if tone == "good" else (tone, headline)
+        other = "one of its members" if "ensemble" in scores else "a baseline"
+        tone, headline = ("mixed", f"Better than the base model, not better than {other}") if tone == "good" else (tone, headline)
         advice = f"{advice} {simpler}".strip()
     blank, each = _no_choice(scores["tuned"])
     if blank:
         tone, headline = "bad", blank
-        advice = f"{each}, as by a model that has learned nothing: it needs more steps, or another rate. {_another(scores)}{advice}".strip()
+        advice = f"{each}, {_learned(scores['tuned'])}. {_another(scores)}{advice}".strip()
     return Verdict(
         tone,
         headline,
@@ -84,7 +86,7 @@ def judge(scores: Mapping[str, Any]) -> Verdict:
         base=before,
         gain=difference,
         interval=interval,
-        flips=_flips(**scores["flips"]) if scores.get("flips") else "",
+        flips=_flips(**scores["flips"]) if any(scores.get("flips", {}).values()) else "",
     )
 
 
@@ -136,8 +138,19 @@ def _as_good(scores: Mapping[str, Any], metric: str, tuned: float) -> str:
     if not found or max(sign(metric) * value for value in found.values()) < sign(metric) * tuned:
         return ""
     name = max(found, key=lambda name: sign(metric) * found[name])
-    sentence = f"{numbers.baseline(name)} reaches {numbers.value(metric, found[name])}, for much less work."
+    reached = numbers.value(metric, found[name])
+    if "ensemble" in scores:
+        return f"Its member {name} reaches {reached} alone, for less work."
+    sentence = f"{numbers.baseline(name)} reaches {reached}, for much less work."
     return sentence[:1].upper() + sentence[1:]
+
+
+def _learned(tuned: Mapping[str, Any]) -> str:
+    """Whether a model that gives all rows the same has learned anything, and what it needs."""
+    if (auc := tuned.get("auc") or 0.0) < RANKS:
+        return "as by a model that has learned nothing: it needs more steps, or another rate"
+    ranks = f"{numbers.title('auc')} is {numbers.value('auc', auc)}"
+    return f"yet the model has learned to tell rows apart ({ranks}): it draws the line in the wrong place, which more steps may mend"
 
 
 def _another(scores: Mapping[str, Any]) -> str:
