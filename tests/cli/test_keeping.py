@@ -52,13 +52,15 @@ def test_checkpoints_of_finished_runs_are_removed_when_they_are_named(
     tunesmith: Command, monkeypatch: pytest.MonkeyPatch, here: Path
 ) -> None:
     monkeypatch.setenv("TUNESMITH_CACHE", str(here / "cache"))
-    for run in ("finished", "unfinished"):
-        (here / "runs" / run / "checkpoints/step-00000004").mkdir(parents=True)
-        (here / "runs" / run / "checkpoints/step-00000004/state.safetensors").write_bytes(bytes(2_000))
-    (here / "runs/finished/scores.json").write_text("{}")
-    assert tunesmith("cache", "--clear", "--json").json["checkpoints"] == {"folder": "runs", "files": 1, "bytes": 2_000, "removed": False}
-    assert (here / "runs/finished/checkpoints").exists()
+    runs = here / "runs"
+    for run in ("finished", "finished/seed-0", "ablation/all", "unfinished", "unfinished/1-first"):
+        (runs / run / "checkpoints/step-00000004").mkdir(parents=True)
+        (runs / run / "checkpoints/step-00000004/state.safetensors").write_bytes(bytes(2_000))
+        (runs / run / "recipe.yaml").write_text("")
+    for run in ("finished", "finished/seed-0", "ablation/all", "unfinished/1-first"):
+        (runs / run / "scores.json").write_text("{}")
+    assert tunesmith("cache", "--clear", "--json").json["checkpoints"] == {"folder": "runs", "files": 3, "bytes": 6_000, "removed": False}
+    assert (runs / "finished/checkpoints").exists()
     assert "removed" in tunesmith("cache", "checkpoints", "--clear").out
-    assert sorted(path.name for path in (here / "runs").rglob("*")) == [
-        *("checkpoints", "finished", "scores.json", "state.safetensors", "step-00000004", "unfinished")
-    ]
+    left = sorted(path.parent.relative_to(runs).as_posix() for path in runs.rglob("checkpoints"))
+    assert left == ["unfinished", "unfinished/1-first"], "a run that goes on needs those of its parts"

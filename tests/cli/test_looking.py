@@ -96,6 +96,14 @@ def test_list_runs(tunesmith: Command, done: Path) -> None:
     assert lines[2].split() == ["other", "unfinished", "-", "-", "-"]
 
 
+def test_list_runs_of_an_ablation(tunesmith: Command, here: Path) -> None:
+    for run in ("one", "one/seed-0", "ablation/all"):
+        (here / "runs" / run).mkdir(parents=True)
+        (here / "runs" / run / "recipe.yaml").write_text("model: x\n")
+    assert {run["run"] for run in tunesmith("list", "--json").json} == {"one", "ablation/all"}
+    assert "is not finished" in tunesmith("compare", "ablation/all", "one").err, "it goes by the name that is listed"
+
+
 def test_list_what_a_recipe_can_name(tunesmith: Command) -> None:
     assert {"freeze", "lora", "early_stop"} <= {part["name"] for part in tunesmith("list", "strategies", "--json").json}
     assert "text_classification" in tunesmith("list", "tasks").out

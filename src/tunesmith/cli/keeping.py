@@ -91,8 +91,9 @@ def cache(clear: bool, parts: tuple[str, ...], runs: str, as_json: bool) -> None
 
 def _kept(part: str, runs: Path) -> tuple[Path, list[Path]]:
     """Where a part is, and the folders that it consists of."""
+    from tunesmith.report.folder import all_in
     from tunesmith.samples.fetch import cache as cache_folder
 
     if part != "checkpoints":
         return cache_folder() / part, [cache_folder() / part]
-    return runs, [folder for scores in sorted(runs.glob("*/scores.json")) for folder in scores.parent.rglob("checkpoints")]
+    return runs, [folder for run in all_in(runs) if (run / "scores.json").exists() for folder in run.rglob("checkpoints")]

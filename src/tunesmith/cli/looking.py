@@ -202,13 +202,15 @@ def listing(what: str, runs: str, as_json: bool) -> None:
 
 def _runs(runs: Path) -> list[dict[str, object]]:
     """The runs, the oldest first."""
+    from tunesmith.report.folder import all_in
+
     found = []
-    for folder in sorted((path.parent for path in runs.glob("*/recipe.yaml")), key=lambda folder: (folder / "recipe.yaml").stat().st_mtime):
+    for folder in all_in(runs):
         scores = _scores(folder)
         metric = scores.get("primary")
         base, tuned = (scores.get(side, {}).get(metric) for side in ("base", "tuned"))
         state = "finished" if scores else "failed" if _failed(folder) else "unfinished"
-        found.append({"run": folder.name, "state": state, "metric": metric, "base": base, "tuned": tuned})
+        found.append({"run": folder.relative_to(runs).as_posix(), "state": state, "metric": metric, "base": base, "tuned": tuned})
     return found
 
 

@@ -48,14 +48,18 @@ def create(runs: Path, name: str) -> Path:
 
 
 def find(runs: Path, which: str) -> Path:
-    """The folder of a run: ``last``, its name in ``runs``, or a path. Raises ``InputError``, with the nearest name where there is one."""
+    """The folder of a run: ``last``, its name in ``runs``, or a path, from here or from ``runs``.
+
+    Raises ``InputError``, with the nearest name where there is one.
+    """
     known = {folder.name: folder for folder in runs.iterdir() if _is_run(folder)} if runs.is_dir() else {}
     if which == "last" and known:
         return max(known.values(), key=_started)
     if which in known:
         return known[which]
-    if which and _is_run(Path(which)):
-        return Path(which)
+    for path in (Path(which), runs / which):
+        if which and _is_run(path):
+            return path
     if Path(which).is_dir() and which:
         raise InputError(Problem("this folder is not a run: it holds no recipe", "Name a run, its folder, or 'last'", which))
     near = difflib.get_close_matches(which, known, n=1)
@@ -65,6 +69,13 @@ def find(runs: Path, which: str) -> Path:
         more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
         remedy = f"Did you mean '{near[0]}'?" if near else f"There {'is' if len(names) == 1 else 'are'} {', '.join(names[:NAMED])}{more}"
     raise InputError(Problem(f"There is no run '{which}' in {runs}", remedy))
+
+
+def all_in(runs: Path) -> list[Path]:
+    """The runs in a folder of runs, the oldest first. Those of an ablation are among them, which lie in a folder of their own."""
+    folders = [folder for folder in runs.iterdir() if folder.is_dir()] if runs.is_dir() else []
+    found = [run for folder in folders for run in ([folder] if _is_run(folder) else folder.iterdir()) if _is_run(run)]
+    return sorted(found, key=_started)
 
 
 def resuming(run: Path) -> str:
