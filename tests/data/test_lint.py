@@ -41,6 +41,7 @@ def test_repeated_texts(task, rows) -> None:
         3,
         "train: 3 rows repeat an earlier one (<rows>:41, <rows>:42, <rows>:43). Remove them, unless they are meant.",
     )
+    assert "1 row repeats an earlier one" in findings(task, [*rows(40), *rows(1)])[("train", "duplicates")][1]
     assert found[("train", "contradictions")][0] == 2
     assert "<rows>:6, <rows>:43" in found[("train", "contradictions")][1]
 

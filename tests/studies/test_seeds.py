@@ -108,7 +108,7 @@ def test_of_a_sequence_it_tells_what_of_the_measures_is_luck(train: Train) -> No
     own = whole.scores["ensemble"]["sequence"]
     assert own["average"]["mean"] == pytest.approx(sum(measures["average"] for measures in found) / 2)
     assert own["forgetting"]["highest"] == max(measures["forgetting"] for measures in found)
-    assert "average of the sequence" in told(whole.scores)
+    assert ". Average of the sequence is " in told(whole.scores)
 
 
 def test_weights_are_mixed_where_asked(train: Train) -> None:

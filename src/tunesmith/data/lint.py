@@ -133,7 +133,8 @@ def _contradictions(look: _Look) -> Iterator[Finding]:
 def _duplicates(look: _Look) -> Iterator[Finding]:
     _, first = np.unique(look.digests, return_index=True)
     rows = np.setdiff1d(np.arange(len(look.digests)), first)
-    yield from look.finding("duplicates", rows, "repeat an earlier one", "Remove them, unless they are meant")
+    verb = "repeats" if len(rows) == 1 else "repeat"
+    yield from look.finding("duplicates", rows, f"{verb} an earlier one", "Remove them, unless they are meant")
 
 
 def _lengths(look: _Look) -> Iterator[Finding]:

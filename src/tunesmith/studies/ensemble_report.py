@@ -28,7 +28,8 @@ def told(scores: Mapping[str, Any]) -> str:
 
 def luck(metric: str, own: Mapping[str, Any]) -> str:
     """How far apart the members are; of a sequence also in what is kept of all stages."""
-    measures = [f"{name.replace('_', ' ')} of the sequence {between(metric, found)}" for name, found in own.get("sequence", {}).items()]
+    parts = own.get("sequence", {}).items()
+    measures = [f"{name.replace('_', ' ').capitalize()} of the sequence is {between(metric, found)}" for name, found in parts]
     return ". ".join([f"With {len(own['weights'])} seeds {numbers.title(metric)} is {between(metric, own['spread'])}", *measures, ""])
 
 
