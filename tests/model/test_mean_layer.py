@@ -11,9 +11,11 @@ import transformers
 
 import tiny
 from tunesmith.core.errors import InputError
-from tunesmith.model.backbone import layers
+from tunesmith.core.task import Head
+from tunesmith.model.backbone import describe, layers
 from tunesmith.model.body import body
-from tunesmith.model.mean_layer import SHARE, end_in_mean, gives_mean
+from tunesmith.model.build import build
+from tunesmith.model.mean_layer import SHARE, end_in_mean, hold
 
 IDS = torch.tensor([[2, 9, 11, 8, 3], [2, 8, 3, 0, 0]])
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
@@ -37,8 +39,10 @@ def test_every_position_holds_the_mean_of_the_real_ones(family: str, tmp_path: P
     model = classifier(family)
     before, count = states(model), len(layers(model))
     assert end_in_mean(model)
-    assert len(layers(model)) == model.config.num_hidden_layers == count + 1
-    assert not any(weight.requires_grad for weight in layers(model)[-1].parameters())
+    assert len(layers(model)) == count == model.config.num_hidden_layers - 1, "what pools is none of the layers that strategies count"
+    added = [param for param in describe(model).values() if not model.get_parameter(param.name).requires_grad]
+    assert added
+    assert all(param.head for param in added)
     mean = (before * MASK[..., None]).sum(1) / MASK.sum(1, keepdim=True)
     expected = F.layer_norm(SHARE * mean[:, None] + before, before.shape[-1:])
     torch.testing.assert_close(states(model), expected, rtol=1e-3, atol=1e-3)
@@ -48,9 +52,13 @@ def test_every_position_holds_the_mean_of_the_real_ones(family: str, tmp_path: P
     loaded, told = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
     assert not any(told[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     assert torch.equal(loaded.eval()(IDS, MASK).logits, model(IDS, MASK).logits)
+    assert hold(loaded)
     assert not end_in_mean(loaded), "the layer is there already"
-    assert gives_mean(layers(loaded)[-1])
-    assert not gives_mean(layers(loaded)[0])
+    held = [name for name, weight in loaded.named_parameters() if not weight.requires_grad]
+    assert held == [param.name for param in added]
+    around = {name.rpartition(".")[0] for name in held}
+    assert not [part for name, part in loaded.named_modules() if name in around and getattr(part, "p", 0.0)]
+    assert not hold(classifier(family))
 
 
 @pytest.mark.parametrize("family", ["albert", "xlnet", "deberta", "gpt2", "llama", "t5", "vit"])
@@ -58,6 +66,16 @@ def test_families_whose_layers_cannot_are_refused(family: str) -> None:
     model = tiny.base(family)
     with pytest.raises(InputError, match="cannot give the mean of all positions"):
         end_in_mean(model)
+
+
+def test_a_head_that_reads_single_tokens_is_refused_on_it(tmp_path: Path) -> None:
+    model = classifier("bert")
+    end_in_mean(model)
+    model.save_pretrained(tmp_path)
+    tiny.tokenizer().save_pretrained(tmp_path)
+    assert build(str(tmp_path), Head("AutoModelForSequenceClassification", {"num_labels": 3})).about.startswith(f"{tmp_path.name} (Bert, 3")
+    with pytest.raises(InputError, match="no token can be told from another"):
+        build(str(tmp_path), Head("AutoModelForTokenClassification", {"num_labels": 3}))
 
 
 def test_a_family_that_pools_itself_is_told_to() -> None:

@@ -10,19 +10,28 @@ from training import tiny_fit
 from tunesmith.core.errors import InputError
 from tunesmith.engine.events import read_events
 from tunesmith.model.backbone import layers
-from tunesmith.model.mean_layer import gives_mean
+from tunesmith.model.mean_layer import ends_in_mean
 from tunesmith.strategies.mean_pooling import MeanPooling
+from tunesmith.strategies.pretrain_loss import PretrainLoss
 from tunesmith.strategies.re_init import ReInit
 
 
 def test_the_layers_below_learn_and_the_layer_does_not() -> None:
-    plain, fitted = tiny_fit(None), tiny_fit(None, [MeanPooling()])
-    found = layers(fitted.model.module)
-    assert len(found) == len(layers(plain.model.module)) + 1
-    assert gives_mean(found[-1])
-    learned = fitted.run.touched
-    assert not any(fitted.run.params[name].depth == len(found) for name in learned)
-    assert any(fitted.run.params[name].depth == len(found) - 1 for name in learned)
+    fitted = tiny_fit(None, [MeanPooling()])
+    module = fitted.model.module
+    assert ends_in_mean(module)
+    assert len(layers(module)) == module.config.num_hidden_layers - 1
+    fixed = {name for name in fitted.run.params if name in fitted.run.fixed}
+    assert fixed
+    assert not fixed & fitted.run.touched
+    assert {param.depth for name, param in fitted.run.params.items() if name in fitted.run.touched} >= set(
+        range(1, len(layers(module)) + 2)
+    )
+
+
+def test_words_are_not_asked_for_behind_it() -> None:
+    with pytest.raises(InputError, match="names no token"):
+        tiny_fit(None, [MeanPooling(), PretrainLoss()])
 
 
 def test_it_says_how(tmp_path: Path) -> None:

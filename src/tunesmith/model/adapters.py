@@ -119,7 +119,7 @@ def head_modules(model: nn.Module, params: Mapping[str, Param]) -> list[str]:
 
     The output matrix of a language model is none of them: it was pre-trained with the rest.
     """
-    head = {name for name, param in params.items() if param.kind == "head"}
+    head = {name for name, param in params.items() if param.kind == "head" and model.get_parameter(name).requires_grad}
     output = getattr(model, "get_output_embeddings", lambda: None)()
     found: list[str] = []
     for name, module in model.named_modules():

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 
 from torch import nn
@@ -57,9 +57,9 @@ class LayerStack:
 def describe(module: nn.Module, before: AbstractSet[str] | None = None, fresh: Collection[str] = ()) -> dict[str, Param]:
     """Every parameter by name, with its depth and kind.
 
-    Embeddings have depth 0, layers 1 to L, and the head (classifier, pooler, final norm) L + 1. In an encoder-decoder the decoder's
-    layers follow the encoder's. Two towers that meet only in a similarity (CLIP) are counted side by side, and the lower one ends
-    where the higher one ends. Layers that share weights are one layer. ``before`` holds the names of parameters that were there
+    Embeddings have depth 0, layers 1 to L, and the head (classifier, pooler, final norm, a layer that pools) L + 1. In an encoder-decoder
+    the decoder's layers follow the encoder's. Two towers that meet only in a similarity (CLIP) are counted side by side, and the lower one
+    ends where the higher one ends. Layers that share weights are one layer. ``before`` holds the names of parameters that were there
     before a strategy's ``adapt``; all others are marked ``added``, those whose name then is in ``fresh`` as that.
     """
     stacks = stacks_of(module)
@@ -87,10 +87,17 @@ def describe(module: nn.Module, before: AbstractSet[str] | None = None, fresh: C
 
 def layers(module: nn.Module) -> list[nn.Module]:
     """The transformer layers from the bottom up: an encoder's before its decoder's, those of two towers interleaved by depth."""
-    found = [
-        (stack.below + i, layer) for stack in stacks_of(module) for i, layer in enumerate(module.get_submodule(stack.lists[0]).children())
-    ]
+    found: list[tuple[int, nn.Module]] = []
+    for stack in stacks_of(module):
+        own = list(module.get_submodule(stack.lists[0]).children())[: stack.size]
+        found += [(stack.below + i, layer) for i, layer in enumerate(own)]
     return [layer for _, layer in sorted(found, key=lambda item: item[0])]
+
+
+def pools(layer: nn.Module) -> bool:
+    """Whether a layer gives every position the mean of all, as ``mean_layer`` makes it: its matrices of queries and keys are 0."""
+    first = list(islice((weight for weight in layer.parameters() if weight.dim() == 2), 2))
+    return len(first) == 2 and not any(weight.is_meta or bool(weight.any()) for weight in first)
 
 
 def stacks_of(module: nn.Module) -> list[LayerStack]:
@@ -102,7 +109,8 @@ def stacks_of(module: nn.Module) -> list[LayerStack]:
         listed = any(name in stack.lists for stack in found)
         if isinstance(child, nn.ModuleList) and not nested and not listed and _attends(child):
             parent = name.rpartition(".")[0]
-            found.append(LayerStack(parent, _alongside(modules[parent], parent, len(child)), place, len(child)))
+            size = len(child) - (len(child) > 1 and pools(child[-1]))  # pooling is a part of the head
+            found.append(LayerStack(parent, _alongside(modules[parent], parent, len(child)), place, size))
     if len(found) == 2 and any("logit_scale" in name for name, _ in module.named_parameters()):
         height = max(stack.size for stack in found)
         return [replace(stack, below=height - stack.size) for stack in found]

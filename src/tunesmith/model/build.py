@@ -13,6 +13,7 @@ from torch import nn
 from tunesmith.core.errors import InputError, Problem, concerning
 from tunesmith.core.task import Head, Task
 from tunesmith.model.backbone import describe
+from tunesmith.model.mean_layer import hold
 from tunesmith.model.parts import PAIRS, parts_of
 from tunesmith.model.processor import feeder
 from tunesmith.model.quiet import quiet
@@ -20,6 +21,9 @@ from tunesmith.model.sources import ModelSource, Say, resolve
 from tunesmith.model.surgery import amount
 from tunesmith.model.tokenizer import bound, load_tokenizer
 from tunesmith.model.weights import Loaded, load
+
+# Heads that read each token for itself.
+OF_TOKENS = ("AutoModelForTokenClassification", "AutoModelForQuestionAnswering", "AutoModelForMaskedLM", "AutoModelForPreTraining")
 
 
 @dataclass
@@ -49,6 +53,11 @@ def build(spec: str, head: Head, say: Say | None = None, dtype: torch.dtype = to
     source = resolve(spec, say)
     with quiet():
         loaded, tokenizer = _joined(source, head, dtype) if source.parts else _whole(source, head, dtype)
+    if hold(loaded.module) and head.auto in OF_TOKENS:
+        message = (
+            f"{source.name} ends in a layer that gives every position the mean of all (mean_pooling), so no token can be told from another"
+        )
+        raise InputError(Problem(message, "Name the model that it was made of", source.spec))
     return Model(loaded.module, tokenizer, source, about(source, loaded, dtype), loaded.fresh)
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import nn
 
 from tunesmith.core.errors import InputError, Problem
-from tunesmith.model.backbone import stacks_of
+from tunesmith.model.backbone import pools, stacks_of
 from tunesmith.model.body import body, whole
 from tunesmith.model.bottleneck import parts_of
 from tunesmith.model.domains import judging
@@ -29,22 +28,21 @@ def end_in_mean(model: nn.Module) -> bool:
     """Let what a head reads at the first token of an encoder's text be the mean of all its states; whether a layer was added for it.
 
     Where the family can pool (ModernBERT), its configuration says so. Where the top layer is one that gives the mean, nothing changes.
-    The weights of the layer do not require gradients. Raises ``InputError`` where layers of the family cannot give a mean, as those of
+    The layer learns nothing. Raises ``InputError`` where layers of the family cannot give a mean, as those of
     decoders.
     """
     config = whole(model).config
     if hasattr(config, "classifier_pooling"):
         config.classifier_pooling = "mean"
         return False
-    stacks = stacks_of(model) if hasattr(config, "vocab_size") else []
-    if len(stacks) != 1 or len(stacks[0].lists) != 1 or stacks[0].size != config.num_hidden_layers:
+    layers = _all_layers(model)
+    if layers is None or len(layers) != config.num_hidden_layers:
         raise _refused(model)
-    layers: Any = model.get_submodule(stacks[0].lists[0])
-    if gives_mean(layers[-1]):
-        layers[-1].requires_grad_(False)
+    if pools(layers[-1]):
         return False
     states = _states(model)
     layers.append(mean_layer(layers[-1], model))
+    hold(model)
     config.num_hidden_layers += 1
     if torch.cosine_similarity(_states(model), states.mean(dim=0), dim=-1).min() < ALIKE:
         raise _refused(model)
@@ -56,14 +54,12 @@ def mean_layer(layer: nn.Module, model: nn.Module) -> nn.Module:
     """A layer like ``layer`` whose every output is norm(SHARE * mean of all inputs + its input), norm a layer norm of gain 1.
 
     Its keys are 0, so that attention goes to all real positions alike; values and their projection are multiples of the identity; its
-    feed-forward part gives 0, and nothing is dropped out. Raises ``InputError`` where attention is not made of four matrices.
+    feed-forward part gives 0. Raises ``InputError`` where attention is not made of four matrices.
     """
-    made = copy.deepcopy(layer).requires_grad_(False)
+    made = copy.deepcopy(layer)
     for weight in made.parameters():
         weight.zero_()
     for part in made.modules():
-        if isinstance(part, nn.Dropout):
-            part.p = 0.0
         if "norm" in type(part).__name__.lower():
             part.weight.fill_(1.0)  # type: ignore[operator]
     value, output = _values(made, model)
@@ -72,10 +68,29 @@ def mean_layer(layer: nn.Module, model: nn.Module) -> nn.Module:
     return made
 
 
-def gives_mean(layer: nn.Module) -> bool:
-    """Whether a layer is one that ``mean_layer`` made."""
-    names = dict(parts_of(layer)).get("attention", [])
-    return len(names) == 4 and not any(bool(layer.get_submodule(name).weight.any()) for name in names[:2])  # type: ignore[operator]
+def ends_in_mean(model: nn.Module) -> bool:
+    """Whether the last layer of a model gives every position the mean of all."""
+    layers = _all_layers(model)
+    return layers is not None and pools(layers[-1])
+
+
+def hold(model: nn.Module) -> bool:
+    """Let a layer that gives the mean, where a model ends in one, learn nothing and drop nothing out. Returns whether it does."""
+    layers = _all_layers(model)
+    if layers is None or not pools(layers[-1]):
+        return False
+    layers[-1].requires_grad_(False)
+    for part in layers[-1].modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    return True
+
+
+def _all_layers(model: nn.Module) -> nn.ModuleList | None:
+    """The layers of a model that reads tokens with one list of them, one that pools among them."""
+    stacks = stacks_of(model) if hasattr(getattr(whole(model), "config", None), "vocab_size") else []
+    found = model.get_submodule(stacks[0].lists[0]) if len(stacks) == 1 and len(stacks[0].lists) == 1 else None
+    return found if isinstance(found, nn.ModuleList) else None
 
 
 def _values(layer: nn.Module, model: nn.Module) -> tuple[nn.Linear, nn.Linear]:

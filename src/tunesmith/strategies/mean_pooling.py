@@ -22,8 +22,9 @@ class MeanPooling(Strategy):
     Cost: memory x1.0, time x1.05 to x1.15: a layer more to pass, without gradients of its own.
     Source: Reimers and Gurevych 2019, "Sentence-BERT", section 3 and table 6, for the pooling.
     Differs: pooling is a transformer layer, whose keys are 0, whose values are the states and whose feed-forward part is 0, so that the
-    saved folder is one of the family that any library loads, with a layer more; ModernBERT has a setting for it. Families whose layers
-    end without a norm, and decoders, are refused.
+    saved folder is one of the family that any library loads, with a layer more, which is part of the head and learns nothing, in later
+    stages too; ModernBERT has a setting for it. Families whose layers end without a norm, and decoders, are refused, as are tasks and
+    losses that read single tokens of such a model.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
@@ -34,5 +35,5 @@ class MeanPooling(Strategy):
         return model
 
     def begin(self, run: Run) -> None:
-        how = "by a layer that is added" if self._added else "the model does so itself"
+        how = "by a layer that is added" if self._added else "as the model does already"
         run.say(f"mean_pooling: the head reads the mean of all states of a text, {how}")

@@ -21,6 +21,7 @@ from tunesmith.data.masking import chosen, masked
 from tunesmith.data.source import read
 from tunesmith.data.text import MODEL_INPUTS, encode_texts, pad_texts
 from tunesmith.model.language import Language, language_of
+from tunesmith.model.mean_layer import ends_in_mean
 
 COLUMN = Column("text", ("text", "sentence", "content", "body", "review"))
 
@@ -50,6 +51,9 @@ class PretrainLoss(Strategy):
         self._others: list[dict[str, Any]] = []
         if not self.strength:
             return
+        if ends_in_mean(run.model):
+            message = "pretrain_loss: the model ends in a layer that gives every position the mean of all, which names no token"
+            raise InputError(Problem(message, "Take pretrain_loss or mean_pooling out of strategies"))
         self._language = language_of(run)
         self._language.attach(run)
         if not self._language.causal and run.tokenizer.mask_token_id is None:
