@@ -30,7 +30,7 @@ def test_the_layers_below_learn_and_the_layer_does_not() -> None:
 
 
 def test_words_are_not_asked_for_behind_it() -> None:
-    with pytest.raises(InputError, match="names no token"):
+    with pytest.raises(InputError, match="the last state of each token"):
         tiny_fit(None, [MeanPooling(), PretrainLoss()])
 
 

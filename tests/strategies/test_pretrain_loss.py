@@ -19,6 +19,7 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.data.packing import IGNORED, pack
 from tunesmith.model.backbone import describe
+from tunesmith.model.mean_layer import end_in_mean
 from tunesmith.strategies.pretrain_loss import PretrainLoss, chosen, masked, real_of, texts_of
 
 IDS = torch.tensor([[2, 9, 11, 12, 3], [2, 8, 3, 0, 0]])
@@ -125,3 +126,10 @@ def test_strength_0_is_nothing_and_what_has_no_pretraining_is_refused() -> None:
     run.tokenizer.mask_token = None
     with pytest.raises(InputError, match="no token that masks"):
         PretrainLoss().begin(run)
+
+
+def test_a_model_that_ends_in_a_mean_names_no_token() -> None:
+    model = tiny.bert(num_labels=2)
+    end_in_mean(model)
+    with pytest.raises(InputError, match="names no token"):
+        PretrainLoss().begin(SimpleNamespace(model=model))  # type: ignore[arg-type]

@@ -28,7 +28,8 @@ class MeanPooling(Strategy):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
-    owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn"})  # an adapter would be saved without the layer
+    # an adapter would be saved without the layer
+    owns: ClassVar[frozenset[str]] = frozenset({"which pre-trained weights learn", "the last state of each token"})
 
     def adapt(self, model: nn.Module) -> nn.Module:
         self._added = end_in_mean(model)

@@ -44,6 +44,7 @@ class PretrainLoss(Strategy):
     rate: float = setting(0.15, "encoders: share of the tokens that is asked for", above=0, high=0.9)
     max_length: int = setting(128, "longest of the other texts in tokens; longer ones are cut", low=8)
 
+    owns: ClassVar[frozenset[str]] = frozenset({"the last state of each token"})
     all_tokens: ClassVar[bool] = True
 
     def begin(self, run: Run) -> None:
