@@ -121,6 +121,7 @@ def one(name: str, seed: int, cap: int | None) -> dict[str, Any]:
     primary = scores["primary"]
     return {
         "metric": primary, "base": scores["base"].get(primary), "tuned": scores["tuned"][primary],
+        "all": {when: {name: value for name, value in scores[when].items() if isinstance(value, float)} for when in ("base", "tuned")},
         "rows": [report.facts.rows["train"], scores["examples"]],
         "seconds": scores["seconds"], "tokens_per_second": scores["tokens_per_second"], "peak_mb": peak(),
     }  # fmt: skip
