@@ -28,8 +28,7 @@ def end_in_mean(model: nn.Module) -> bool:
     """Let what a head reads at the first token of an encoder's text be the mean of all its states; whether a layer was added for it.
 
     Where the family can pool (ModernBERT), its configuration says so. Where the top layer is one that gives the mean, nothing changes.
-    The layer learns nothing. Raises ``InputError`` where layers of the family cannot give a mean, as those of
-    decoders.
+    The layer learns nothing. Raises ``InputError`` where layers of the family cannot give a mean, as those of decoders.
     """
     config = whole(model).config
     if hasattr(config, "classifier_pooling"):

@@ -36,5 +36,5 @@ class MeanPooling(Strategy):
         return model
 
     def begin(self, run: Run) -> None:
-        how = "by a layer that is added" if self._added else "as the model does already"
+        how = "by a layer that is added" if self._added else "for which no layer is added"
         run.say(f"mean_pooling: the head reads the mean of all states of a text, {how}")
