@@ -51,3 +51,11 @@ def test_several_labels_are_decisions_each_and_the_metric_that_decides_is_given_
 def test_other_tasks_have_no_groups() -> None:
     assert audit(TextClassification(kind="regression", labels=["score"]), ["a"], [{"label": 1.0}], {"tuned": [{"value": 1.0}]}) == {}
     assert audit(TokenClassification.example()[0], ["a"], [{}], {"tuned": [{}]}) == {}
+
+
+def test_a_group_whose_rows_all_have_one_label_has_no_area_under_a_curve() -> None:
+    task = TextClassification(kind="single", labels=["no", "yes"], metric="auc")
+    truths = [{"text": "x", "label": row % 2 if row < 40 else 1} for row in range(80)]
+    right = [predicted(task.labels[row["label"]], task.labels) for row in truths]
+    found = audit(task, ["a"] * 40 + ["b"] * 40, truths, {"base": right, "tuned": right})
+    assert [found["tuned"]["by_group"][name]["auc"] for name in "ab"] == [1, None]

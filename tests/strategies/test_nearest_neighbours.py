@@ -146,11 +146,18 @@ def test_the_share_is_chosen_on_the_validation_rows(made: Path) -> None:
     torch.testing.assert_close(chances(tuned.predict(asked)), chances(tunesmith.load(same).predict(asked)))
 
 
-@pytest.mark.parametrize(("near", "share"), [([0.0, 1.0], 0.75), ([1.0, 0.0], 0.0)])
-def test_neighbours_that_are_wrong_have_no_share(near: list[float], share: float) -> None:
+@pytest.mark.parametrize(
+    ("near", "metric", "share", "told"),
+    [
+        ([0.0, 1.0], "accuracy", 0.75, "accuracy on the validation rows 0 at 0"),
+        ([1.0, 0.0], "accuracy", 0.0, "accuracy on the validation rows 0 at 0"),
+        ([0.0, 1.0], "auc", 0.75, "log_loss on the validation rows 0.7985 at 0"),  # one row has no area under a curve
+    ],
+)
+def test_neighbours_that_are_wrong_have_no_share(near: list[float], metric: str, share: float, told: str) -> None:
     """A model that answers [0.55, 0.45] where the second class is right or wrong; neighbours know the second, or the first."""
     strategy, said = NearestNeighbours(), list[str]()
-    task = TextClassification(kind="single", labels=["a", "b"])
+    task = TextClassification(kind="single", labels=["a", "b"], metric=metric)
     model = tiny.bert().eval()
     strategy._own = Neighbours(Mixing(0.25, 3, 0.1, "head"))
     strategy._own.put_on(model)
@@ -161,7 +168,7 @@ def test_neighbours_that_are_wrong_have_no_share(near: list[float], share: float
         [{"label": 1}],
     )
     assert (strategy.strength, strategy._own.mixing.strength, hasattr(model, NAME)) == (share, share, share > 0)
-    assert said[0].startswith(f"nearest_neighbours: the share of the neighbours is {share:g}; accuracy on the validation rows 0 at 0")
+    assert said[0].startswith(f"nearest_neighbours: the share of the neighbours is {share:g}; {told}")
 
 
 def test_without_validation_rows_the_share_is_the_usual_one(made: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -229,6 +230,11 @@ class Task(ABC):
     @abstractmethod
     def metrics(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> dict[str, Any]:
         """Scores by name, ``primary`` among them where it is defined; ``truths`` are rows that ``read`` returned, in the same order."""
+
+    def verdict(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> float:
+        """``primary`` of ``metrics``, NaN where it is undefined: the area under a curve of rows that all have one label, for example."""
+        found = self.metrics(predictions, truths).get(self.primary)
+        return math.nan if found is None else float(found)
 
     @abstractmethod
     def correct(self, predictions: Sequence[Prediction], truths: Sequence[Row]) -> list[float]:

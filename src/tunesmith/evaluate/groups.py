@@ -62,7 +62,7 @@ def _by_group(
     for number, name in enumerate(names):
         members = np.flatnonzero(given.groups == number).tolist()
         predictions, truths = ([part[row] for row in members] for part in rows)
-        score = task.metrics(predictions, truths)[task.primary] if len(members) >= SMALLEST else None
+        score = task.verdict(predictions, truths) if len(members) >= SMALLEST else None
         found[str(name)] = {"rows": len(members), "accuracy": own.accuracy[number], task.primary: score} | {
             rate: dict(zip(labels, getattr(own, rate)[number], strict=True)) for rate in ("selection", "true_positive", "false_positive")
         }

@@ -97,8 +97,9 @@ class NearestNeighbours(Strategy):
             alone, near = (task.table(own.asked(share, answers)) for share in (0.0, 1.0))
             found = {share: task.metrics(task.predictions((1 - share) * alone + share * near), truths) for share in SHARES}
             sign = 1 if task.higher_is_better else -1
-            best = max(SHARES, key=lambda share: (sign * found[share][task.primary], -found[share]["log_loss"]))
-            why = f"{task.primary} on the validation rows {', '.join(f'{of[task.primary]:.4g} at {at:g}' for at, of in found.items())}"
+            by = task.primary if task.primary in found[0] else "log_loss"  # these rows may not define the first
+            best = max(SHARES, key=lambda share: (sign * found[share].get(task.primary, 0.0), -found[share]["log_loss"]))
+            why = f"{by} on the validation rows {', '.join(f'{of[by]:.4g} at {at:g}' for at, of in found.items())}"
         self.strength = own.settle(best, run.model)
         run.say(f"nearest_neighbours: the share of the neighbours is {best:g}; {why}")
 

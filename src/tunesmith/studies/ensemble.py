@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -243,7 +244,8 @@ def mixed(
     validation = list(members[0].data.validation or [])
 
     def worth(predictions: Sequence[Prediction]) -> float:
-        return sign * float(task.metrics(predictions, validation)[task.primary])
+        found = task.verdict(predictions, validation)
+        return -math.inf if math.isnan(found) else sign * found
 
     def score(some: Sequence[Path]) -> float:
         return worth(answered(as_tuned(recipe, some), validation))

@@ -136,7 +136,7 @@ def judged(recipe: Recipe, data: Sequence[Data], views: Mapping[str, View], plac
         router = Router({name: views[name].seen for name in names})
         routes = [router.nearest(view.judged) for view in views.values()]
         answers = answered(recipe, [judged_rows(part) for part in data], routes, dict(zip(names, places, strict=True)))
-        scores = [float(task.metrics(own, judged_rows(part))[task.primary]) for own, part in zip(answers, data, strict=True)]
+        scores = [task.verdict(own, judged_rows(part)) for own, part in zip(answers, data, strict=True)]
         return {"metric": task.primary, "scores": scores, "sent": [[route.count(name) for name in names] for route in routes]}
 
     found = kept(places[-1], compute)

@@ -120,7 +120,7 @@ def by_model(recipe: Recipe, task: Task, model: str, parts: Sequence[Sequence[Ro
 def on_each(task: Task, forward: Forward, tokenizer: Any, parts: Sequence[Sequence[Row]]) -> list[float]:
     """The primary metric on the rows of each of ``parts``."""
     found = [(predict(forward, encode(rows, task, tokenizer), task, tokenizer), rows) for rows in parts]
-    return [float(task.metrics(predictions, rows)[task.primary]) for predictions, rows in found]
+    return [task.verdict(predictions, rows) for predictions, rows in found]
 
 
 def table(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
