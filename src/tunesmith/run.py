@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -39,6 +40,7 @@ from tunesmith.report.page import page
 
 RECIPE, RESOLVED = folders.RECIPES
 EVENTS = "events.jsonl"
+T = TypeVar("T")
 NAMED = 8  # rows of a step that are named where its loss is not finite
 
 
@@ -76,8 +78,10 @@ def train(
 def begun(recipe: Recipe, place: tuple[Path, str | None], watch: Sequence[Observer], carry: Carry) -> Report:
     """Make the folder of a new run, and carry the recipe out in it. ``place`` is the folder of runs, and its name or None."""
     with distributed.group(), naming(place[0]):
-        folder = reserved(place[0], recipe.name if place[1] is None else place[1])
-        with leaving(recipe, folder, new=True):
+        runs, name = place[0], recipe.name if place[1] is None else place[1]
+        by_first(lambda: folders.create(runs, name))
+        folder = runs / name
+        with alone(folder), leaving(recipe, folder, new=True):
             describe(recipe, folder)
             return carry(recipe, folder, watch)
 
@@ -105,7 +109,7 @@ def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapp
 
 def resumed(recipe: Recipe, folder: Path, watch: Sequence[Observer], carry: Carry) -> Report:
     """Carry the recipe out in the folder of a run that has begun."""
-    with distributed.group(), naming(folder.resolve().parent), leaving(recipe, unfinished(folder), new=False):
+    with distributed.group(), naming(folder.resolve().parent), alone(folder), leaving(recipe, unfinished(folder), new=False):
         return carry(recipe, folder, watch)
 
 
@@ -117,17 +121,28 @@ def unfinished(folder: Path) -> Path:
     return folder
 
 
-def reserved(runs: Path, name: str) -> Path:
-    """The new folder of a run, which the first process makes; what is refused there is refused in all of them."""
-    refusal: TunesmithError | None = None
+def by_first(what: Callable[[], T]) -> T | None:
+    """What the first process found, None in the others; what is refused there is refused in all of them."""
+    found, refusal = None, None
     if distributed.first():
         try:
-            folders.create(runs, name)
+            found = what()
         except TunesmithError as error:
             refusal = error
     if distributed.any_rank(refusal is not None):
         raise refusal or InputError("The first process was refused")
-    return runs / name
+    return found
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else works in the folder of a run meanwhile. Raises ``InputError`` where somebody does."""
+    lock = by_first(lambda: folders.lock(folder))
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 @contextmanager

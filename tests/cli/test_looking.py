@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from cli.conftest import Command
+from tunesmith.report.folder import lock
 
 
 def files(folder: Path) -> set[Path]:
@@ -84,7 +86,7 @@ def test_report(tunesmith: Command, done: Path) -> None:
 
 def test_list_runs(tunesmith: Command, done: Path) -> None:
     (done.parent / "other").mkdir()
-    (done.parent / "other" / "recipe.yaml").write_text("model: x\n")
+    (done.parent / "other" / "recipe.yaml").write_text((done / "recipe.yaml").read_text())
     (done.parent / "no-run").mkdir()
     runs = tunesmith("list", "--json").json
     assert [(run["run"], run["state"], run["metric"]) for run in runs] == [
@@ -94,6 +96,12 @@ def test_list_runs(tunesmith: Command, done: Path) -> None:
     lines = tunesmith("list").out.splitlines()
     assert lines[0].split() == ["RUN", "STATE", "METRIC", "BASE", "TUNED"]
     assert lines[2].split() == ["other", "unfinished", "-", "-", "-"]
+    held = lock(done.parent / "other")
+    assert tunesmith("list").out.splitlines()[2].split()[:2] == ["other", "running"]
+    refused = tunesmith("resume", "other")
+    assert refused.code == 2
+    assert "another process is at work on this run" in refused.err
+    os.close(held)  # type: ignore[arg-type]
 
 
 def test_list_runs_of_an_ablation(tunesmith: Command, here: Path) -> None:

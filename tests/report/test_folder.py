@@ -59,6 +59,16 @@ def test_create_reports_a_disk_that_refuses(tmp_path: Path, monkeypatch: pytest.
         folder.create(tmp_path, "first")
 
 
+def test_two_do_not_work_on_one_run(tmp_path: Path) -> None:
+    held = folder.lock(tmp_path)
+    assert held is not None
+    assert folder.busy(tmp_path)
+    with pytest.raises(InputError, match="another process is at work on this run"):
+        folder.lock(tmp_path)
+    os.close(held)
+    assert not folder.busy(tmp_path)
+
+
 def test_find_by_last_name_and_path(tmp_path: Path) -> None:
     newest, oldest = run(tmp_path, "newest", began=200.0), run(tmp_path, "oldest", began=100.0)
     assert folder.find(tmp_path, "last") == newest

@@ -180,7 +180,7 @@ def report(run: str, runs: str, as_json: bool) -> None:
 @show.runs_option
 @show.json_option
 def listing(what: str, runs: str, as_json: bool) -> None:
-    """List the runs, the strategies or the tasks."""
+    """List the runs (finished, running, failed or unfinished), the strategies or the tasks."""
     from tunesmith.core.errors import InputError, Problem
     from tunesmith.recipes.find import about, did_you_mean, names
 
@@ -202,14 +202,14 @@ def listing(what: str, runs: str, as_json: bool) -> None:
 
 def _runs(runs: Path) -> list[dict[str, object]]:
     """The runs, the oldest first."""
-    from tunesmith.report.folder import all_in
+    from tunesmith.report.folder import all_in, busy
 
     found = []
     for folder in all_in(runs):
         scores = _scores(folder)
         metric = scores.get("primary")
         base, tuned = (scores.get(side, {}).get(metric) for side in ("base", "tuned"))
-        state = "finished" if scores else "failed" if _failed(folder) else "unfinished"
+        state = "finished" if scores else "running" if busy(folder) else "failed" if _failed(folder) else "unfinished"
         found.append({"run": folder.relative_to(runs).as_posix(), "state": state, "metric": metric, "base": base, "tuned": tuned})
     return found
 

@@ -47,6 +47,37 @@ def create(runs: Path, name: str) -> Path:
     return folder
 
 
+def lock(run: Path) -> int | None:
+    """Take the folder of a run for this process; closing what is returned, or the end of the process, gives it back.
+
+    Raises ``InputError`` where another one works in it. None where the system knows no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    held = os.open(run, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(held)
+        raise InputError(Problem("another process is at work on this run", "Let it end, or stop it", str(run))) from error
+    except OSError:  # some disks of networks have no locks
+        pass
+    return held
+
+
+def busy(run: Path) -> bool:
+    """Whether a process is at work on a run."""
+    try:
+        held = lock(run)
+    except InputError:
+        return True
+    if held is not None:
+        os.close(held)
+    return False
+
+
 def find(runs: Path, which: str) -> Path:
     """The folder of a run: ``last``, its name in ``runs``, or a path, from here or from ``runs``.
 
