@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tunesmith.core.errors import InputError
+from tunesmith.core.task import Task
 from tunesmith.data.extra import extra, extra_rows
 
 ROWS = [{"review": f"word {'more ' * number}", "stars": "ab"[number % 2]} for number in range(20)]
@@ -21,12 +22,18 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def finished(folder: Path, data: dict[str, Any], stages: bool = False) -> Path:
-    """A run as this module reads it."""
+def finished(folder: Path, data: dict[str, Any], **whole: Any) -> Path:
+    """A run as this module reads it: of ``data``, or of the parts in ``whole``."""
     folder.mkdir()
-    part = {"stages": [{"data": data}, {"data": data}]} if stages else {"data": data}
-    (folder / "recipe.resolved.yaml").write_text(json.dumps({**part, "seed": 0, "base_folder": str(folder.parent)}), encoding="utf-8")
+    written = {**(whole or {"data": data}), "seed": 0, "base_folder": str(folder.parent)}
+    (folder / "recipe.resolved.yaml").write_text(json.dumps(written), encoding="utf-8")
     return folder
+
+
+def part(task: Task, data: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """A stage of a run, or a task of several, as it is written down."""
+    own = type(task)
+    return {"task": {f"{own.__module__}:{own.__qualname__}": {"labels": ["a", "b"], **settings}}, "data": data}
 
 
 def test_rows_of_a_file_and_of_python_are_encoded_by_the_task(task, table: Path) -> None:
@@ -54,17 +61,36 @@ def test_without_labels_the_truth_is_not_looked_at(task, table: Path) -> None:
         extra_rows([{"text": ""}, {"text": "fine"}], task, labelled=False)
 
 
-@pytest.mark.parametrize("stages", [False, True])
-def test_a_run_means_its_training_rows(task, table: Path, tmp_path: Path, stages: bool) -> None:
-    """What it held out to judge by stays out."""
+@pytest.mark.parametrize("kind", ["", "stages", "sequence", "tasks"])
+def test_a_run_means_its_training_rows(task, table: Path, tmp_path: Path, kind: str) -> None:
+    """What it held out to judge by stays out, and so do parts of other tasks, or with labels that this one does not know."""
     task.labels = ["a", "b"]
-    run = finished(tmp_path / "run", {"train": table.name, "validation": "20%", "test": None}, stages)
+    data = {"train": table.name, "validation": "20%", "test": None}
+    own = part(task, data)
+    other = {"task": {"masked_language_modelling": {}}, "data": {"train": "plain.txt"}}
+    several = [other, own, part(task, {"train": "gone.csv"}, labels=["c"]), part(task, {"train": "gone.csv"}, kind="multi"), own]
+    parts = {
+        "": {},
+        "stages": {"stages": several},
+        "sequence": {"task": own["task"], "sequence": [{"data": data}, {"data": data}]},
+        "tasks": {"tasks": {str(number): entry for number, entry in enumerate(several)}},
+    }
+    run = finished(tmp_path / "run", data, **parts[kind])
     rows = extra_rows(run, task)
-    held_out = len(ROWS) - len(rows) // (1 + stages)
+    held_out = len(ROWS) - len(rows) // (2 if kind else 1)
     assert 0 < held_out < 10
     assert all(row in [{"text": r["review"], "label": "ab".index(r["stars"])} for r in ROWS] for row in rows)
     assert extra_rows(run, task, labelled=False) == [{"text": row["text"]} for row in rows]
     assert task.labels == ["a", "b"]
+
+
+def test_a_run_without_a_part_of_the_task_is_refused_with_the_remedy(task, table: Path, tmp_path: Path) -> None:
+    task.labels = ["a", "b"]
+    run = finished(tmp_path / "run", {}, tasks={"other": part(task, {"train": table.name}, labels=["a", "c"])})
+    with pytest.raises(
+        InputError, match="run: no part of this run has the task and the labels of this one. Name the file of the rows instead"
+    ):
+        extra_rows(run, task)
 
 
 def test_a_run_whose_rows_are_gone_is_refused_with_the_remedy(task, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ def extra(spec: Any, task: Task, tokenizer: Any, base: Path | None = None, label
 def extra_rows(spec: Any, task: Task, base: Path | None = None, labelled: bool = True) -> Sequence[Row]:
     """The rows that ``spec`` names, as ``task.read`` returns them; the task has learned what it must know, label names above all.
 
-    ``spec`` is a run, by its folder or its name, which means its training rows, or whatever ``data.train`` of a recipe can be; paths
-    start from ``base``. Columns of files are found by their names. Without ``labelled`` the truth is not looked at, and is in no row.
+    ``spec`` is a run, by its folder or its name, which means its training rows, or of several stages or tasks the rows of those that are
+    of this task; or whatever ``data.train`` of a recipe can be. Paths start from ``base``. Columns of files are found by their names.
+    Without ``labelled`` the truth is not looked at, and is in no row.
     Raises ``InputError`` with every row that the task cannot use: one with a label that it does not know, for example.
     """
     if isinstance(spec, str | Path) and (run := run_named(str((base or Path()) / spec)) or run_named(str(spec))):
@@ -47,17 +48,30 @@ def unanswered(task: Task) -> set[str]:
 
 
 def _of_run(recipe: Path, task: Task) -> list[Row]:
-    """The training rows of a run, or of all its stages: what it held out to judge by is left out here too."""
+    """The training rows of a run, or of those of its parts that are of the task: what it held out to judge by is left out here too."""
     from ruamel.yaml import YAML
 
     written = YAML(typ="safe", pure=True).load(recipe.read_text(encoding="utf-8"))
+    several = written.get("stages") or written.get("sequence") or list(written.get("tasks", {}).values())
+    parts = [part for part in several if _answers(part.get("task") or written["task"], task)] if several else [written]
+    remedy = "Name the file of the rows instead"
+    if not parts:
+        raise InputError(Problem("no part of this run has the task and the labels of this one", remedy, str(recipe.parent)))
     rows: list[Row] = []
-    for part in written.get("stages") or written.get("sequence") or [written]:
+    for part in parts:
         settings = DataSettings(**part["data"])
         try:
             rows += load(settings, copy.deepcopy(task), written["seed"], Path(written["base_folder"])).train
         except InputError as error:
-            remedy = "Name the file of the rows instead"
             named = [replace(problem, key="") for problem in error.problems]  # a setting of that run, not of this one
             raise InputError(Problem("the training rows of this run cannot be used", remedy, str(recipe.parent)), *named) from None
     return rows
+
+
+def _answers(written: Mapping[str, Any], task: Task) -> bool:
+    """Whether the rows of a task, as a recipe has it written down, are answered as those of ``task``, which knows all of their labels."""
+    ((name, settings),) = written.items()
+    own = type(task)
+    known = {own.__module__.rpartition(".")[2], f"{own.__module__}:{own.__qualname__}"}  # a task of tunesmith's, or of the user's own
+    alike = name in known and settings.get("kind") == getattr(task, "kind", None)
+    return alike and set(settings.get("labels", ())) <= set(getattr(task, "labels", ()))
