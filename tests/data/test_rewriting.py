@@ -10,7 +10,7 @@ import pytest
 
 import tiny
 from tunesmith.data import rewriting
-from tunesmith.data.rewriting import CHANGES, Rewriter, beside, shortened, slip
+from tunesmith.data.rewriting import CHANGES, Rewriter, beside, negates, shortened, slip
 from tunesmith.data.units import Units
 
 TEXT = "a very good film is not a bad story of paris and music"
@@ -56,6 +56,18 @@ def test_delete_leaves_a_word_of_each_text() -> None:
     for one in many("delete", row("good film", "bad day"), rate=0.9):
         typed = [kind for kind, token in zip(one["token_type_ids"], one["input_ids"], strict=True) if token > tiny.MASK]
         assert set(typed) == {0, 1}
+
+
+@pytest.mark.parametrize(("word", "found"), [("not", True), ("不太", True), ("isn", True), ("knot", False), ("太", False)])
+def test_negations_are_known_in_english_and_chinese(word: str, found: bool) -> None:
+    assert negates(word) == found
+
+
+@pytest.mark.parametrize("operation", ["delete", "swap"])
+def test_a_negation_stays(operation: str) -> None:
+    assert all("not" in words(one) for one in many(operation, row(), rate=0.9))
+    if operation == "swap":
+        assert all(words(one).index("not") == TEXT.split().index("not") for one in many(operation, row(), rate=0.9))
 
 
 def test_swap_keeps_the_words_of_each_text() -> None:

@@ -13,62 +13,15 @@ from tunesmith.data.wordnet import synonyms
 
 MARKS = (".", ";", "?", ":", "!", ",")  # Karimi et al. 2021, section 3
 KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-STOP_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "but",
-        "by",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "he",
-        "her",
-        "his",
-        "i",
-        "if",
-        "in",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "no",
-        "nor",
-        "not",
-        "of",
-        "on",
-        "or",
-        "our",
-        "she",
-        "so",
-        "that",
-        "the",
-        "their",
-        "them",
-        "they",
-        "this",
-        "to",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "which",
-        "who",
-        "will",
-        "with",
-        "you",
-        "your",
-    ]
+STOPPING = (
+    "a an and are as at be but by for from had has have he her his i if in is it its me my no "
+    "nor not of on or our she so that the their them they this to was we were what when which who will with you your"
 )
+STOP_WORDS = frozenset(STOPPING.split())
+# A label may turn on these, so no operation touches them; of isn't there may be isn and t. In Chinese a word holds the character.
+NEGATING = "no not nor never none nobody nothing nowhere neither cannot without hardly barely"
+SHORTENED = "t n't isn aren wasn weren don doesn didn won wouldn can couldn shouldn hasn haven hadn"
+NEGATIONS, NEGATION_CHARACTERS = frozenset(f"{NEGATING} {SHORTENED}".split()), frozenset("不没沒無无未非别別莫勿否")
 
 Draw = np.random.Generator
 Change = Callable[[list[Unit], list[int], float, "Rewriter", Draw], list[Unit]]
@@ -90,11 +43,16 @@ class Rewriter:
     def __call__(self, row: Row, draw: Draw) -> Row:
         """The row after one of the operations; itself where it has no word that may change."""
         units = self.units.cut(row)
-        free = [place for place, unit in enumerate(units) if not unit.fixed]
+        free = [place for place, unit in enumerate(units) if not unit.fixed and not negates(self.units.word(unit))]
         if not free:
             return row
         changed = CHANGES[self.operations[draw.integers(len(self.operations))]](units, free, self.rate, self, draw)
         return self.units.joined(row, shortened(changed, self.limit))
+
+
+def negates(word: str) -> bool:
+    """Whether a word, in small letters, turns what others say into its opposite."""
+    return word in NEGATIONS or not NEGATION_CHARACTERS.isdisjoint(word)
 
 
 def shortened(units: Sequence[Unit], limit: int) -> list[Unit]:

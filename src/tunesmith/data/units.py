@@ -27,7 +27,8 @@ _UNSPACED = re.compile(f"[{UNSPACED}]")
 class Unit:
     """A word, as the tokens that stand for it.
 
-    ``fixed``  whether it must stay where and as it is: special tokens, punctuation, a first word that is written otherwise than later ones
+    ``fixed``  whether it must stay where and as it is: special tokens, punctuation, and words that are written otherwise than those with a
+               blank before them, as the first of a text or the t of isn't may be
     ``part``   which text of its row it belongs to: special tokens part texts
     ``type``   its token type, 0 where the row has none
     """
@@ -48,6 +49,7 @@ class Units:
         self._mark = next((mark for mark in (CONTINUES, *STARTS) if _share(vocabulary, mark) > MARKED), "")
         self._tokens = {number: token for token, number in vocabulary.items()}
         self._texts: dict[int, str] = {}
+        self._words: dict[tuple[int, ...], str] = {}
         self._encoded: dict[tuple[str, tuple[int, ...]], tuple[int, ...] | None] = {}
 
     def cut(self, row: Row) -> list[Unit]:
@@ -60,8 +62,7 @@ class Units:
                 part += 1
                 units.append(Unit((token,), True, part, kind))
             elif before in self.special or before < 0 or self._begins(token, before):
-                first = before in self.special or before < 0
-                units.append(Unit((token,), not self._can_change(token, first), part, kind))
+                units.append(Unit((token,), not self._can_change(token), part, kind))
             else:
                 last = units[-1]
                 units[-1] = Unit((*last.ids, token), last.fixed, part, kind)
@@ -77,6 +78,12 @@ class Units:
     def text(self, ids: Iterable[int]) -> str:
         """What tokens say, without blanks around it."""
         return str(self.tokenizer.decode(list(ids))).strip()
+
+    def word(self, unit: Unit) -> str:
+        """What a unit says, in small letters."""
+        if unit.ids not in self._words:
+            self._words[unit.ids] = self.text(unit.ids).lower()
+        return self._words[unit.ids]
 
     def encoded(self, text: str, instead: tuple[int, ...]) -> tuple[int, ...] | None:
         """The tokens of a word that is to stand where the tokens ``instead`` stand.
@@ -106,10 +113,10 @@ class Units:
             return LEADING[0] <= ord(written[0]) <= LEADING[1]
         return written.startswith(self._mark) or unspaced(plain) or not spoken(plain) or not spoken(other) or unspaced(other)
 
-    def _can_change(self, token: int, first: bool) -> bool:
+    def _can_change(self, token: int) -> bool:
         said = self._said(token)
-        as_later = self._mark not in STARTS or self._tokens.get(token, "").startswith(self._mark) or unspaced(said)
-        return said == PART or (spoken(said) and (as_later or not first))
+        apart = self._mark not in STARTS or self._tokens.get(token, "").startswith(self._mark) or unspaced(said)
+        return said == PART or (spoken(said) and apart)
 
     def _said(self, token: int) -> str:
         if token not in self._texts:

@@ -31,8 +31,9 @@ class Augment(Strategy):
     Source: Wei and Zou 2019, "EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks", section 2;
     punctuate: Karimi et al. 2021, "AEDA: An Easier Data Augmentation Technique for Text Classification", section 3.
     Differs: rows are changed anew whenever they come, rather than once before training. Token ids are changed, whole words of them, so
-    that any tokenizer and script will do: what is cut off stays cut off, texts of a pair keep apart, and special tokens and punctuation
-    stay. Characters are the words of Chinese. WordNet is asked for a word as it is written, inflected forms are not looked up.
+    that any tokenizer and script will do: what is cut off stays cut off, texts of a pair keep apart, and special tokens, punctuation and
+    negations (not, never, 不) stay, since a label may turn on them. Characters are the words of Chinese. WordNet is asked for a word as
+    it is written, inflected forms are not looked up.
     """
 
     share: float = setting(0.5, "probability that a row is changed, 0 to 1", low=0, high=1)
