@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +31,9 @@ from tunesmith.tuned import TOLD, Tuned, is_model, load
 
 Numbers = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-DIVERSE, SUSPECT, GRADIENT = "diversity", "label_error", "gradient"
-WAYS = (*BY, DIVERSE, SUSPECT, GRADIENT)
+DIVERSE, SUSPECT, GRADIENT, PERPLEXITY = "diversity", "label_error", "gradient", "perplexity"
+WAYS = (*BY, DIVERSE, SUSPECT, GRADIENT, PERPLEXITY)
+MOST = 700.0  # a mean loss whose exponential is a number
 FOLDS = 5  # parts of the rows, each of which is judged by the others, where the model has no head
 RECIPES = (".yaml", ".yml")
 
@@ -56,7 +56,8 @@ class Way:
 
     ``by``      uncertainty, margin or entropy: the least sure predictions; diversity: rows whose mean hidden states lie far apart;
                 label_error: labels that are likely wrong, with the ``likely`` one where confident learning finds it; gradient: rows the
-                gradient of whose loss agrees with that of the ``target``
+                gradient of whose loss agrees with that of the ``target``; perplexity: rows that a language model foresees best, so that
+                one of a domain finds texts like its own (Wenzek et al. 2020, "CCNet", section 3.4)
     ``num``     how many rows
     ``folds``   label_error: into how many parts the rows are put, each judged by a logistic regression that the vectors of the others
                 taught; 0 asks the model's own head. Where there is none, 5
@@ -83,9 +84,9 @@ class Way:
 def select(which: str | Path, rows: Any, way: Way, runs: str | Path = "runs", say: Say | None = None) -> list[dict[str, Any]]:
     """The rows that are most worth a look, the first the most: ``row`` (from 0), ``score``, and its values by role.
 
-    ``which`` is a run or a tuned model; for diversity and label_error any model of texts, or a recipe, whose model is asked untuned.
-    ``say`` is told what was found. Raises ``InputError`` for rows that cannot be read, and for a task whose predictions have no
-    probabilities, where these are asked for.
+    ``which`` is a run or a tuned model; for diversity and label_error any model of texts, or a recipe, whose model is asked untuned; for
+    perplexity any language model. ``say`` is told what was found. Raises ``InputError`` for rows that cannot be read, and for a task
+    whose predictions have no probabilities, where these are asked for.
     """
     by, num, folds = way.by, way.num, way.folds
     tell = say or (lambda line: None)
@@ -93,7 +94,7 @@ def select(which: str | Path, rows: Any, way: Way, runs: str | Path = "runs", sa
     folds = FOLDS if folds is None and isinstance(tuned.task, Bare) else folds
     if by == SUSPECT and isinstance(tuned.task, Bare):
         tuned.task.learn(read_roles(rows, tuned.task, tuned.columns)[0])
-    examples = tuned.examples(rows, truth=by in (SUSPECT, GRADIENT))
+    examples = tuned.examples(rows, truth=by in (SUSPECT, GRADIENT, PERPLEXITY))
     if by == GRADIENT:
         return _best(examples, helpful(tuned, examples, tuned.examples(way.target, truth=True)), num)
     if by == DIVERSE:
@@ -104,7 +105,11 @@ def select(which: str | Path, rows: Any, way: Way, runs: str | Path = "runs", sa
             remedy = "it may have learned wrong labels too. Name its base instead, and each row is judged by what the others taught"
             tell(f"THE MODEL WAS TRAINED ON {seen:,} OF THESE {len(examples):,} ROWS: {remedy}.")
         return _suspects(tuned, examples, num, folds or 0, tell)
-    return _best(examples, unsure(tuned, examples, BY[by]), num)
+    if by == PERPLEXITY:
+        found = perplexities(tuned, examples)
+        order = np.argsort(found, kind="stable")[:num].tolist()
+        return _chosen(examples, order, found[order].tolist())
+    return _best(examples, unsure(tuned, examples, by), num)
 
 
 def _bare(which: str | Path, runs: str | Path, by: str, folds: int | None) -> Tuned | None:
@@ -116,6 +121,8 @@ def _bare(which: str | Path, runs: str | Path, by: str, folds: int | None) -> Tu
             raise InputError(Problem("a recipe is asked for diversity or label_error of text_classification alone", remedy, str(which)))
         task = Bare(**recipe.task.settings())
         return Tuned(build_for(task, recipe.model_spec), task, recipe.data.columns, recipe.data.labels)
+    if by == PERPLEXITY and is_model(str(which), Path(runs)):
+        return _language_model(str(which))
     if by not in (DIVERSE, SUSPECT) or not is_model(str(which), Path(runs)):
         return None
     source = resolve(str(which))
@@ -124,6 +131,15 @@ def _bare(which: str | Path, runs: str | Path, by: str, folds: int | None) -> Tu
         return None
     task = Bare() if by == SUSPECT else Bare(kind="single")
     return Tuned(build_for(task, str(which)), task, {}, {})
+
+
+def _language_model(which: str) -> Tuned | None:
+    """A model from anywhere as its own language model; None where its folder tells what it was tuned for."""
+    source = resolve(which)
+    if ((source.adapter or source.path) / TOLD).exists():
+        return None
+    masked = not source.gguf and "ForMaskedLM" in " ".join(read_json(source.path / CONFIG).get("architectures") or ())
+    return load(which, kind="masked_language_modelling" if masked else "causal_language_modelling")
 
 
 def _chosen(examples: Examples, rows: list[int], scores: list[float]) -> list[dict[str, Any]]:
@@ -144,10 +160,23 @@ def helpful(tuned: Tuned, examples: Examples, target: Examples) -> Numbers:
     return np.array(agreement(items, wanted, tuned.task, tuned.forward(), tuned.model.tokenizer))
 
 
-def unsure(tuned: Tuned, examples: Examples, way: Callable[[Numbers], Numbers]) -> Numbers:
-    """How unsure the model is of each row: (rows,)."""
-    task, table = probabilities(tuned, tuned.predictions(examples, tuned.forward()))
-    return way(several(table) if task.kind == "multi" else table)
+def perplexities(tuned: Tuned, examples: Examples) -> Numbers:
+    """The perplexity of each row, (rows,). Raises ``InputError`` for a task that foresees no tokens."""
+    if "perplexity" not in tuned.task.offers:
+        raise InputError(Problem("this model foresees no tokens", "Name a language model, or a run that tuned one"))
+    losses = tuned.task.correct(tuned.predictions(examples, tuned.forward()), list(examples))
+    return np.asarray(np.exp(np.minimum(-np.array(losses), MOST)))
+
+
+def unsure(tuned: Tuned, examples: Examples, by: str) -> Numbers:
+    """How unsure the model is of each row, (rows,): 1 - the mean confidence in its tags or its answer where rows have no label each."""
+    predictions = tuned.predictions(examples, tuned.forward())
+    if by == "uncertainty" and not isinstance(tuned.task, LabelTask):
+        shown = [tuned.task.shown(row, prediction) for row, prediction in zip(examples, predictions, strict=True)]
+        if all("confidence" in one for one in shown):
+            return 1 - np.array([one["confidence"] for one in shown])
+    task, table = probabilities(tuned, predictions)
+    return BY[by](several(table) if task.kind == "multi" else table)
 
 
 def _suspects(tuned: Tuned, examples: Examples, num: int, folds: int, tell: Say) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tiny
 import tunesmith as package
 from cli.conftest import Command
 from tunesmith.selecting import WAYS
@@ -82,6 +83,18 @@ def test_rows_that_help_with_a_target(tunesmith: Command, here: Path, done: Path
     assert "--target is not read where rows are selected by margin" in (
         tunesmith("select", "done", "reviews.csv", "--by", "margin", "--target", "target.csv").err
     )
+
+
+def test_texts_that_a_language_model_foresees_come_first(tunesmith: Command, here: Path, done: Path) -> None:
+    model = tiny.folder(here / "gpt2", "gpt2")
+    texts = ["a good film", "the plot was dull and sad", "a cat"]
+    (here / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
+    found = tunesmith("select", str(model), "texts.txt", "--by", "perplexity", "--num", "2", "--json").json
+    tuned = package.load(model, kind="causal_language_modelling")
+    alone = [tuned.evaluate([{"text": text}])["perplexity"] for text in texts]
+    assert [row["row"] for row in found] == np.argsort(alone)[:2].tolist()
+    assert [row["score"] for row in found] == pytest.approx(sorted(alone)[:2], rel=1e-4)
+    assert "this model foresees no tokens" in tunesmith("select", "done", "reviews.csv", "--by", "perplexity").err
 
 
 def test_a_task_of_several_is_named(tunesmith: Command, done: Path) -> None:

@@ -16,10 +16,10 @@ from tunesmith.core.words import counted
 @click.argument("file", metavar="FILE", help="Rows without labels: a data file, or sample:name. With labels for label_error and gradient.")
 @click.option(
     "--by",
-    type=click.Choice(["uncertainty", "margin", "entropy", "diversity", "label_error", "gradient"]),
+    type=click.Choice(["uncertainty", "margin", "entropy", "diversity", "label_error", "gradient", "perplexity"]),
     default="uncertainty",
     show_default=True,
-    help="Least sure predictions, rows far apart, labels that are likely wrong, or rows that help most with a target.",
+    help="Least sure predictions, rows far apart, labels likely wrong, rows that help with a target, or those foreseen best.",
 )
 @click.option(
     "--folds",
@@ -37,7 +37,8 @@ def select(model: str, file: str, out: str | None, runs: str, as_json: bool, **h
     """Find rows to label next, to learn from, or labelled wrongly.
 
     The best comes first, each with its row number (from 0) and score; by label_error with the label that is likely instead, where
-    confident learning finds one; by gradient with the cosine of its gradient and that of the target, -1 to 1.
+    confident learning finds one; by gradient with the cosine of its gradient and that of the target, -1 to 1;
+    by perplexity with that, the lowest first.
     """
     from pathlib import Path
 
