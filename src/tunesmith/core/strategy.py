@@ -19,6 +19,7 @@ from tunesmith.core.task import Prediction, Row
 
 Objective = Callable[[Batch, Forward], Loss]
 Rows = list[dict[str, Any]]
+ORDER = "the order of the rows"  # a capability: see ``feed``
 
 
 class Memory:
@@ -109,7 +110,10 @@ class Strategy(Memory):
         return rule
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:
-        """Change the stream of encoded rows; each item makes one optimizer step. ``run.train`` holds all of them."""
+        """Change the stream of encoded rows; each item makes one optimizer step. ``run.train`` holds all of them.
+
+        One that owns ``ORDER`` chooses rows of ``run.train`` itself: it comes before all others, which add rows to them or change them.
+        """
         return batches
 
     # onions: wrap an inner call

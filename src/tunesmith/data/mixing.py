@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tunesmith.core.mixture import Mixture
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
-from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.core.strategy import ORDER, Rows, Strategy
 from tunesmith.data.batches import Indices, batch_order
 from tunesmith.data.encode import numbers_of
 
@@ -67,7 +67,7 @@ class MixedRows(Strategy):
     rule: Mixing
     batch_size: int
 
-    owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
+    owns: ClassVar[frozenset[str]] = frozenset({ORDER})
     shardable: ClassVar[bool] = True
 
     def feed(self, batches: Iterator[Rows], run: Run) -> Iterator[Rows]:

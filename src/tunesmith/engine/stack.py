@@ -16,7 +16,7 @@ from tunesmith.core.errors import InputError, Problem, concerning
 from tunesmith.core.loss import Loss
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
-from tunesmith.core.strategy import Objective, Rows, Strategy
+from tunesmith.core.strategy import ORDER, Objective, Rows, Strategy
 from tunesmith.core.task import Task
 
 MOMENTS = 40  # times at which the future plan is looked at
@@ -104,7 +104,8 @@ class Stack:
         return [run.clock.at(step) for step in sorted({int(run.clock.total * share / MOMENTS) for share in range(MOMENTS)})]
 
     def feed(self, source: Iterator[Rows], run: Run) -> Iterator[Rows]:
-        for strategy in reversed(self.strategies):
+        outermost_first = sorted(self.strategies, key=lambda strategy: ORDER in strategy.owns)
+        for strategy in reversed(outermost_first):
             source = strategy.feed(source, run)
         return source
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
-from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.core.strategy import ORDER, Rows, Strategy
 from tunesmith.data.encode import whole_numbers
 from tunesmith.data.groups import groups_of
 
@@ -37,7 +37,7 @@ class Balance(Strategy):
     power: float = setting(0.5, "q, the power of the size of a class, 0 to 1", low=0, high=1)
     by: str = setting("class", "what is evened out: classes, groups, or cells of both", choices=("class", "group", "cell"))
 
-    owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
+    owns: ClassVar[frozenset[str]] = frozenset({ORDER})
     shardable: ClassVar[bool] = True
 
     @classmethod

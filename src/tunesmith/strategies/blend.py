@@ -14,7 +14,7 @@ from tunesmith.core.clock import Clock, Span
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
-from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.core.strategy import ORDER, Rows, Strategy
 from tunesmith.data.columns import meant
 from tunesmith.data.groups import groups_of, names_of
 from tunesmith.data.mixing import Draws, drawn
@@ -47,7 +47,7 @@ class Blend(Strategy):
     start: Span = setting(Span(0, "%"), "time until which the first mixture holds")
     until: Span = setting(Span(100, "%"), "time from which the last one holds")
 
-    owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
+    owns: ClassVar[frozenset[str]] = frozenset({ORDER})
     shardable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

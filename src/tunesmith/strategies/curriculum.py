@@ -14,7 +14,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
-from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.core.strategy import ORDER, Rows, Strategy
 from tunesmith.data.columns import DIFFICULTY
 from tunesmith.data.encode import numbers_of
 from tunesmith.model.difficulty import MEASURES, measured
@@ -57,7 +57,7 @@ class Curriculum(Strategy):
     until: Span = setting(Span(50, "%"), "time after which all rows take part")
     pace: str = setting("root", "how the share grows", choices=tuple(PACES))
 
-    owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
+    owns: ClassVar[frozenset[str]] = frozenset({ORDER})
 
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = dict.fromkeys(("reference", "renew"), ("by", tuple(MEASURES)))
 

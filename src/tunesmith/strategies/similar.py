@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
-from tunesmith.core.strategy import Rows, Strategy
+from tunesmith.core.strategy import ORDER, Rows, Strategy
 from tunesmith.data.unlabelled import passes, unlabelled
 from tunesmith.model.embed import features
 
@@ -36,7 +36,7 @@ class Similar(Strategy):
     target: Any = setting("", "rows that the model is for, labels unread: a file (from the working folder), a sample, a hub id or texts")
     num_rows: int = setting(32, "k, training rows that are learned for each row of the target; 0: all rows are learned", low=0)
 
-    owns: ClassVar[frozenset[str]] = frozenset({"the order of the rows"})
+    owns: ClassVar[frozenset[str]] = frozenset({ORDER})
 
     @classmethod
     def example(cls) -> Similar:
