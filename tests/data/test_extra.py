@@ -44,6 +44,13 @@ def test_rows_of_a_file_and_of_python_are_encoded_by_the_task(task, table: Path)
     assert list(extra(ROWS, task, None)) == list(items)
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_folder_means_all_of_its_files(task, table: Path, labelled: bool) -> None:
+    task.labels = ["a", "b"]
+    table.with_name("more.jsonl").write_bytes(table.read_bytes())
+    assert len(extra_rows(str(table.parent), task, labelled=labelled)) == len(extra_rows(".", task, table.parent, labelled)) == 40
+
+
 def test_a_run_may_be_told_by_its_name(task, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task.labels = ["a", "b"]
     (tmp_path / "runs").mkdir()
@@ -87,9 +94,7 @@ def test_a_run_means_its_training_rows(task, table: Path, tmp_path: Path, kind: 
 def test_a_run_without_a_part_of_the_task_is_refused_with_the_remedy(task, table: Path, tmp_path: Path) -> None:
     task.labels = ["a", "b"]
     run = finished(tmp_path / "run", {}, tasks={"other": part(task, {"train": table.name}, labels=["a", "c"])})
-    with pytest.raises(
-        InputError, match="run: no part of this run has the task and the labels of this one. Name the file of the rows instead"
-    ):
+    with pytest.raises(InputError, match="no part of this run has the task and the labels of this one"):
         extra_rows(run, task)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from tunesmith.core.errors import InputError
-from tunesmith.data.source import beside, read
+from tunesmith.data.source import beside, read, together
 from tunesmith.samples import fetch
 
 ROWS = [{"text": "good, indeed", "label": "a"}, {"text": "bad", "label": "b"}]
@@ -130,6 +130,19 @@ def test_a_folder_has_splits(write, tmp_path: Path) -> None:
     write("other/reviews.csv", "text\nfour\n")
     with pytest.raises(InputError, match=r"other: there is no train file; there is reviews.csv. Name a file"):
         read("other", base=tmp_path)
+
+
+def test_the_files_of_a_folder_together(write, tmp_path: Path) -> None:
+    """A folder with a train file has splits, and stays what it is."""
+    for name in ("b.csv", "a.csv", "test.csv"):
+        write(f"set/{name}", f"text\n{name}\n")
+    write("set/empty.csv", "")
+    write("set/notes.md", "x")
+    assert read(together("set", tmp_path))[0].column("text") == ["a.csv", "b.csv"]
+    write("set/train.csv", "text\none\n")
+    write("judged/test.csv", "text\none\n")
+    for other in ("set", "judged", "set/a.csv", "x" * 5000, ROWS):
+        assert together(other, tmp_path) == other
 
 
 def test_a_sample_has_splits(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

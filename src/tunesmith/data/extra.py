@@ -15,6 +15,7 @@ from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.examples import checked, in_order, inputs, read_examples, read_roles
 from tunesmith.data.load import load
 from tunesmith.data.settings import DataSettings
+from tunesmith.data.source import together
 
 
 def extra(spec: Any, task: Task, tokenizer: Any, base: Path | None = None, labelled: bool = True) -> Encoded:
@@ -26,13 +27,14 @@ def extra_rows(spec: Any, task: Task, base: Path | None = None, labelled: bool =
     """The rows that ``spec`` names, as ``task.read`` returns them; the task has learned what it must know, label names above all.
 
     ``spec`` is a run, by its folder or its name, which means its training rows, or of several stages or tasks the rows of those that are
-    of this task; or whatever ``data.train`` of a recipe can be. Paths start from ``base``. Columns of files are found by their names.
-    Without ``labelled`` the truth is not looked at, and is in no row.
+    of this task; or whatever ``data.train`` of a recipe can be, or a folder without a train file, which means all of its files. Paths
+    start from ``base``. Columns of files are found by their names. Without ``labelled`` the truth is not looked at, and is in no row.
     Raises ``InputError`` with every row that the task cannot use: one with a label that it does not know, for example.
     """
     if isinstance(spec, str | Path) and (run := run_named(str((base or Path()) / spec)) or run_named(str(spec))):
         rows = _of_run(run / RESOLVED, task)
         return rows if labelled else [{role: row[role] for role in row if role in unanswered(task)} for row in rows]
+    spec = together(spec, base)
     if labelled:
         return read_examples(spec, task, base=base)[0]
     raw, headers, bad = read_roles(spec, task, None, truth=False, base=base)

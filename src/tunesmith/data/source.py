@@ -66,6 +66,16 @@ def beside(spec: Any, split: str, base: Path | None = None) -> Any:
     return [str(Path(spec) / path.name) for path in found] or None
 
 
+def together(spec: Any, base: Path | None = None) -> Any:
+    """``spec``, or where it is a folder without a train file, all of its data files but those of validation and test."""
+    if not isinstance(spec, str | Path) or not is_there(str(folder := (base or Path()) / Path(spec).expanduser()), Path.is_dir):
+        return spec
+    if _split_files(folder, "train"):
+        return spec
+    judged = [path for split in ("validation", "test") for path in _split_files(folder, split)]
+    return [path.absolute() for path in data_files(folder) if path not in judged] or spec
+
+
 def absent(spec: Any, base: Path) -> list[Problem]:
     """What is wrong with the names of files in ``spec``. Nothing is read, and nothing fetched."""
     problems: list[Problem] = []
@@ -146,15 +156,20 @@ def _sample(spec: str) -> Path:
 
 
 def _split_files(folder: Path, split: str) -> list[Path]:
-    """The files of a split in a folder, by their names (``train.csv``, ``train-00000-of-00002.parquet``), without empty ones."""
+    """The files of a split in a folder, by their names: ``train.csv``, ``train-00000-of-00002.parquet``."""
     stem = re.compile(rf"({SPLIT_NAMES.get(split, re.escape(split))})(-\d+-of-\d+)?\.", re.IGNORECASE)
-    return [path for path in sorted(folder.iterdir()) if stem.match(path.name) and format_of(path) and path.stat().st_size]
+    return [path for path in data_files(folder) if stem.match(path.name)]
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The files of a folder whose format is known, by their names, without empty ones."""
+    return [path for path in sorted(folder.iterdir()) if format_of(path) and path.stat().st_size]
 
 
 def _split_of(folder: Path, split: str, name: str) -> list[Path]:
     files = _split_files(folder, split)
     if not files:
-        names = ", ".join(path.name for path in sorted(folder.iterdir()) if format_of(path) and path.stat().st_size) or "no data file"
+        names = ", ".join(path.name for path in data_files(folder)) or "no data file"
         raise InputError(Problem(f"there is no {split} file; there is {names}", "Name a file that is there", name))
     return files
 

@@ -18,6 +18,7 @@ from tunesmith.data.encode import Encoded
 from tunesmith.data.examples import read_roles, truths
 from tunesmith.data.extra import extra
 from tunesmith.data.labels import names_of
+from tunesmith.data.source import together
 
 POSITIONS = 8192  # in one forward pass, padding included
 
@@ -43,7 +44,7 @@ def unknown_labels(spec: Any, run: Run) -> list[str]:
     known = set(getattr(run.task, "labels", ()))
     if len(known) < 2 or (isinstance(spec, str | Path) and run_named(str(spec))):
         return []
-    rows, _, _ = read_roles(spec, run.task, None, truth=False)
+    rows, _, _ = read_roles(together(spec), run.task, None, truth=False)
     return sorted({name for role in truths(rows, run.task) for value in rows.column(role) for name in names_of(value) if name} - known)
 
 
