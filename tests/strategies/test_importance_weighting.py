@@ -49,6 +49,12 @@ def test_the_loss_is_weighted_by_row_and_rows_from_elsewhere_count_once() -> Non
     torch.testing.assert_close(found.mean, expected.mean)
 
 
+def test_a_target_of_one_row_is_refused_and_of_two_is_not() -> None:
+    with pytest.raises(InputError, match="one row of a domain does not tell what is likely in it"):
+        tiny_fit(None, [ImportanceWeighting(["a good film"])], steps=1)
+    tiny_fit(None, [ImportanceWeighting(["a good film", "a cat"])], steps=1)
+
+
 def test_without_a_target_it_is_refused() -> None:
     with pytest.raises(InputError, match="there are no rows without labels"):
         tiny_fit(None, [ImportanceWeighting()], steps=1)

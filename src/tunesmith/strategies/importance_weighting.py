@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
+from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.core.words import counted
 from tunesmith.data.encode import numbers_of
 from tunesmith.data.unlabelled import passes, unlabelled
 from tunesmith.model.embed import features
@@ -24,6 +26,7 @@ from tunesmith.model.weighting import row_weighted
 Numbers = npt.NDArray[np.float64]
 
 FOLDS = 5
+LEAST = 2  # rows of either domain: each is judged by what was fitted on another
 
 
 @dataclass
@@ -58,6 +61,9 @@ class ImportanceWeighting(Strategy):
         if not self.flatten:
             return
         target = unlabelled(self.target, run, "importance_weighting", "target")
+        if min(len(run.train), len(target)) < LEAST:
+            message = "importance_weighting: one row of a domain does not tell what is likely in it"
+            raise InputError(Problem(message, f"Give {LEAST} rows or more, both under data and as target"))
         source, other = (features(run, passes(rows, run)) for rows in (run.train, target))
         weights = importance(source, other, self.flatten, self.largest, run.seed)
         rows = numbers_of(run.train, "row")
@@ -65,7 +71,7 @@ class ImportanceWeighting(Strategy):
         self._weights = torch.from_numpy(by_row).float().to(run.device)
         worth = weights.sum() ** 2 / (weights**2).sum()
         span = f"{weights.min():.2g} to {weights.max():.2g}"
-        run.say(f"importance_weighting: {len(weights):,} rows weigh {span}, and count as much as {worth:,.0f} alike ones")
+        run.say(f"importance_weighting: {counted(len(weights), 'row')} weigh {span}, and count as much as {worth:,.0f} alike ones")
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         loss = inner(batch)
@@ -84,7 +90,7 @@ def importance(source: Numbers, target: Numbers, flatten: float, largest: float,
     from sklearn.preprocessing import StandardScaler
 
     known = np.concatenate([np.zeros(len(source), int), np.ones(len(target), int)])
-    folds = StratifiedKFold(max(2, min(FOLDS, len(source), len(target))), shuffle=True, random_state=seed_of(seed, "folds") % 2**32)
+    folds = StratifiedKFold(max(LEAST, min(FOLDS, len(source), len(target))), shuffle=True, random_state=seed_of(seed, "folds") % 2**32)
     judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     chances = cross_val_predict(judge, np.concatenate([source, target]), known, cv=folds, method="predict_proba")[: len(source), 1]
     ratio = chances / (1 - chances).clip(1e-9) * len(source) / len(target)
