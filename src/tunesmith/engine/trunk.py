@@ -198,26 +198,35 @@ class Trunk:
         return self.run.task.reached(batch, Forward(self.run.model, self.run.device, self.run.forward.dtype))
 
     @cached_property
-    def _batches(self) -> list[list[int]]:
-        """All training items in batches of like length; of several tasks, each has its own."""
+    def _parts(self) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+        """The training items of each task."""
         parts: dict[int, list[int]] = {}
         for item in range(len(self.train)):
             parts.setdefault(self.run.task.part_of(self.train[item]), []).append(item)
+        return [np.array(own) for own in parts.values()]
+
+    @cached_property
+    def _batches(self) -> list[list[int]]:
+        """All training items in batches of like length; of several tasks, each has its own."""
         lengths = self.train.lengths
-        return [own[order].tolist() for own in map(np.array, parts.values()) for order in length_batches(lengths[own], POSITIONS)]
+        return [own[order].tolist() for own in self._parts for order in length_batches(lengths[own], POSITIONS)]
 
     def _batch(self, items: Sequence[int]) -> Batch:
         return self.run.task.collate([self.train[item] for item in items], self.tokenizer).to(self.run.device)
 
     @torch.no_grad()
     def _check(self, tower: Tower) -> None:
-        """Raise ``NotCacheableError`` where the model gives something else with the kept results than without, for any of its tasks."""
+        """Raise ``NotCacheableError`` where the model gives something else with the kept results than without.
+
+        It is asked with the shortest and the longest row of each task, so that one of them is padded.
+        """
         run = self.run
-        last = {run.task.part_of(self.train[items[0]]): items[:8] for items in self._batches}
+        lengths = self.train.lengths
+        ends = [sorted({int(own[lengths[own].argmin()]), int(own[lengths[own].argmax()])}) for own in self._parts]
         run.model.eval()
         try:
             kept, plain = [], []
-            for batch in map(self._batch, last.values()):
+            for batch in map(self._batch, ends):
                 keys, texts = self._told_apart(tower, batch)
                 if self.kept[tower.path][1].get(keys, remembered=False) is None:
                     raise NotCacheableError("the task puts a row together in another way each time")
