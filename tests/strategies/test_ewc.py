@@ -103,6 +103,12 @@ def test_a_frozen_weight_keeps_its_importance_for_later(known: Run) -> None:
     assert torch.equal(second.importance["classifier.weight"], first.importance["classifier.weight"])
 
 
+def test_a_past_of_fewer_rows_than_importance_is_taken_from_is_told(known: Run, said: list[str]) -> None:
+    for num_rows in (3, 5000):
+        EWC(past="x", num_rows=num_rows).begin(known)
+    assert said == ["ewc: importance is taken from 5,000 rows, and the past has 3: all of them are seen"]
+
+
 def test_the_first_stage_holds_nothing(run: Run, said: list[str], batch: Batch) -> None:
     strategy, loss = EWC(), Loss(torch.tensor(1.0), 1)
     strategy.inherit(Past())

@@ -55,6 +55,8 @@ class EWC(Strategy):
             return
         before = dict(self._past.memory) if self._past else {}
         items = InTurn(parts[-1:] if before.get("importance") else parts)
+        if self.num_rows > len(items):
+            run.say(f"ewc: importance is taken from {self.num_rows:,} rows, and the past has {len(items):,}: all of them are seen")
         stride = max(1, len(items) // self.num_rows)
         weights = {name: w for name, w in run.model.named_parameters() if w.requires_grad and name not in run.fixed}
         new = {name: to_table(run.model, name, f) for name, f in fisher(run, items[: stride * self.num_rows : stride], weights).items()}
