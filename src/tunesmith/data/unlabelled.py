@@ -13,6 +13,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.naming import run_named
 from tunesmith.core.run import Run
 from tunesmith.core.task import Row
+from tunesmith.core.words import counted
 from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded
 from tunesmith.data.examples import read_roles, truths
@@ -32,7 +33,7 @@ def unlabelled(spec: Any, run: Run, strategy: str, key: str) -> Encoded:
     if spec is None or (isinstance(spec, str | list) and not spec):
         raise InputError(Problem(f"{strategy}: there are no rows without labels", f"Name a file: {strategy}: {{{key}: FILE}}"))
     rows = extra(spec, run.task, run.tokenizer, labelled=False)
-    run.say(f"{strategy}: {len(rows.rows):,} rows without labels")
+    run.say(f"{strategy}: {counted(len(rows.rows), 'row')} without labels")
     if odd := unknown_labels(spec, run):
         few = ", ".join(odd[:5]) + (f" and {len(odd) - 5:,} more" if len(odd) > 5 else "")
         run.say(f"{strategy}: the rows of {key} have labels that this run has not: {few}. They are not read, but is the task the same?")

@@ -14,9 +14,11 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run, seed_of
+from tunesmith.core.words import counted
 from tunesmith.model.beside import learn_beside
 from tunesmith.model.body import body, recorded
 
+ENOUGH = 16  # rows of a domain in a batch
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # multiples of the mean squared distance
 
 
@@ -24,6 +26,12 @@ def check_features(module: nn.Module, strategy: str) -> None:
     """Raise ``InputError`` where a model has no body whose states could be compared."""
     if body(module) is None:
         raise InputError(Problem(f"{strategy}: the model has no body below its head", f"Take {strategy} out of strategies"))
+
+
+def tell_few(run: Run, strategy: str, what: str, rows: int) -> None:
+    """Say where a batch, or whatever else ``what`` is, has so few rows that what they tell of a domain is mostly chance."""
+    if rows < ENOUGH:
+        run.say(f"{strategy}: {what} of {counted(rows, 'row')} tells little of a domain: {ENOUGH} rows or more do well")
 
 
 def both(batch: Batch, other: Batch, run: Run, inner: Callable[[Batch], Loss]) -> tuple[Loss, Tensor, Tensor]:

@@ -13,7 +13,7 @@ from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.encode import Encoded
 from tunesmith.data.unlabelled import batch_of, drawn, unlabelled
-from tunesmith.model.domains import both, check_features, mean_discrepancy
+from tunesmith.model.domains import both, check_features, mean_discrepancy, tell_few
 
 
 @dataclass
@@ -41,13 +41,18 @@ class MMD(Strategy):
 
     def begin(self, run: Run) -> None:
         self._target: Encoded | None = None
+        self._told = False
         if self.strength:
             check_features(run.model, "mmd")
             self._target = unlabelled(self.target, run, "mmd", "target")
+            tell_few(run, "mmd", "a target", len(self._target))
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         if self._target is None:
             return inner(batch)
+        if not self._told:
+            self._told = True
+            tell_few(run, "mmd", "a micro-batch", len(batch))
         other = batch_of(drawn(self._target, len(batch), run, "mmd"), run)
         loss, source, target = both(batch, other, run, inner)
         return loss.penalty("mmd", self.strength * mean_discrepancy(source, target))
