@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -73,6 +74,22 @@ def test_a_third_stage_holds_both(run: Run, batch: Batch, backward: Inner) -> No
     third.begin(run)
     moved = run.model.classifier.bias.detach() - second.start[NAME]
     torch.testing.assert_close(third.importance[NAME], second.importance[NAME] + earned(second.path[NAME], moved, 0.1))
+
+
+def test_an_adapter_that_begins_anew_is_not_held(run: Run, said: list[str], batch: Batch, backward: Inner) -> None:
+    first = SI()
+    first.begin(run)
+    take_steps(first, run, batch, backward)
+    run.params = {name: replace(param, added=True) for name, param in run.params.items()}
+    second = SI()
+    second.inherit(Past((), first.memory()))
+    second.begin(run)
+    assert sorted(second.importance) == sorted(second.held) == sorted(name for name, param in run.params.items() if param.head)
+    assert said[0].endswith("so only what else learned is held of the stages before")
+    run.params = {name: replace(param, depth=1) for name, param in run.params.items()}
+    second.begin(run)
+    assert not second.importance
+    assert said[1].endswith("so nothing is held of the stages before")
 
 
 def test_within_a_stage_what_was_learned_is_held_every_so_often(run: Run, batch: Batch, backward: Inner) -> None:

@@ -30,6 +30,7 @@ class SI(Strategy):
     Cost: memory x2 (path, importance, start and anchor of every weight), time x1.1.
     Source: Zenke, Poole and Ganguli 2017, "Continual Learning Through Synaptic Intelligence", equations 3 to 5.
     Differs: the gradient is that of the whole step, penalties among it; a stage counts up to its last step, whichever weights are shipped.
+    An adapter, which is merged at the end of a stage and begins anew, is not held: beside one the head alone is.
     """
 
     strength: float = setting(1.0, "c, weight of the penalty; 0 is none", low=0)
@@ -54,21 +55,21 @@ class SI(Strategy):
     def _take_up(self, run: Run) -> None:
         """Hold what the stage before learned, where it ended."""
         before = dict(self._past.memory) if self._past else {}
-        weights = {name: to_table(run.model, name, w.detach(), own=True) for name, w in run.model.named_parameters()}
+        anew = {name for name, param in run.params.items() if param.added and not param.head}  # the last adapter was merged
+        weights = {n: to_table(run.model, n, w.detach(), own=True) for n, w in run.model.named_parameters() if n not in anew}
         for name in {**before["importance"], **before["path"]}:
             path, old, rows = (before[kind].get(name) for kind in ("path", "importance", "tokens"))
             here = weights.get(name)
-            if (
-                here is None
-                or (old is not None and old.shape != here.shape)
-                or (rows is None and path is not None and path.shape != here.shape)
-            ):
+            if here is None or any(table is not None and table.shape != here.shape for table in (old, path if rows is None else None)):
                 continue  # a new head has nothing to hold
             whole = torch.zeros_like(here) if old is None else old.clone()
             if path is not None:
                 part = slice(None) if rows is None else rows
                 whole[part] += earned(path, here[part] - before["start"][name], self.damping)
             self.importance[name], self.held[name] = whole, here.clone()
+        if anew or not self.importance:
+            what = "only what else learned is" if self.importance else "nothing is"
+            run.say(f"si: an adapter or a head that begins anew has nothing to hold, so {what} held of the stages before")
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         loss = inner(batch)
