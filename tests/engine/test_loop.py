@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -235,6 +237,21 @@ def test_rows_are_drawn_alike_whatever_micro_batch_came_before() -> None:
 def test_two_equal_runs_are_equal_and_another_seed_is_not() -> None:
     assert same(weights(tiny_fit(None, seed=1)), weights(tiny_fit(None, seed=1)))
     assert not same(weights(tiny_fit(None, seed=1)), weights(tiny_fit(None, seed=2)))
+
+
+class Chance(Strategy):
+    """Draws as some models do: from NumPy's and Python's global random numbers."""
+
+    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
+        loss = inner(batch)
+        return replace(loss, sum=loss.sum * (np.random.random() + random.random()))
+
+
+def test_what_draws_from_numpy_and_python_is_repeated() -> None:
+    np.random.seed(1)
+    random.seed(1)
+    first = weights(tiny_fit(None, [Chance()], micro_batch=2))
+    assert same(first, weights(tiny_fit(None, [Chance()], micro_batch=2)))
 
 
 def recording(self: Any, rows: list[int], use: Any, used: Tensor) -> None:

@@ -12,7 +12,7 @@ import torch
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.observer import Observer, Record, end_all
-from tunesmith.core.run import Run, seed_of
+from tunesmith.core.run import Run, seed_all, seed_of
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Task
 from tunesmith.data.encode import Encoded
@@ -110,7 +110,7 @@ def backward(batches: Sequence[Batch], parts: Parts) -> Loss:
     total = Loss(torch.zeros((), device=run.device), 0.0)
     for index, batch in enumerate(batches):
         run.micro = index * distributed.world() + distributed.rank() if batch.micro is None else batch.micro
-        torch.manual_seed(seed_of(run.seed, "step", run.clock.step, run.micro))
+        seed_all(seed_of(run.seed, "step", run.clock.step, run.micro))
         loss = parts.root.within(partial(parts.stack.loss, batch, run))
         loss = Loss(loss.sum * 0.0, 0.0) if batch.idle else loss
         if learns:

@@ -13,7 +13,7 @@ from torch import Tensor
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.mixture import PLACE, SEVERAL, Mixture
-from tunesmith.core.run import Run, seed_of
+from tunesmith.core.run import Run, seed_all, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.task_gradients import of_each_task, put, summed, whole
@@ -96,7 +96,7 @@ def losses(batches: Sequence[Batch], run: Run) -> dict[str, float]:
     sums = torch.zeros(len(run.task.members), 2, dtype=torch.float64, device=run.device)
     for number, name in enumerate(run.task.members):
         for batch in (batch for batch in batches if batch.notes[PLACE] == name):
-            torch.manual_seed(seed_of(run.seed, "step", run.clock.step, batch.micro))
+            seed_all(seed_of(run.seed, "step", run.clock.step, batch.micro))
             loss = run.task.objective(batch, run.forward)
             sums[number] += torch.stack([loss.sum.detach().double(), torch.tensor(loss.count, dtype=torch.float64, device=run.device)])
     if dist.is_initialized():

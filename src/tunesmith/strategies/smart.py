@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
-from tunesmith.core.run import Run
+from tunesmith.core.run import Run, seed_all
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.divergence import scores, symmetric_divergence, weighted
@@ -54,7 +54,7 @@ class SMART(Strategy):
         seed = int(torch.randint(2**62, ()))  # drawn, so that an outer strategy's second pass has other masks
 
         def again() -> Loss:
-            torch.manual_seed(seed)
+            seed_all(seed)
             return inner(batch)
 
         loss = again()
