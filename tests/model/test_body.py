@@ -8,7 +8,7 @@ import transformers
 from torch import nn
 
 import tiny
-from tunesmith.model.body import body, cut, recorded, replayed, whole
+from tunesmith.model.body import body, cut, mean_state, recorded, replayed, whole
 from tunesmith.strategies.lora import LoRA
 
 IDS = torch.tensor([[2, 9, 11, 3], [2, 8, 7, 3]])
@@ -29,6 +29,20 @@ def test_a_head_computes_the_same_on_what_the_body_gave(family: str) -> None:
     assert not calls
     hook.remove()
     assert torch.equal(model(IDS).logits, plain)
+
+
+def test_the_mean_of_a_recording_does_not_see_the_samples_that_pad_it() -> None:
+    torch.manual_seed(0)
+    sizes = {"conv_dim": (8, 8), "conv_stride": (5, 4), "conv_kernel": (10, 8), "num_feat_extract_layers": 2, "feat_extract_norm": "layer"}
+    sizes |= {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sizes |= {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+    model = transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**sizes)).eval()
+    waves, mask = torch.randn(2, 800), torch.ones(2, 800, dtype=torch.int64)
+    waves[1, 400:], mask[1, 400:] = 0.0, 0
+    padded, alone = {"input_values": waves, "attention_mask": mask}, {"input_values": waves[1:, :400]}
+    with torch.no_grad():
+        of_both, of_one = (mean_state(model, model(**inputs).last_hidden_state, inputs) for inputs in (padded, alone))
+    torch.testing.assert_close(of_both[1], of_one[0])
 
 
 def test_several_calls_are_given_in_their_order() -> None:

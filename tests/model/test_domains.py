@@ -85,13 +85,13 @@ def test_pooled_features_do_not_see_padding() -> None:
     model = tiny.base("bert").eval()
     alone = {"input_ids": torch.tensor([[2, 9, 10, 3]])}
     padded = {"input_ids": torch.tensor([[2, 9, 10, 3, 0, 0]]), "attention_mask": torch.tensor([[1, 1, 1, 1, 0, 0]])}
-    torch.testing.assert_close(pooled(model(**padded), padded), pooled(model(**alone), alone))
+    torch.testing.assert_close(pooled(model, model(**padded), padded), pooled(model, model(**alone), alone))
 
 
 def test_an_encoder_decoder_gives_the_states_of_its_encoder() -> None:
     model = tiny.base("bart").eval()
     inputs = {"input_ids": torch.tensor([[2, 9, 10, 3]])}
-    torch.testing.assert_close(pooled(model(**inputs), inputs), model.encoder(**inputs).last_hidden_state.mean(dim=1))
+    torch.testing.assert_close(pooled(model, model(**inputs), inputs), model.encoder(**inputs).last_hidden_state.mean(dim=1))
 
 
 def test_judging_gives_each_part_its_mode_again() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,21 @@ def body(module: nn.Module) -> nn.Module | None:
     model = whole(module)
     inner = getattr(model, "base_model", model)
     return inner if inner is not model and isinstance(inner, nn.Module) else None
+
+
+def mean_state(inner: nn.Module, states: Tensor, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The mean of a body's states (batch, length, hidden) over real positions: (batch, hidden) in float32.
+
+    ``inputs`` are the keywords that the body was given. The mask of a recording is one of its samples, many to a position.
+    """
+    states, mask = states.float(), inputs.get("attention_mask")
+    if mask is not None and mask.dim() == 2 and mask.shape != states.shape[:2]:
+        of_positions = getattr(inner, "_get_feature_vector_attention_mask", None)
+        mask = None if of_positions is None else of_positions(states.shape[1], mask)
+    if mask is None or mask.shape != states.shape[:2]:
+        return states.flatten(1, -2).mean(dim=1)
+    real = mask[..., None].to(states)
+    return (states * real).sum(dim=1) / real.sum(dim=1)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.words import counted
 from tunesmith.model.beside import learn_beside
-from tunesmith.model.body import body, recorded
+from tunesmith.model.body import body, mean_state, recorded
 
 ENOUGH = 16  # rows of a domain in a batch
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # multiples of the mean squared distance
@@ -42,18 +42,13 @@ def both(batch: Batch, other: Batch, run: Run, inner: Callable[[Batch], Loss]) -
         loss = inner(batch)
     with recorded(part) as others:
         run.forward(other)
-    return loss, pooled(outputs[0], batch.inputs), pooled(others[0], other.inputs)
+    return loss, pooled(part, outputs[0], batch.inputs), pooled(part, others[0], other.inputs)
 
 
-def pooled(output: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+def pooled(inner: nn.Module, output: Any, inputs: Mapping[str, Tensor]) -> Tensor:
     """The mean of a body's last hidden states over real positions: (batch, hidden) in float32. Of an encoder-decoder, its encoder's."""
     encoded = output.get("encoder_last_hidden_state")
-    states: Tensor = (output[0] if encoded is None else encoded).float()  # (batch, length, hidden)
-    mask = inputs.get("attention_mask")
-    if mask is None or mask.shape != states.shape[:2]:
-        return states.flatten(1, -2).mean(dim=1)
-    real = mask[..., None].to(states)
-    return (states * real).sum(dim=1) / real.sum(dim=1)
+    return mean_state(inner, output[0] if encoded is None else encoded, inputs)
 
 
 @contextmanager

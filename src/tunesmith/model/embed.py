@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.run import Run
+from tunesmith.model.body import mean_state, whole
 from tunesmith.model.domains import judging
 
 
@@ -22,16 +22,10 @@ def embed(module: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     ``module`` is a model with any head, or with an adapter, in evaluation mode; ``inputs`` are the keywords of its ``forward``, on its
     device. An encoder-decoder gives the states of its encoder.
     """
-    whole: Any = module
-    backbone = getattr(whole, "get_base_model", lambda: whole)().base_model
+    backbone = whole(module).base_model
     if backbone.config.is_encoder_decoder:
         backbone, inputs = backbone.get_encoder(), {name: value for name, value in inputs.items() if not name.startswith("decoder_")}
-    states: Tensor = backbone(**inputs).last_hidden_state.float()  # (batch, length, hidden)
-    mask = inputs.get("attention_mask")
-    if mask is None:
-        return states.mean(dim=1)
-    real: Tensor = mask[..., None].float()
-    return (states * real).sum(dim=1) / real.sum(dim=1)
+    return mean_state(backbone, backbone(**inputs).last_hidden_state, inputs)
 
 
 def features(run: Run, batches: Iterable[tuple[Sequence[int], Batch]]) -> npt.NDArray[np.float64]:

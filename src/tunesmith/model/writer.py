@@ -130,7 +130,7 @@ class Relay:
                 with recorded(part) as outputs:
                     for batch in batches:
                         run.forward(batch)
-                one, other = (pooled(output, batch.inputs) for output, batch in zip(outputs, batches, strict=True))
+                one, other = (pooled(part, output, batch.inputs) for output, batch in zip(outputs, batches, strict=True))
                 found += F.cosine_similarity(one, other, dim=1).tolist()
         return found
 

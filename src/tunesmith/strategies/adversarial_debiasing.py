@@ -73,7 +73,7 @@ class AdversarialDebiasing(Strategy):
         if self.sees == "features" and inside is not None:
             with recorded(inside) as outputs:
                 loss = inner(batch)
-            seen = pooled(outputs[0], batch.inputs)
+            seen = pooled(inside, outputs[0], batch.inputs)
         else:
             loss = inner(batch)
         logits, targets = check_rows(loss, len(batch), "adversarial_debiasing")
