@@ -164,7 +164,7 @@ def test_rows_that_have_a_choice_twice_are_counted() -> None:
     rows = [{"choices": [*TEXTS, "red "], "answer": 0}, {"choices": TEXTS, "answer": 1}]
     assert learn_answers(rows, "auto", None)[3] == [
         "task: one of 3 or 4 choices, given by number from 0",
-        "task: 1 rows have the same choice twice: at most one of the two can be right",
+        "task: 1 row with the same choice twice: at most one of the two can be right",
     ]
 
 

@@ -79,4 +79,4 @@ def test_odd_texts(task, rows) -> None:
 
 def test_skipped_rows(task, rows) -> None:
     found = findings(task, [*rows(40), {"text": "", "label": "good"}], on_bad_row="skip")
-    assert found[("data", "skipped")] == (1, "data: 1 bad rows are left out (<rows>:41). Mend them to use them.")
+    assert found[("data", "skipped")] == (1, "data: 1 bad row left out (<rows>:41). Mend them to use them.")

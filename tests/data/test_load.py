@@ -79,7 +79,7 @@ def test_bad_rows_may_be_skipped_and_are_listed(task, write, tmp_path: Path) -> 
     data = load(DataSettings("a.csv", "b.csv", on_bad_row="skip"), task, 0, tmp_path)
     assert texts(data) == {"train": {"fine", "bad"}, "validation": {"well"}}
     assert [problem.line for problem in data.skipped] == [3, 4, 6, 2]
-    assert data.notes[-1] == "rows: train 2, validation 1; 4 bad rows are left out"
+    assert data.notes[-1] == "rows: train 2, validation 1; 4 bad rows left out"
     write("b.csv", "review,stars\nwell,7\n")
     with pytest.raises(InputError, match="no row of validation can be used"):
         load(DataSettings("a.csv", "b.csv", on_bad_row="skip"), task, 0, tmp_path)
@@ -131,7 +131,7 @@ def test_the_fingerprint_is_of_what_is_used(task, rows, write, tmp_path: Path) -
         ({"validation": "0%"}, "data.validation: '0%' is not a share of the training rows"),
         ({"validation": 500}, "data.validation: '500' is not a share"),
         ({"validation": "60%", "test": "60%"}, "validation and test take all rows"),
-        ({"train": [{"text": "a", "label": "x"}]}, "<rows>: 10% of 1 training rows leaves nothing for validation. Give more rows"),
+        ({"train": [{"text": "a", "label": "x"}]}, "<rows>: 10% of 1 training row leaves nothing for validation. Give more rows"),
         (
             {"train": [{"review": "a", "label": "xy"[i % 2]} for i in range(40)]},
             "40 training rows leaves nothing for validation: all have the same text in column 'review'. Name another column",
@@ -182,8 +182,8 @@ def test_rows_that_repeat_others_are_left_out(task, how: str, left: set[str]) ->
     data = load(DataSettings(given, judged, deduplicate=how), task, 0)
     assert texts(data)["train"] == left
     assert len(data.validation) == 2
-    told = {"exact": "1 training rows repeat an earlier one, 1 one", "near": "1 training rows repeat, or nearly, an earlier one, 2 one"}
-    assert f"deduplicate: {told[how]} of another split" in data.notes
+    earlier, judged = {"exact": ("1 repeat", "1 repeat"), "near": ("1 near repeat", "2 near repeats")}[how]
+    assert f"deduplicate: {earlier} of an earlier training row and {judged} of a row of another split left out" in data.notes
 
 
 def test_a_named_column_of_groups_goes_along(task, write) -> None:

@@ -124,7 +124,7 @@ def test_what_was_found_is_told() -> None:
     assert learn_similar(rows, "auto") == (
         "pairs",
         [],
-        ["task: 2 pairs of texts", "task: 1 rows have one text as anchor and as positive: they teach little"],
+        ["task: 2 pairs of texts", "task: 1 row with one text as anchor and as positive, which teaches little"],
     )
     scored = [{"anchor": "a", "positive": "b", "score": score} for score in (0, "5", 2.5)]
     assert learn_similar(scored, "auto") == ("scored", [0.0, 5.0], ["task: 3 scored pairs of texts, scores 0 to 5"])

@@ -126,7 +126,7 @@ def test_files_of_a_folder_are_its_splits(tmp_path: Path) -> None:
 def test_bad_rows_are_skipped_and_counted(tmp_path: Path) -> None:
     text, recipe = suggested(tmp_path, [*reviews(60), {"id": "x", "review": "", "verdict": "good"}])
     assert recipe.data.on_bad_row == "skip"
-    assert "1 rows cannot be used; the first: " in text
+    assert "rows of no use: 1; the first: " in text
     assert "on_bad_row" not in suggested(tmp_path, reviews(60))[0]
 
 

@@ -9,6 +9,7 @@ import click
 
 from tunesmith.cli import show
 from tunesmith.cli.using import check_free, seen_from
+from tunesmith.core.words import counted
 
 if TYPE_CHECKING:
     from tunesmith.advising import Option, Recommendation
@@ -60,7 +61,7 @@ def _show(found: Recommendation) -> None:
     held = f" and {found.held:,} to judge by" if found.held else ""
     lengths = f", about {found.tokens[0]:,.0f} tokens each, the longest {found.tokens[1]:,}" if found.tokens else ""
     language = f"; language: {found.language}" if found.language else ""
-    print(f"{found.rows:,} rows{held} for {found.task}{lengths}{language}\n")
+    print(f"{counted(found.rows, 'row')}{held} for {found.task}{lengths}{language}\n")
     others = [one for one in found.options if one is not found.chosen]
     rows = [_model(one, one is found.chosen) for one in [found.chosen, *others][:SHOWN]]
     show.rows(rows, ("", "MODEL", "SIZE", "LICENCE", "WHERE", "TIME", "MEMORY", "FITS", ""))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tunesmith.cli import show
+from tunesmith.core.words import counted
 
 several_argument = click.argument("which", metavar="RUN...", nargs=-1, required=True, help="Finished runs: names, folders, or last.")
 METRICS = 4  # of those that runs have in common, beside the one that decides
@@ -92,7 +93,7 @@ def _difference(difference: dict[str, Any], found: dict[str, Any]) -> None:
     delta, interval = delta_and_interval({"primary": found["primary"], "gain": difference["gain"]})
     better, worse = difference["flips"]["fixed"], difference["flips"]["broken"]
     print(f"\n{difference['run']} over {difference['over']}: {numbers.title(found['primary'])} {delta}, 95% interval {interval}")
-    print(f"Of {found['examples']:,} {found['split']} rows {better:,} are better and {worse:,} worse.")
+    print(f"Of {counted(found['examples'], found['split'] + ' row')} {better:,} are better and {worse:,} worse.")
     for rows, title in ((difference["better"], "Better"), (difference["worse"], "Worse")):
         shown = [
             (f"  {row['truth']}", " -> ".join(str(answer.get("predicted")) for answer in row["answers"].values()), row["text"])

@@ -10,6 +10,7 @@ import click
 
 from tunesmith.cli import show
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.words import counted
 
 if TYPE_CHECKING:
     from tunesmith.recipes.recipe import Recipe
@@ -120,9 +121,8 @@ def ablate(recipe: str, overrides: tuple[str, ...], run: str, runs: str, as_json
         show.document({"folder": str(place), **found})
         return
     metric = found["primary"]
-    print(
-        f"With all strategies {numbers.title(metric)} is {numbers.value(metric, found['scores'][metric])}, on {found['examples']:,} rows.\n"
-    )
+    score = numbers.value(metric, found["scores"][metric])
+    print(f"With all strategies {numbers.title(metric)} is {score}, on {counted(found['examples'], 'row')}.\n")
     show.rows(study.table(found), ["", "score", "it brings", "95% interval"])
     print(f"\nThe runs: {place}")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Column, Row, RowError
+from tunesmith.core.words import counted
 
 LETTERS = "ABCDEFGH"
 _KEYS = ("choice", "option", "answer", "ending", "op", "sol")  # how columns of single choices begin
@@ -96,10 +97,10 @@ def learn_answers(rows: Iterable[Row], kind: str, first: int | None) -> tuple[st
         first = _counted_from([(found, len(texts)) for answer, texts in read if (found := _by_number(answer, texts)) is not None])
     elif kind != "number" and first is not None:
         raise InputError(Problem(f"task.first is not read: answers are given by {kind}", "Take it out, or set task.answers: number"))
-    numbers, counted = " or ".join(map(str, sorted(sizes))), "" if first is None else f" from {first}"
-    told = [f"task: one of {numbers} choices, given by {kind}{counted}"]
+    numbers, begins = " or ".join(map(str, sorted(sizes))), "" if first is None else f" from {first}"
+    told = [f"task: one of {numbers} choices, given by {kind}{begins}"]
     if repeating:
-        told.append(f"task: {repeating:,} rows have the same choice twice: at most one of the two can be right")
+        told.append(f"task: {counted(repeating, 'row')} with the same choice twice: at most one of the two can be right")
     return kind, first, sorted(sizes), told
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tunesmith.core.words import counted
 from tunesmith.data.examples import Examples, duplicate_keys, labelled
 from tunesmith.data.load import Data
 from tunesmith.data.split import digests, labels_of
@@ -72,9 +73,8 @@ def lint(data: Data) -> list[Finding]:
         findings += [*_contradictions(look), *_duplicates(look), *_lengths(look)]
     if data.skipped:
         places = tuple(f"{problem.file}:{problem.line}" for problem in data.skipped[:SHOWN])
-        findings.append(
-            Finding("skipped", "data", len(data.skipped), f"{len(data.skipped):,} bad rows are left out", "Mend them to use them", places)
-        )
+        message = f"{counted(len(data.skipped), 'bad row')} left out"
+        findings.append(Finding("skipped", "data", len(data.skipped), message, "Mend them to use them", places))
     return findings
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from tunesmith.core.errors import InputError, Problem, concerning
 from tunesmith.core.task import Task
+from tunesmith.core.words import counted
 from tunesmith.data.collect import collecting
 from tunesmith.data.columns import GROUP, describe, meant
 from tunesmith.data.duplicates import repeated
@@ -165,12 +166,14 @@ class _Loading:
         if not groups or held.sum() < fraction * len(train) / 2:  # groups that are too few or too large are parted
             held, of = hold_out(duplicate_keys(train, self.task), strata, fraction, self.seed), self._asked()
         if not held.any():
-            message, (why, remedy) = f"{100 * part:g}% of {self.total:,} training rows leaves nothing for {split}", self._alike()
-            raise InputError(Problem(message + why, f"{remedy}Give more rows, or a {split} file", *train.place(0)[:1]))
+            why, remedy = self._alike()
+            message = f"{100 * part:g}% of {counted(self.total, 'training row')} leaves nothing for {split}{why}"
+            raise InputError(Problem(message, f"{remedy}Give more rows, or a {split} file", *train.place(0)[:1]))
         self.rows["train"], self.rows[split] = train.select(np.flatnonzero(~held)), train.select(np.flatnonzero(held))
         self.headers[split] = self.headers["train"]
         by = f", stratified by {self.headers['train'][role]}" if role and strata and of == self._asked() else ""
-        self.notes.append(f"{split}: {held.sum():,} rows ({100 * part:g}% of the training rows), held out by a hash of the {of}{by}")
+        number = counted(held.sum(), "row")
+        self.notes.append(f"{split}: {number} ({100 * part:g}% of the training rows), held out by a hash of the {of}{by}")
 
     def _alike(self) -> tuple[str, str]:
         """Why nothing of the training rows can be held out where they have the same texts, which stay together, and what to do."""
@@ -197,10 +200,9 @@ class _Loading:
         if (gone := of_judged | of_earlier).all():
             raise InputError(Problem("every training row repeats one to choose or judge by", "Give other rows", *train.place(0)[:1]))
         self.rows["train"] = train.select(np.flatnonzero(~gone))
-        kind = {"exact": "repeat", "near": "repeat, or nearly,"}[self.settings.deduplicate]
-        self.notes.append(
-            f"deduplicate: {of_earlier.sum():,} training rows {kind} an earlier one, {of_judged.sum():,} one of another split"
-        )
+        kind = {"exact": "repeat", "near": "near repeat"}[self.settings.deduplicate]
+        earlier, judged_too = counted(of_earlier.sum(), kind), counted(of_judged.sum(), kind)
+        self.notes.append(f"deduplicate: {earlier} of an earlier training row and {judged_too} of a row of another split left out")
 
     def pick(self) -> None:
         """Use so many training rows of each label as ``shots`` says: those whose text hashes lowest."""
@@ -241,7 +243,7 @@ class _Loading:
                 self.task.check_judged(examples[split])
         order = [*(split for split in SPLITS if split in examples), *self.settings.tests]
         sizes = ", ".join(f"{split} {len(examples[split]):,}" for split in order)
-        self.notes.append(f"rows: {sizes}" + (f"; {len({(p.file, p.line) for p in bad}):,} bad rows are left out" if bad else ""))
+        self.notes.append(f"rows: {sizes}" + (f"; {counted(len({(p.file, p.line) for p in bad}), 'bad row')} left out" if bad else ""))
         return Data(
             train=examples["train"],
             validation=examples.get("validation"),

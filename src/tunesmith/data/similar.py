@@ -14,6 +14,7 @@ from torch import Tensor
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import seed_of
 from tunesmith.core.task import Column, Prediction, Row, RowError
+from tunesmith.core.words import counted
 from tunesmith.data.sequences import joined, parted
 from tunesmith.data.text import check_text, encode_texts, pad_texts
 
@@ -105,7 +106,7 @@ def learn_similar(rows: Iterable[Row], kind: str) -> tuple[str, list[float], lis
     if texts and (fault := _nothing_to_learn(texts, ends, kind)):
         raise InputError(Problem(*fault))
     if kind != "scored" and kind != "unsupervised" and (same := sum(found[0].strip() == found[1].strip() for found in texts)):
-        told.append(f"task: {same:,} rows have one text as anchor and as positive: they teach little")
+        told.append(f"task: {counted(same, 'row')} with one text as anchor and as positive, which teaches little")
     return kind, ends, told
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.words import counted
 from tunesmith.model.heads import EXAMPLE, EXAMPLES
 from tunesmith.recipes import yaml
 from tunesmith.recipes.find import about, find, name_of, names
@@ -173,7 +174,7 @@ _MARKS = {False: _textual, True: _labelled}  # by whether the column holds the t
 def heading(found: Looked) -> Iterator[str]:
     """Comments that say what the task finds in the rows."""
     learned = {key: value for key, value in as_plain(found.task, changed_only=True).items() if value}
-    yield f"# {found.rows:,} rows; {name_of(found.task)} finds in them"
+    yield f"# {counted(found.rows, 'row')}; {name_of(found.task)} finds in them"
     yield from (f"#   {key}: {_brief(value)}" for key, value in learned.items())
 
 
@@ -187,7 +188,7 @@ def data_lines(found: Looked) -> Iterator[str]:
         yield _commented(f"  {split}: {share or 'null'}", why.get(share, "held out of train by a hash of the text, or a file"))
     yield f"  columns: {{{', '.join(f'{role}: {word(header)}' for role, header in settings.columns.items())}}}"
     if data.skipped:
-        yield _commented("  on_bad_row: skip", f"{len(data.skipped):,} rows cannot be used; the first: {_brief(str(data.skipped[0]))}")
+        yield _commented("  on_bad_row: skip", f"rows of no use: {len(data.skipped):,}; the first: {_brief(str(data.skipped[0]))}")
 
 
 def _task_lines(task: Task, model: str, base: Path) -> Iterator[str]:
