@@ -13,7 +13,7 @@ import tiny
 from tunesmith.data import kept
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.examples import Examples
-from tunesmith.data.kept import file_of, tidy, written
+from tunesmith.data.kept import file_of, files_in, tidy, written
 from tunesmith.data.source import read
 from tunesmith.samples.fetch import cache
 from tunesmith.tasks.image_classification import ImageClassification
@@ -114,6 +114,25 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
     assert tidy(tmp_path, 450) == 200
     assert sorted(path.stem for path in tmp_path.glob("*.bin")) == ["new", "old"]
     assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["new", "old"]
+
+
+def test_what_another_process_removes_meanwhile_counts_as_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("before.bin", "after.bin", "stays.bin"):
+        (tmp_path / name).write_bytes(bytes(100))
+    stat = Path.stat
+
+    def removed(path: Path, **settings: Any) -> os.stat_result:
+        if path.name == "before.bin":
+            path.unlink(missing_ok=True)
+        state = stat(path, **settings)
+        if path.name == "after.bin":
+            path.unlink()
+        return state
+
+    monkeypatch.setattr(Path, "stat", removed)
+    assert tidy(tmp_path, 450) == 0
+    assert [file.name for file in files_in(tmp_path)] == ["stays.bin"]
+    assert tidy(tmp_path / "nowhere", 450) == 0
 
 
 def test_what_a_kill_left_goes_after_a_day(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,14 +70,15 @@ def cache(clear: bool, parts: tuple[str, ...], runs: str, as_json: bool) -> None
     import shutil
 
     from tunesmith.core.errors import InputError, Problem
+    from tunesmith.data.kept import files_in
 
     if unknown := [part for part in parts if part not in KEPT]:
         raise InputError(Problem(f"the cache has no part '{unknown[0]}'", f"Name {', '.join(KEPT)}"))
     found: dict[str, dict[str, Any]] = {}
     for part in parts or KEPT:
         place, folders = _kept(part, Path(runs))
-        files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
-        found[part] = {"folder": str(place), "files": len(files), "bytes": sum(file.stat().st_size for file in files), "removed": False}
+        sizes = [state.st_size for folder in folders for state in files_in(folder).values()]
+        found[part] = {"folder": str(place), "files": len(sizes), "bytes": sum(sizes), "removed": False}
         if clear and (part in parts or part != "checkpoints"):
             found[part]["removed"] = True
             for folder in folders:
@@ -96,4 +98,5 @@ def _kept(part: str, runs: Path) -> tuple[Path, list[Path]]:
 
     if part != "checkpoints":
         return cache_folder() / part, [cache_folder() / part]
-    return runs, [folder for run in all_in(runs) if (run / "scores.json").exists() for folder in run.rglob("checkpoints")]
+    finished = (run for run in all_in(runs) if (run / "scores.json").exists())
+    return runs, [Path(place, part) for run in finished for place, folders, _ in os.walk(run) if part in folders]

@@ -67,19 +67,29 @@ def tidy(folder: Path, limit: int) -> int:
     What alone takes more is removed, and displaces nothing else.
     Files of one stem belong together. What a kill left half-written, its name begins with a dot, is removed after a day.
     """
-    found = list(folder.iterdir())
-    freed = sum(_cleared(part) for part in found if part.name.startswith("."))
-    files = sorted((file for file in found if file.is_file() and not file.name.startswith(".")), key=lambda file: file.stem)
-    parts = [list(part) for _, part in groupby(files, lambda file: file.stem)]
+    _, folders, names = next(os.walk(folder), ("", [], []))
+    freed = sum(_cleared(folder / name) for name in (*folders, *names) if name.startswith("."))
+    known = {file: state for file, state in files_in(folder).items() if file.parent == folder and not file.name.startswith(".")}
+    parts = [list(part) for _, part in groupby(sorted(known, key=lambda file: file.stem), lambda file: file.stem)]
     total = 0
-    for part in sorted(parts, key=lambda part: max(file.stat().st_mtime for file in part), reverse=True):
-        size = sum(file.stat().st_size for file in part)
+    for part in sorted(parts, key=lambda part: max(known[file].st_mtime for file in part), reverse=True):
+        size = sum(known[file].st_size for file in part)
         total += size if size <= limit else 0
         if max(size, total) > limit:
             freed += size
             for file in part:
                 file.unlink(missing_ok=True)
     return freed
+
+
+def files_in(folder: Path) -> dict[Path, os.stat_result]:
+    """The files in a folder and below, each with what is known of it; those that another process removes meanwhile are left out."""
+    found = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                found[Path(place, name)] = Path(place, name).stat()
+    return found
 
 
 def _cleared(part: Path) -> int:
