@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -114,6 +116,17 @@ def test_what_cannot_be_read_is_not_there(tmp_path: Path) -> None:
         (tmp_path / name).unlink()
         assert len(HiddenStates(tmp_path / "a.bin")) == 0
     assert len(written()) == 2
+
+
+@pytest.mark.parametrize("changed", [{"lengths": [5, 2]}, {"dtype": "float16"}, {"parts": 1}, {"keys": (KEYS[1] + KEYS[0]).hex()}])
+def test_what_says_another_thing_of_the_same_states_is_not_there(changed: dict[str, Any], tmp_path: Path) -> None:
+    kept = HiddenStates(tmp_path / "a.bin")
+    kept.write(iter([(KEYS[:2], states([2, 5]))]), parts=0)
+    about = json.loads(kept.about.read_text())
+    kept.about.write_text(json.dumps(about | changed))
+    assert len(HiddenStates(kept.file)) == 0
+    kept.about.write_text(json.dumps(about))
+    assert len(HiddenStates(kept.file)) == 2
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.booleans())

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,6 +52,12 @@ class HiddenStates:
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def size(self) -> int:
+        """The bytes of all that is in the file."""
+        block = next((place.block for place in self._places.values()), None)
+        return 0 if block is None else block.numel() * block.element_size()
+
     def get(self, keys: Sequence[Key], remembered: bool = True) -> list[Tensor] | None:
         """The hidden states of all ``keys``, those that are only ``remembered`` among them or not; None where one is not there."""
         places = [self._places.get(key) or (self._remembered.get(key) if remembered else None) for key in keys]
@@ -84,8 +91,8 @@ class HiddenStates:
                             lengths[key], width, dtype = len(state), state.shape[1], str(state.dtype).removeprefix("torch.")
                 file.flush()
                 os.fsync(file.fileno())
-            about = {"width": width, "dtype": dtype, "parts": parts, "digest": digest.hexdigest(), "lengths": list(lengths.values())}
-            (scratch / "json").write_text(json.dumps({**about, "keys": b"".join(lengths).hex()}), encoding="ascii")
+            about = {"width": width, "dtype": dtype, "parts": parts, "lengths": list(lengths.values()), "keys": b"".join(lengths).hex()}
+            (scratch / "json").write_text(json.dumps({**about, "digest": _sealed(digest, about)}), encoding="ascii")
             (scratch / "bin").replace(self.file)
             (scratch / "json").replace(self.about)
         finally:
@@ -95,8 +102,8 @@ class HiddenStates:
     def _open(self) -> None:
         about = json.loads(self.about.read_text(encoding="ascii"))
         with self.file.open("rb") as file:
-            if hashlib.file_digest(file, "blake2b").hexdigest() != about["digest"]:
-                raise ValueError(f"{self.file} does not hold what was written")
+            if about["digest"] != _sealed(hashlib.file_digest(file, "blake2b"), about):
+                raise ValueError(f"{self.file} and {self.about.name} do not hold what was written")
         keys, lengths, width = bytes.fromhex(about["keys"]), about["lengths"], about["width"]
         ends = np.cumsum([0, *lengths])
         block = torch.from_file(str(self.file), False, int(ends[-1]) * width, dtype=DTYPES[about["dtype"]]).view(-1, width)
@@ -106,6 +113,13 @@ class HiddenStates:
             self._places[key] = _Place(block, int(ends[row]), int(ends[row + 1]))
         with suppress(OSError):
             os.utime(self.about)  # used just now: what nobody uses goes first
+
+
+def _sealed(states: Any, about: Mapping[str, Any]) -> str:
+    """A digest of hidden states, given theirs, and of all else that is said ``about`` them."""
+    states.update(json.dumps({name: about[name] for name in sorted(about) if name != "digest"}).encode())
+    digest: str = states.hexdigest()
+    return digest
 
 
 def texts_of(inputs: Mapping[str, Tensor], labels: Tensor | None = None, pad: int | None = None) -> Tensor | None:
