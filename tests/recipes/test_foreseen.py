@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from tunesmith.core.errors import InputError
+from tunesmith.recipes.find import find, names
+from tunesmith.recipes.foreseen import absent_beside
 from tunesmith.recipes.recipe import read_recipe, recipe_from
 from tunesmith.recipes.resolved import shortened
 
@@ -74,3 +77,39 @@ def test_further_tests_are_written_out_and_refused_where_they_stand(tmp_path: Pa
         assert str(caught.value.problems[0]).replace(f"{tmp_path}/", "").startswith(problem)
     path.write_text("model: m\ntask: text_classification\ndata:\n  train: x.csv\n", encoding="utf-8")
     assert read_recipe(path, ["data.tests.target=z.csv"]).data.tests == {"target": "z.csv"}
+
+
+def beside(*strategies: Any, coming: tuple[str, ...] = (), **task: Any) -> list[str]:
+    recipe = recipe_from({**SMALL, "strategies": strategies, "task": task.get("task", "text_classification")})
+    return [str(problem) for problem in absent_beside(recipe.strategies, recipe.task, coming)]
+
+
+def test_rows_runs_and_models_of_strategies_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "old").mkdir(parents=True)
+    (tmp_path / "runs" / "old" / "recipe.resolved.yaml").touch()
+    (tmp_path / "texts").mkdir()
+    for name in ("there.txt", "texts/january.txt"):
+        (tmp_path / name).write_text("a text", encoding="utf-8")
+    there: list[Any] = [
+        *({"replay": {"past": past}} for past in ("auto", "old", "runs/old")),
+        *({"self_training": {"unlabelled": rows}} for rows in ("there.txt", "texts", "sample:sentiment", ["a text"], [{"text": "a"}])),
+        *({"distil": {"teacher": teacher}} for teacher in ("", "old", "some/hub-id", "sample:minilm")),
+    ]
+    assert [beside(strategy) for strategy in there] == [[]] * len(there)
+    past, teacher = beside("clip", {"gem": {"past": "gone.csv"}}, {"distil": {"teacher": "a/b/gone"}})
+    assert past.startswith("strategies.1.gem.past: gone.csv: there is no such file")
+    assert teacher.startswith("strategies.2.distil.teacher: There is no folder a/b/gone")
+    (target,) = beside({"mmd": {"target": ["a.txt", "there.txt"]}})
+    assert target.startswith("strategies.0.mmd.target: a.txt: there is no such file")
+    assert beside({"distil": {"teacher": "runs/new/1-first"}})
+    assert not beside({"distil": {"teacher": "runs/new/1-first"}}, coming=("1-first",))
+    (generator,) = beside(task={"replaced_token_detection": {"generator": "./gone"}})
+    assert generator.startswith("task.generator: There is no folder")
+
+
+@pytest.mark.parametrize("name", names("strategies"))
+def test_a_setting_of_any_value_names_rows(name: str) -> None:
+    kind = find("strategies", name)
+    hints = get_type_hints(kind, include_extras=True)
+    assert all("rows" in field.metadata["text"] for field in fields(kind) if hints[field.name] is Any)

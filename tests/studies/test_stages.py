@@ -18,6 +18,7 @@ from runs import Train, rows
 from tunesmith.core.errors import InputError, InterruptedRunError
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
+from tunesmith.studies.stages import prepare
 
 TWO = [{"name": "easy", "data": {"train": rows(24)}}, {"name": "hard", "data": {"train": rows(40)}, "training": {"steps": 3}}]
 
@@ -117,6 +118,40 @@ def test_what_is_wrong_in_any_stage_is_told_before_the_first_begins(train: Train
         train("wrong", stages=[{"data": {"train": "gone.csv"}}, {"data": {"train": "lost.csv"}}], data=None)
     assert [problem.message[:7] for problem in caught.value.problems] == ["stage 1", "stage 2"]
     assert not (tmp_path / "runs").exists()
+
+
+STAGES = """\
+model: {model}
+stages:
+  - task: text_classification
+    data: {{train: labelled.csv}}
+    strategies: [{{self_training: {{unlabelled: gone.txt}}}}]
+  - task: {task}
+    data: {{train: texts.txt}}
+"""
+
+
+def refused(folder: Path, model: str, task: str) -> list[str]:
+    """What is wrong with a recipe of two stages."""
+    labelled = ["text,label", *(f"{row['text']},{row['label']}" for row in rows(24))]
+    (folder / "labelled.csv").write_text("\n".join(labelled), encoding="utf-8")
+    (folder / "texts.txt").write_text("\n".join(row["text"] for row in rows(24)), encoding="utf-8")
+    (folder / "r.yaml").write_text(STAGES.format(model=model, task=task), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        prepare(tunesmith.read_recipe(folder / "r.yaml"))
+    return [str(problem).replace(f"{folder.resolve()}/", "") for problem in caught.value.problems]
+
+
+def test_files_of_strategies_and_the_model_are_looked_at_in_all_stages(model: str, tmp_path: Path) -> None:
+    gone = "r.yaml:5 35: stage 1-text_classification: self_training.unlabelled: gone.txt: there is no such file"
+    file, unfit = refused(tmp_path, model, "causal_language_modelling")
+    assert file.startswith(gone)
+    assert unfit.startswith("r.yaml:6 5: stage 2-causal_language_modelling: task: bert models read texts and do not write any")
+    (file,) = refused(tmp_path, model, "masked_language_modelling")
+    assert file.startswith(gone)
+    file, *absent = refused(tmp_path, "../m/gone", "masked_language_modelling")
+    assert file.startswith(gone)
+    assert all(line.startswith("r.yaml:1 1: stage ") and "model: There is no folder" in line for line in absent)
 
 
 def test_an_adapter_is_merged_before_the_next_stage(train: Train) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, field
-from typing import Any
+from typing import Annotated, Any
+
+Named = Annotated[str, "model"]  # the type of a setting that names a model beside that of the run
 
 
 def setting(

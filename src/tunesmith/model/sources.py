@@ -85,7 +85,7 @@ def resolve(spec: str, say: Say | None = None) -> ModelSource:
 def absent(spec: str) -> list[Problem]:
     """What is wrong with a text that names a file or a folder which is not there; nothing for any other."""
     path = Path(spec).expanduser()
-    if spec.partition(":")[0] in _SCHEMES or path.exists() or (_HUB_ID.fullmatch(spec) and path.suffix != ".gguf"):
+    if spec.partition(":")[0] in _SCHEMES or path.exists() or run_named(spec) or (_HUB_ID.fullmatch(spec) and path.suffix != ".gguf"):
         return []
     return [Problem(f"There is no {'file' if path.suffix else 'folder'} {path}", _instead(spec))]
 

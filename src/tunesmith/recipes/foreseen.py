@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from tunesmith.core.errors import Problem, concerning
+from tunesmith.core.naming import run_named
+from tunesmith.core.setting import Named
 from tunesmith.data.settings import AUTO, SPLITS, DataSettings, share
 from tunesmith.model.parts import parts_of
 from tunesmith.recipes.document import Document
+from tunesmith.recipes.find import name_of
 
 if TYPE_CHECKING:
     from tunesmith.core.strategy import Strategy
@@ -33,6 +36,28 @@ def absent_models(model: str, base: Path) -> list[Problem]:
 
     specs = [spec for spec in parts_of(model).values() or [model] if spec and not (base / spec).exists()]
     return [problem.about("model") for spec in specs for problem in absent(spec)]
+
+
+def absent_beside(strategies: Sequence[Strategy], task: Task, coming: Sequence[str]) -> Iterator[Problem]:
+    """The files, runs and models that strategies and task name beside data and model, and that are not there.
+
+    A setting of a strategy that takes any value names rows, from the working folder. What lies in a folder of ``coming`` is made later.
+    """
+    from tunesmith.data.source import absent as absent_rows
+    from tunesmith.data.source import together
+    from tunesmith.model.sources import absent as absent_model
+
+    parts: list[tuple[Strategy | Task, str]] = [(strategy, strategy._key or name_of(strategy)) for strategy in strategies]
+    for part, key in [*parts, (task, "task")]:
+        hints = get_type_hints(type(part), include_extras=True)
+        names_rows = part is not task and ":" not in name_of(part)
+        for name, value in part.settings().items():
+            if isinstance(value, str | Path) and (str(value) in ("", AUTO) or {*Path(value).parts} & {*coming} or run_named(str(value))):
+                continue
+            if hints[name] == Named:
+                yield from (problem.about(f"{key}.{name}") for problem in absent_model(value))
+            elif hints[name] is Any and names_rows:
+                yield from (problem.about(f"{key}.{name}") for problem in absent_rows(together(value), Path()))
 
 
 def refuse_absent(document: Document, model: str, data: DataSettings | None, base: Path) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
-from tunesmith.core.setting import setting
+from tunesmith.core.setting import Named, setting
 from tunesmith.data.rewording import Rewording, Writer, check_prompt, is_wide, prompt_ids
 from tunesmith.model.build import Model
 from tunesmith.model.decoding import Decoding
@@ -36,8 +36,8 @@ class BackTranslation(Rewording):
     text, case above all, the translation has not seen. Of text and translation neither is looked at but for length and script.
     """
 
-    there: str = setting("", "the model that translates the texts into another language: a folder, a hub id or a run")
-    back: str = setting("", "the model that translates what it wrote back: a folder, a hub id or a run")
+    there: Named = setting("", "the model that translates the texts into another language: a folder, a hub id or a run")
+    back: Named = setting("", "the model that translates what it wrote back: a folder, a hub id or a run")
     languages: list[str] = setting(factory=list, text=f"for models of many languages: that of the texts and another, {NAMED}")
     prompt_there: str = setting(
         "{text}", "what the first is given: translate English to German: {text} for T5, >>cmn_Hans<< {text} for a Marian with several goals"

@@ -13,7 +13,7 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
-from tunesmith.core.setting import setting
+from tunesmith.core.setting import Named, setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.divergence import divergence, kind_of, scores, weighted
 from tunesmith.model.substitute import frozen_copy
@@ -32,7 +32,7 @@ class Distil(Strategy):
     Differs: of several labels each is distilled apart; of numbers the squared difference is taken, and no temperature.
     """
 
-    teacher: str = setting("", "a run, a folder, a hub id or a sample, with the student's tokenizer; the model before tuning when not said")
+    teacher: Named = setting("", "a run, folder, hub id or sample, with the student's tokenizer; the model before tuning when not said")
     mix: float = setting(0.5, "share of the teacher in the loss, 0 to 1; the rest is for all that the loss holds else", low=0, high=1)
     temperature: float = setting(2.0, "what logits are divided by: above 1 the smaller probabilities count more", above=0)
 

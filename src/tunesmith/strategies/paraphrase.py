@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
-from tunesmith.core.setting import setting
+from tunesmith.core.setting import Named, setting
 from tunesmith.data.rewording import Rewording, Writer, check_prompt, is_wide, prompt_ids
 from tunesmith.model.decoding import Decoding
 from tunesmith.model.writer import Author, Relay
@@ -38,7 +38,7 @@ class Paraphrase(Rewording):
     above all, the model has not seen.
     """
 
-    model: str = setting("", "the model that writes, a chat model at best: a folder, a hub id, a run or a sample")
+    model: Named = setting("", "the model that writes, a chat model at best: a folder, a hub id, a run or a sample")
     prompt: str = setting("", "what it is asked, with {text} in it; when not said: the usual for a model of its kind")
 
     all_tokens: ClassVar[bool] = True

@@ -13,7 +13,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run, seed_of
-from tunesmith.core.setting import setting
+from tunesmith.core.setting import Named, setting
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.data.written import question_and_answer, with_answer
 from tunesmith.metrics.rewards import TEXT_REWARDS, Judge, text_reward
@@ -43,7 +43,7 @@ class PolicyGradient(Strategy):
     reward: str = setting("rouge_l", "what is rewarded, beside the reference answer or not", choices=(*TEXT_REWARDS, "model"))
     pattern: str = setting("", "pattern: the regular expression that a good answer has somewhere")
     num_words: int = setting(20, "length: the number of words that a good answer has", low=1)
-    model: str = setting("", "model: the judge, a run of text_classification or ranking, a folder or a hub id")
+    model: Named = setting("", "model: the judge, a run of text_classification or ranking, a folder or a hub id")
     label: str = setting("", "model: the label whose probability is the reward; the second of two when not said")
     reads: str = setting("answer", "model: what it judges", choices=("answer", "question and answer"))
     baseline: str = setting("group", "what a reward is compared with", choices=tuple(BASELINES))

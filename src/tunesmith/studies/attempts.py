@@ -15,7 +15,6 @@ from tunesmith.data.encode import encode
 from tunesmith.data.load import Data, load
 from tunesmith.engine.loop import Fitted
 from tunesmith.engine.settings import Training
-from tunesmith.engine.stack import Stack
 from tunesmith.evaluate.score import predict
 from tunesmith.evaluate.threshold import Thresholds
 from tunesmith.model.build import build_for
@@ -25,7 +24,7 @@ from tunesmith.run import Carry, Learned, carry_out, learn
 from tunesmith.studies import mixture
 from tunesmith.studies.cutting import Cutting
 from tunesmith.studies.sequence import by_model, on_each
-from tunesmith.studies.stages import carry_stages, in_turn, label, passed_on, places_of, prepare, settle_in, trained, within
+from tunesmith.studies.stages import carry_stages, check_parts, in_turn, label, passed_on, places_of, prepare, settle_in, trained, within
 from tunesmith.tuned import decided
 
 Say = Callable[[str], None]
@@ -95,7 +94,7 @@ def check(recipe: Recipe) -> None:
 def read(recipe: Recipe) -> Data:
     """The data of a recipe of one task, whose model and strategies are found to be right."""
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
-    Stack(recipe.strategies, recipe.task)
+    check_parts(recipe)
     build_for(recipe.task, recipe.model_spec)
     return data
 

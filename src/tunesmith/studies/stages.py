@@ -13,6 +13,7 @@ from typing import Any
 from tunesmith.core.errors import InputError, InterruptedRunError, Problem
 from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Past
+from tunesmith.data.collect import collecting
 from tunesmith.data.load import Data, load
 from tunesmith.engine import distributed
 from tunesmith.engine.optimizer import DEFAULT_RATES
@@ -25,6 +26,7 @@ from tunesmith.model.files import ADAPTER_CONFIG
 from tunesmith.model.save import save
 from tunesmith.recipes import yaml
 from tunesmith.recipes.find import name_of
+from tunesmith.recipes.foreseen import absent_beside
 from tunesmith.recipes.places import placing
 from tunesmith.recipes.recipe import Recipe, recipe_from
 from tunesmith.recipes.resolved import resolved
@@ -91,24 +93,62 @@ def in_turn(recipe: Recipe, data: Sequence[Data], places: Sequence[Path], say: C
 def prepare(recipe: Recipe) -> list[Data]:
     """The data of every stage, whose tasks learn what they must know. Raises ``InputError`` with what is wrong in any stage."""
     problems: list[Problem] = []
-    found: list[Data] = []
-    heads: list[Any] = []
+    found: dict[int, Data] = {}
     for number, stage in enumerate(recipe.stages):
-        try:
-            with placing(stage):
-                found.append(load(stage.data, stage.task, stage.seed, stage.base_folder))
-                Stack(stage.strategies, stage.task)
-                if stage.task.head() not in heads:
-                    heads.append(stage.task.head())
-                    build_for(stage.task, recipe.model_spec)
-        except InputError as error:
-            name = label(recipe.stages, number)
-            problems += [replace(problem, message=f"stage {name}: {problem.message}") for problem in error.problems]
+        with telling(recipe, number, problems):
+            found[number] = load(stage.data, stage.task, stage.seed, stage.base_folder)
+        with telling(recipe, number, problems):
+            check_parts(stage, [label(recipe.stages, before) for before in range(number)])
+    problems += unfit(recipe, list(found))
     if problems:
         raise InputError(*problems)
     if recipe.sequence:
         check_one_head(recipe.stages)
-    return found
+    return list(found.values())
+
+
+def check_parts(recipe: Recipe, coming: Sequence[str] = ()) -> None:
+    """Raise ``InputError`` for strategies that cannot be composed, and for files and models beside those of the run that are not there.
+
+    ``coming`` are the folders of the stages before, which are not there yet.
+    """
+    problems = list(absent_beside(recipe.strategies, recipe.task, coming))
+    with collecting(problems):
+        Stack(recipe.strategies, recipe.task)
+    if problems:
+        raise InputError(*problems)
+
+
+def unfit(recipe: Recipe, known: Sequence[int]) -> list[Problem]:
+    """What is wrong with the model in the stages whose data are ``known``: with the task of a stage, where it fits others."""
+    problems: list[Problem] = []
+    heads: list[Any] = []
+    errors: dict[int, InputError] = {}
+    for number in known:
+        task = recipe.stages[number].task
+        if task.head() not in heads:
+            heads.append(task.head())
+            try:
+                build_for(task, recipe.model_spec)
+            except InputError as error:
+                errors[number] = error
+    for number, found in errors.items():
+        if len(errors) < len(heads):
+            found.problems = [replace(problem, key="task") if problem.key == "model" else problem for problem in found.problems]
+        with telling(recipe, number, problems):
+            raise found
+    return problems
+
+
+@contextmanager
+def telling(recipe: Recipe, number: int, problems: list[Problem]) -> Iterator[None]:
+    """Add what is wrong with a stage to ``problems``, with its place in the recipe and the stage's name."""
+    try:
+        with placing(recipe.stages[number]):
+            yield
+    except InputError as error:
+        name = label(recipe.stages, number)
+        problems += [replace(problem, message=f"stage {name}: {problem.message}") for problem in error.problems]
 
 
 def label(stages: Sequence[Recipe], number: int) -> str:

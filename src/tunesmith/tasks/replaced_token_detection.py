@@ -14,7 +14,7 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.loss import Loss
-from tunesmith.core.setting import setting
+from tunesmith.core.setting import Named, setting
 from tunesmith.core.task import UNITS, Column, Head, Prediction, Row, Statistic, Task, named
 from tunesmith.data.masking import encode_masked
 from tunesmith.data.replacing import UNIGRAMS, chances_of, collate_asked, read_unigrams, unigrams
@@ -40,7 +40,7 @@ class ReplacedTokenDetection(Task):
     that each was replaced; where an answer is asked for, none is replaced. ELECTRA has its own head, other encoders get a token head.
     """
 
-    generator: str = setting(UNIGRAM, "what replaces tokens: a masked language model with the same vocabulary, or unigram")
+    generator: Named = setting(UNIGRAM, "what replaces tokens: a masked language model with the same vocabulary, or unigram")
     document: str = setting("line", "what of a .txt file is a text: a line, a paragraph between blank lines, or all", choices=UNITS)
     rate: float = setting(0.15, "share of the tokens that is replaced; the paper takes 0.15, for large models 0.25", above=0, high=0.9)
     temperature: float = setting(1.0, "what the logits of the generator are divided by", above=0)
