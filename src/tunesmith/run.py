@@ -35,7 +35,7 @@ from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from
 from tunesmith.recipes.resolved import recipe_hash, resolved, shortened
 from tunesmith.report import folder as folders
 from tunesmith.report.card import card
-from tunesmith.report.facts import Facts
+from tunesmith.report.facts import KEPT, Facts
 from tunesmith.report.page import page
 
 RECIPE, RESOLVED = folders.RECIPES
@@ -265,7 +265,7 @@ def rows_named(place: Callable[[int], tuple[str, int] | None]) -> Iterator[None]
 def write(recipe: Recipe, fitted: Fitted, proof: Proof, facts: Facts, folder: Path) -> None:
     """The files of a finished run; ``scores.json`` comes last and says that it is finished."""
     folders.write_text(folder / RESOLVED, resolved(recipe))
-    folders.write_json(folder / "data.json", {"rows": facts.rows, "notes": facts.notes, "warnings": facts.warnings})
+    folders.write_json(folder / "data.json", {name: getattr(facts, name) for name in KEPT})
     save(fitted.model, folder / "model")
     for path, content in recipe.task.files(fitted.model.module).items():
         (folder / "model" / path).parent.mkdir(exist_ok=True)

@@ -37,6 +37,22 @@ def test_rows_time_and_curves_are_those_of_all_stages(train: Train) -> None:
     assert ">Loss<" not in page
 
 
+def test_what_strategies_show_is_that_of_all_stages(train: Train) -> None:
+    first, second = ({**stage, "training": {"steps": 4, "evaluate_every": "2st"}} for stage in TWO)
+    report = train("two", stages=[first | {"strategies": ["clip", "augment", "dataset_map"]}, second | {"strategies": ["clip", "replay"]}])
+    page = (report.folder / "report.html").read_text(encoding="utf-8")
+    assert ">Dataset map: 1-easy<" in page
+    assert ">Hard and ambiguous rows: 1-easy<" in page
+    assert "Dataset map: 2-hard" not in page
+    assert [change["strategy"] for change in report.facts.changes] == ["1-easy: augment"] * 10
+    assert page.count(">1-easy: augment<") == 11  # as a strategy, and on each of the rows
+    found = {strategy["name"]: strategy["parts"] for strategy in report.facts.strategies}
+    assert found == {"clip": [], "augment": ["1-easy"], "dataset_map": ["1-easy"], "replay": ["2-hard"]}
+    card = (report.folder / "README.md").read_text(encoding="utf-8")
+    assert "- 2-hard: `replay`: " in card
+    assert "- `clip`: " in card
+
+
 def test_stages_are_written_as_scores_are_everywhere() -> None:
     ends = {"base": {"f1_macro": 0.5}, "tuned": {"f1_macro": 0.75}}
     stage = {"name": "1-easy", "task": "text_classification", "primary": "f1_macro", **ends, "examples": 1200, "seconds": {"train": 75.0}}

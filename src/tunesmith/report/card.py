@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from tunesmith.report import numbers
 from tunesmith.report.facts import Facts
-from tunesmith.report.making import flat
+from tunesmith.report.making import flat, of_parts
 from tunesmith.report.outcome import TESTED, contender, contenders, test_table
 from tunesmith.report.verdict import CAVEATS, base_name, judge, thresholds
 
@@ -182,7 +182,7 @@ def _use(facts: Facts) -> str:
 def _training(facts: Facts) -> str:
     rows = ", ".join(f"{number:,} {use}" for use, number in facts.rows.items() if number)
     data = [f"{_inline(name)} (licence: {_inline(facts.licences.get(name, 'not stated'))})" for name in facts.datasets]
-    strategies = [f"`{strategy['name']}`: {_inline(strategy.get('summary', ''))}" for strategy in facts.strategies]
+    strategies = [f"{of_parts(strategy)}`{strategy['name']}`: {_inline(strategy.get('summary', ''))}" for strategy in facts.strategies]
     blocks = [
         _bullets([*(f"Data: {name}" for name in data), *([f"Rows: {rows}"] if rows else []), *map(_inline, facts.notes)]),
         "Strategies, outermost first:\n\n" + _bullets(strategies) if strategies else "",

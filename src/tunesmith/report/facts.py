@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Record = Mapping[str, Any]
+KEPT = ("rows", "notes", "warnings", "strategies", "changes", "sections")  # of the facts of a run, in its ``data.json``
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Facts:
     ``lengths``     tokens of each training row; ``truncated`` rows were cut by one of ``bounds``, of which ``max_length`` may be one
     ``rows``        row counts by use: train, validation, test, skipped
     ``notes``       remarks on the data; ``warnings`` what the user must not overlook
-    ``strategies``  name, settings, summary
+    ``strategies``  name, settings, summary; ``parts`` of a run names those that have it, where not all do
     ``parameters``  what learns, from the bottom of the model up: part, total, learning (numbers of weights), rate (multiple)
     ``seconds``     wall-clock time of training; ``peak_memory`` in bytes
     ``examples``    a few predictions: text, predicted, confidence, and truth where it is known

@@ -50,13 +50,18 @@ def remarks(facts: Facts) -> Section | None:
 def strategies(facts: Facts) -> Section | None:
     items = [
         {
-            "name": strategy["name"],
+            "name": of_parts(strategy) + strategy["name"],
             "text": strategy.get("summary", ""),
             "tags": [(name, setting, "plain") for name, setting in strategy.get("settings", {}).items()],
         }
         for strategy in facts.strategies
     ]
     return Section("Strategies", "texts", {"items": items}, "Outermost first.", MAKING) if items else None
+
+
+def of_parts(strategy: Mapping[str, Any]) -> str:
+    """What stands before the name of a strategy: the parts of the run that have it, where not all do."""
+    return f"{', '.join(strategy['parts'])}: " if strategy.get("parts") else ""
 
 
 def parameters(facts: Facts) -> Section | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -46,13 +47,14 @@ def whole_scores(recipe: Recipe, places: Sequence[Path], matrix: Matrix, last: M
 
 
 def whole_facts(recipe: Recipe, folder: Path, places: Sequence[Path], last: Facts, scores: dict[str, Any]) -> Facts:
-    """The facts of the whole run: those of its last stage, with the rows, the time and the curves of all."""
+    """The facts of the whole run: those of its last stage, with the rows, the time, the strategies and the curves of all."""
     source = resolve(recipe.model_spec)
     licences = {source.base_model: source.licence, **{name: last.licences[name] for name in last.datasets if name in last.licences}}
     told = {place.name: read_json(place / "data.json") for place in places}
     uses = dict.fromkeys(use for own in told.values() for use in own["rows"])
     said = [f"{place.name}: {line}" for place in places for line in making.said(read_events(place / EVENTS))]
     tables = [summary(scores["stages"], BEGINS["routed" if recipe.routing else "in turn"])]
+    shown = [{**section, "title": f"{section['title']}: {name}"} for name, own in told.items() for section in own["sections"]]
     return replace(
         last,
         name=folder.name,
@@ -65,10 +67,21 @@ def whole_facts(recipe: Recipe, folder: Path, places: Sequence[Path], last: Fact
         rows={use: sum(own["rows"].get(use, 0) for own in told.values()) for use in uses},
         notes=[f"{name}: {note}" for name, own in told.items() for note in own["notes"]],
         warnings=[f"{name}: {warning}" for name, own in told.items() for warning in own["warnings"]],
+        strategies=applied(told),
+        changes=[{**change, "strategy": f"{name}: {change['strategy']}"} for name, own in told.items() for change in own["changes"]],
         seconds=scores["seconds"]["train"],
         tokens_per_second=scores["tokens_per_second"],
-        sections=[*last.sections, *curves(places, last), *tables, *([section(scores["sequence"])] if recipe.sequence else [])],
+        sections=[*shown, *curves(places, last), *tables, *([section(scores["sequence"])] if recipe.sequence else [])],
     )
+
+
+def applied(told: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The strategies of all stages, those with the same settings once, with the stages that have them where not all do."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, own in told.items():
+        for strategy in own["strategies"]:
+            found.setdefault(json.dumps(strategy), {**strategy, "parts": []})["parts"].append(name)
+    return [{**strategy, "parts": [] if len(strategy["parts"]) == len(told) else strategy["parts"]} for strategy in found.values()]
 
 
 def curves(places: Sequence[Path], last: Facts) -> Iterator[dict[str, Any]]:
