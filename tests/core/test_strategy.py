@@ -36,6 +36,18 @@ def test_settings_are_the_fields_and_memory_is_the_rest() -> None:
     assert strategy.memory().keys() == {"anchor", "seen"}  # what begins with an underscore is no memory
 
 
+class Counting(Strategy):
+    """No dataclass: it has no settings, and all that it holds is memory."""
+
+    def __init__(self) -> None:
+        self.seen = 3
+
+
+def test_what_is_no_dataclass_is_all_memory() -> None:
+    assert Counting().settings() == {}
+    assert Counting().memory() == {"seen": 3}
+
+
 def test_memory_comes_back_into_a_new_object() -> None:
     old, new = Remembering(0.7), Remembering(0.7)
     old.begin(None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar
 
 from torch import nn
@@ -33,8 +33,8 @@ class Memory:
     by_evaluations: ClassVar[bool] = False
 
     def settings(self) -> dict[str, Any]:
-        """The dataclass fields by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        """The dataclass fields by name; a class that is no dataclass has none."""
+        return {f.name: getattr(self, f.name) for f in fields(self)} if is_dataclass(self) else {}
 
     def sections(self) -> Sequence[Mapping[str, Any]]:
         """What the report shows of it when the run is done: the keywords of ``Section`` for each."""
@@ -42,7 +42,7 @@ class Memory:
 
     def memory(self) -> dict[str, Any]:
         """Everything on ``self`` that is no setting: tensors, numbers, texts, None, and lists and dictionaries of them."""
-        own = {f.name for f in fields(self)}  # type: ignore[arg-type]
+        own = self.settings()
         return {name: value for name, value in vars(self).items() if name not in own and not name.startswith("_")}
 
     def recall(self, memory: dict[str, Any]) -> None:
