@@ -41,7 +41,7 @@ class CORAL(Strategy):
 
     def begin(self, run: Run) -> None:
         self._target: Encoded | None = None
-        self._told = False
+        self.told = False
         if self.strength:
             check_features(run.model, "coral")
             self._target = unlabelled(self.target, run, "coral", "target")
@@ -50,8 +50,8 @@ class CORAL(Strategy):
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         if self._target is None:
             return inner(batch)
-        if not self._told:
-            self._told = True
+        if not self.told:
+            self.told = True
             tell_few(run, "coral", "a micro-batch", len(batch))
         other = batch_of(drawn(self._target, len(batch), run, "coral"), run)
         loss, source, target = both(batch, other, run, inner)
