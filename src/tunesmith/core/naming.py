@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -24,4 +24,6 @@ def naming(runs: Path) -> Iterator[None]:
 def run_named(spec: str) -> Path | None:
     """The folder of the finished run that ``spec`` names: a path, or its name among the runs. None where there is no such run."""
     places = [Path(spec).expanduser(), (_RUNS.get() or Path("runs")) / spec] if spec else []
-    return next((place for place in places if (place / RESOLVED).is_file()), None)
+    with suppress(OSError, ValueError):  # a text that is too long for a name is none
+        return next((place for place in places if (place / RESOLVED).is_file()), None)
+    return None
