@@ -14,10 +14,13 @@ from training import SGD, mixed_fit, same, tiny_fit, weights, writing_fit
 from tunesmith.core.clock import Span
 from tunesmith.core.mixture import MEAN
 from tunesmith.core.strategy import Strategy
+from tunesmith.engine import training_rows
 from tunesmith.engine import trunk as trunks
 from tunesmith.engine.events import read_events
 from tunesmith.engine.hidden import HiddenStates
 from tunesmith.engine.loop import Fitted
+from tunesmith.engine.training_rows import TrainingRows
+from tunesmith.model.frontier import standing_in
 from tunesmith.samples.fetch import cache
 from tunesmith.strategies.adaptive import Adaptive
 from tunesmith.strategies.augment import Augment
@@ -84,7 +87,7 @@ def test_the_lowest_layers_are_not_computed_again(tmp_path: Path, monkeypatch: p
 
 
 def test_conversations_that_share_rows_are_found_in_any_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trunks, "POSITIONS", 16)  # so that each stands with others when they are kept and when they are learned
+    monkeypatch.setattr(training_rows, "POSITIONS", 16)  # so that each stands with others when they are kept and when they are learned
     plain = writing_fit(tmp_path / "off", [Freeze(layers=2)], steps=8, trunk="off", **SGD)
     served: list[bool] = []
     get = HiddenStates.get
@@ -159,8 +162,8 @@ def test_a_strategy_that_changes_rows_keeps_it_off(tmp_path: Path) -> None:
 def test_the_texts_of_a_batch_are_told_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
     computed: list[Any] = []
-    told_apart, given = trunks.Trunk._told_apart, trunks.Trunk._given
-    monkeypatch.setattr(trunks.Trunk, "_told_apart", lambda trunk, *of: (told.append(id(of[1])), told_apart(trunk, *of))[1])
+    told_apart, given = TrainingRows.told_apart, trunks.Trunk._given
+    monkeypatch.setattr(TrainingRows, "told_apart", lambda rows, *of: (told.append(id(of[1])), told_apart(rows, *of))[1])
     monkeypatch.setattr(trunks.Trunk, "_given", lambda trunk, *of: (computed.append(of[2]), given(trunk, *of))[1])
     tiny_fit(None, [Freeze(layers=2)], steps=12)
     assert computed
@@ -179,3 +182,35 @@ def test_too_little_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(trunks, "LIMIT", 100)
     tiny_fit(tmp_path, [Freeze(layers=2)])
     assert "too much for" in said(tmp_path)[0]
+
+
+def test_what_is_kept_is_of_the_weights_that_were_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of an earlier checkpoint, or averages, may be put below the frontier after it was filled."""
+    served: list[bool] = []
+    monkeypatch.setattr(trunks, "standing_in", lambda *of: (served.append(True), standing_in(*of))[1])
+    run = tiny_fit(None, [Freeze(layers=2)]).run
+    batch = run.task.collate([run.train[row] for row in range(4)], run.tokenizer)
+    weight = dict(run.model.named_parameters())["bert.encoder.layer.0.output.dense.weight"]
+    own, run.model = weight.detach().clone(), run.model.eval()
+
+    def agree() -> None:
+        served.clear()
+        with torch.no_grad():
+            torch.testing.assert_close(run.forward(batch).logits, run.model(**batch.inputs).logits)
+
+    agree()
+    assert served
+    with torch.no_grad():
+        weight += 1.0
+    agree()
+    assert not served
+    with torch.no_grad():
+        weight.copy_(own)
+    agree()
+    assert served
+
+
+def test_where_one_process_cannot_keep_them_none_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunks.distributed, "any_rank", lambda flag: True)
+    tiny_fit(tmp_path, [Freeze(layers=2)])
+    assert said(tmp_path)[0] == "trunk: the lowest 2 layers are computed each time: another process cannot keep them"

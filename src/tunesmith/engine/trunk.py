@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,20 +21,17 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
 from tunesmith.core.forward import Forward
 from tunesmith.core.run import Run
-from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded
 from tunesmith.data.kept import tidy
 from tunesmith.engine import distributed
-from tunesmith.engine.hidden import HiddenStates, Key, keys_of, padded, parted, texts_of
+from tunesmith.engine.hidden import HiddenStates, Key, padded, parted
 from tunesmith.engine.stack import MOMENTS, Stack
+from tunesmith.engine.training_rows import Told, TrainingRows
 from tunesmith.model.four_bit import formats
 from tunesmith.model.frontier import NotCacheableError, Tower, lower, standing_in, towers, train_above
 
-POSITIONS = 8192  # in one forward pass while the cache is filled, padding included
 LIMIT = 10 * 2**30  # bytes that all trunks in the cache folder take together
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 4e-2, torch.float16: 1e-2}  # of the largest value that the model puts out
-
-Told = tuple[list[Key], Tensor | None]  # the key of each text of a batch, and which text each position belongs to
 
 
 @dataclass
@@ -59,6 +54,8 @@ class Trunk:
         self._rules: object = None
         self._resumed: Mapping[str, Any] | None = None
         self._frozen: dict[str, int] = {}
+        self._sound: dict[str, tuple[object, str, bool]] = {}
+        self.rows = TrainingRows(self.run, self.train, self.tokenizer)
 
     def follow(self) -> None:
         """Take the plan that is in force: which layers are frozen now, and for how long. Fills the cache where that saves time."""
@@ -106,9 +103,9 @@ class Trunk:
         """Within, a model that is called with ``batch`` begins above the layers whose results are kept, if all its rows are."""
         with ExitStack() as entered:
             for tower in self.towers:
-                if tower.path in self.kept:
+                if tower.path in self.kept and self._unchanged(tower):
                     layers, states = self.kept[tower.path]
-                    keys, texts = told = self._told_apart(tower, batch)
+                    keys, texts = told = self.rows.told_apart(tower, batch)
                     # Rows that will be judged again, in the same batches. To learn from, a resumed run would not have the same bits.
                     judged = not torch.is_grad_enabled() and not self.run.model.training
                     found = states.get(keys, remembered=judged)
@@ -120,12 +117,37 @@ class Trunk:
                         entered.enter_context(standing_in(self.run.model, tower, layers, hidden, states.parts, module))
             yield
 
+    def _unchanged(self, tower: Tower) -> bool:
+        """Whether the layers that are kept have the weights that they had: those of a checkpoint, or averages, may be in their place."""
+        layers, _ = self.kept[tower.path]
+        now = [(weight._version, weight.data_ptr()) for _, weight in self._below(tower, layers)]
+        seen, of, _ = self._sound.get(tower.path, (None, "", False))
+        if now != seen:
+            digest = self._weights(tower, layers).hexdigest()
+            self._sound[tower.path] = (now, of or digest, digest == (of or digest))
+        return self._sound[tower.path][2]
+
+    def _below(self, tower: Tower, layers: int) -> list[tuple[str, Tensor]]:
+        """The weights of the lowest ``layers`` by name."""
+        return sorted((name, weight) for name, weight in self.run.model.named_parameters() if tower.lowest.get(name, layers) < layers)
+
+    def _weights(self, tower: Tower, layers: int) -> Any:
+        """A digest of the weights of the lowest ``layers``."""
+        digest = hashlib.sha256()
+        for name, weight in self._below(tower, layers):
+            digest.update(name.encode())
+            digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest
+
     def _frozen_at(self, tower: Tower, clock: Clock) -> int:
         rules = self.stack.plan(self.run, clock)
         return tower.frozen(lambda name: name in rules and rules[name].learns)
 
     def _worth_keeping(self, tower: Tower, held: int) -> int:
-        """The number of layers whose results save most: how often they will be used, less once where they are not ``held``; or 0."""
+        """The number of layers whose results save most: how often they will be used, less once where they are not ``held``; or 0.
+
+        What an earlier run left in the cache plays no part: a run has the same bits with it and without.
+        """
         clock = self.run.clock
         steps = range(clock.step, clock.total, max(1, (clock.total - clock.step) // MOMENTS))
         future = [(step, self._frozen_at(tower, clock.at(step))) for step in steps]
@@ -140,25 +162,32 @@ class Trunk:
     def _fill(self, tower: Tower, layers: int) -> str:
         """Keep what the lowest ``layers`` give, and check that the model puts out the same with it as without; returns what to say."""
         assert self.folder is not None
+        refused = ""
         try:
-            file = self.folder / f"{self._digest(tower, layers)}.bin"
-            states = HiddenStates(file)
+            self.rows.check(tower)
+            states = HiddenStates(self.folder / f"{self._digest(tower, layers)}.bin")
             if distributed.first() and not states:
                 self._compute(tower, layers, states)
-                tidy(self.folder, LIMIT)
-            distributed.barrier()
-            self.kept[tower.path] = (layers, states or HiddenStates(file))
-            self._check(tower)
+                tidy(states.file.parent, LIMIT)
         except (NotCacheableError, OSError) as error:
+            refused = str(error)
+        if not distributed.any_rank(bool(refused)):  # all processes keep it, or none
+            try:
+                self.kept[tower.path] = (layers, states if states else HiddenStates(states.file))
+                self._sound.pop(tower.path, None)
+                self._check(tower)
+            except NotCacheableError as error:
+                refused = str(error)
+        if distributed.any_rank(bool(refused)):
             self.kept.pop(tower.path, None)
-            return f"trunk: the lowest {layers} layers are computed each time: {error}"
-        size = file.stat().st_size / 1e6
+            return f"trunk: the lowest {layers} layers are computed each time: {refused or 'another process cannot keep them'}"
+        size = self.kept[tower.path][1].size / 1e6
         return f"trunk: the lowest {layers} of {tower.size} layers are computed once for each row, and kept ({size:,.0f} MB)"
 
     def _compute(self, tower: Tower, layers: int, states: HiddenStates) -> None:
-        batches = self._batches
-        one = self._batch(batches[0][:1])
-        (first, *_), parts = self._given(tower, layers, one, self._told_apart(tower, one))
+        batches = self.rows.batches
+        one = self.rows.batch(batches[0][:1])
+        (first, *_), parts = self._given(tower, layers, one, self.rows.told_apart(tower, one))
         needed = int(self.train.lengths.sum()) * first.shape[1] * first.element_size()
         place = next(parent for parent in states.file.parents if parent.exists())
         if needed > min(LIMIT, shutil.disk_usage(place).free / 2):
@@ -166,28 +195,23 @@ class Trunk:
 
         def computed() -> Iterator[tuple[list[Key], list[Tensor]]]:
             for items in batches:
-                batch = self._batch(items)
-                told = self._told_apart(tower, batch)
+                batch = self.rows.batch(items)
+                told = self.rows.told_apart(tower, batch)
                 yield told[0], self._given(tower, layers, batch, told)[0]
 
         states.write(computed(), parts)
 
-    def _told_apart(self, tower: Tower, batch: Batch) -> Told:
-        """The key of each text of a batch, and which text each position belongs to."""
-        inputs = tower.reads(batch.inputs)
-        pad = getattr(getattr(self.tokenizer, "tokenizer", self.tokenizer), "pad_token_id", None)
-        texts = texts_of(inputs, batch.targets.get("labels"), pad)
-        return keys_of(inputs, texts), texts
-
     def _given(self, tower: Tower, layers: int, batch: Batch, told: Told, module: nn.Module | None = None) -> tuple[list[Tensor], int]:
         """What the lowest layers give for each text of a batch, when ``module`` or what the task calls is called, and its ``parts``.
 
-        ``told`` is what ``_told_apart`` returned for the batch. The layers run in evaluation mode. Raises ``NotCacheableError`` where
+        ``told`` is what ``told_apart`` returned for the batch. The layers run in evaluation mode. Raises ``NotCacheableError`` where
         they do not give hidden states for each row.
         """
         forward = self._plain(batch) if module is None else Forward(module, self.run.device, self.run.forward.dtype)
         hidden, parts = lower(self.run.model, tower, layers, lambda: forward(batch))
         keys, texts = told
+        if texts is not None and texts.shape != hidden.shape[:2]:
+            raise NotCacheableError("they give another number of positions than they read")
         states = parted(hidden, texts)
         if len(states) != len(keys):
             raise NotCacheableError("its layers do not keep rows apart")
@@ -197,23 +221,6 @@ class Trunk:
         """The forward pass of a batch that uses nothing that is kept."""
         return self.run.task.reached(batch, Forward(self.run.model, self.run.device, self.run.forward.dtype))
 
-    @cached_property
-    def _parts(self) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
-        """The training items of each task."""
-        parts: dict[int, list[int]] = {}
-        for item in range(len(self.train)):
-            parts.setdefault(self.run.task.part_of(self.train[item]), []).append(item)
-        return [np.array(own) for own in parts.values()]
-
-    @cached_property
-    def _batches(self) -> list[list[int]]:
-        """All training items in batches of like length; of several tasks, each has its own."""
-        lengths = self.train.lengths
-        return [own[order].tolist() for own in self._parts for order in length_batches(lengths[own], POSITIONS)]
-
-    def _batch(self, items: Sequence[int]) -> Batch:
-        return self.run.task.collate([self.train[item] for item in items], self.tokenizer).to(self.run.device)
-
     @torch.no_grad()
     def _check(self, tower: Tower) -> None:
         """Raise ``NotCacheableError`` where the model gives something else with the kept results than without.
@@ -221,15 +228,13 @@ class Trunk:
         It is asked with the shortest and the longest row of each task, so that one of them is padded.
         """
         run = self.run
-        lengths = self.train.lengths
-        ends = [sorted({int(own[lengths[own].argmin()]), int(own[lengths[own].argmax()])}) for own in self._parts]
         run.model.eval()
         try:
             kept, plain = [], []
-            for batch in map(self._batch, ends):
-                keys, texts = self._told_apart(tower, batch)
+            for batch in map(self.rows.batch, self.rows.ends):
+                keys, texts = self.rows.told_apart(tower, batch)
                 if self.kept[tower.path][1].get(keys, remembered=False) is None:
-                    raise NotCacheableError("the task puts a row together in another way each time")
+                    raise NotCacheableError("what it reads of a row depends on the rows beside it")
                 forward = self._plain(batch)
                 with self.serving(forward.module, batch):
                     kept.append(_output(forward(batch), texts))
@@ -251,12 +256,8 @@ class Trunk:
         model = self.run.model
         about = (tower.path, layers, self.run.forward.dtype, torch.__version__, torch.get_num_threads(), self.run.device.type)
         digest = hashlib.sha256(repr((about, type(model).__name__, getattr(model, "config", None), formats(model))).encode())
-        weights = dict(model.named_parameters())
-        for name in sorted(name for name, below in tower.lowest.items() if below < layers):
-            digest.update(name.encode())
-            digest.update(weights[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        for items in self._batches:
-            digest.update(b"".join(self._told_apart(tower, self._batch(items))[0]))
+        digest.update(self._weights(tower, layers).digest())
+        digest.update(self.rows.digest(tower))
         return digest.hexdigest()[:32]
 
 
