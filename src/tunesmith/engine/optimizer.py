@@ -36,6 +36,7 @@ DEFAULT_RATES = {
 FAMILIES = {"mt5": "t5", "umt5": "t5", "mbart": "bart", "pegasus": "bart", "marian": "bart"}  # that are tuned as others are
 LARGE_DECODER = 5e8  # weights from which a decoder takes the rate of those of its kind; GPT-2 is tuned as BERT is
 FP16_SCALE = 2.0**14
+FP16_STEADY = 2000  # updates without overflow after which the scale is doubled: those of torch's GradScaler
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Optimizer:
         self.factor = schedule(training, run)
         self.rate = 0.0
         self.scale = FP16_SCALE if training.precision == "float16" else 1.0
+        self.steady = 0  # updates since the scale changed
         self.rules: dict[str, Rule] = {}
 
     def follow(self, rules: Mapping[str, Rule]) -> None:
@@ -165,11 +167,15 @@ class Optimizer:
         return loss
 
     def step(self) -> None:
-        """One update. In float16 a gradient that overflowed is dropped and the scale is halved."""
+        """One update. In float16 a gradient that overflowed is dropped and the scale is halved; after long without it is doubled."""
         self.rate = self.run.peak * self.factor()
-        if self.scale != 1 and not self._finite():
-            self.scale = max(2.0, self.scale / 2)
-            return
+        if self.scale != 1:
+            if not self._finite():
+                self.scale, self.steady = max(2.0, self.scale / 2), 0
+                return
+            self.steady += 1
+            if self.steady == FP16_STEADY:
+                self.scale, self.steady = self.scale * 2, 0
         for group in self.inner.param_groups:
             group["lr"] = self.rate * group["rate"]
         self.inner.step()
@@ -182,13 +188,13 @@ class Optimizer:
         """The state of every parameter that was ever updated, by its name."""
         names = {id(parameter): name for name, parameter in self.parameters.items()}
         state = {names[id(parameter)]: dict(values) for parameter, values in self.inner.state.items()}
-        return {"state": state, "scale": self.scale}
+        return {"state": state, "scale": self.scale, "steady": self.steady}
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.inner.state.clear()
         for name, values in state["state"].items():
             self.inner.state[self.parameters[name]] = values
-        self.scale = state["scale"]
+        self.scale, self.steady = state["scale"], state["steady"]
 
 
 def _whole(loss: Loss, micro_batches: int) -> bool:
