@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
@@ -16,6 +15,7 @@ from tunesmith.core.run import Run
 from tunesmith.core.setting import Named, setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.divergence import divergence, kind_of, scores, weighted
+from tunesmith.model.reference import Known, asked_once
 from tunesmith.model.substitute import frozen_copy
 from tunesmith.model.teacher import taught
 
@@ -26,7 +26,8 @@ class Distil(Strategy):
 
     Formula: (1 - mix) * loss + mix * T^2 * KL(softmax(z'/T) || softmax(z/T)), z, z' the logits of student and teacher, T the temperature.
     Use when: a large model was tuned and a small one is to be used; without a teacher the model is held to what it was.
-    Cost: memory: the teacher's weights more; time x1.33 with a teacher of the same size, whose passes have no gradient.
+    Cost: memory: the teacher's weights more; time x1.33 with a teacher of the same size, whose passes have no gradient;
+    of rows with a label each it is asked in the first epoch alone.
     Source: Hinton, Vinyals and Dean 2015, "Distilling the Knowledge in a Neural Network", section 2; Li and Hoiem 2016, "Learning without
     Forgetting", equation 2.
     Differs: of several labels each is distilled apart; of numbers the squared difference is taken, and no temperature.
@@ -40,6 +41,7 @@ class Distil(Strategy):
 
     def begin(self, run: Run) -> None:
         self._teacher: Forward | None = None
+        self.known: Known = {}
         if self.mix:
             module = taught(self.teacher, run, "distil").module if self.teacher else frozen_copy(run.model, run.fixed)
             module = module.to(run.device).eval().requires_grad_(False)
@@ -51,8 +53,8 @@ class Distil(Strategy):
         loss = inner(batch)
         if self._teacher is None:
             return loss
-        with torch.no_grad():
-            teacher, _ = scores(run.task.objective(batch, self._teacher), "distil")
+        model = self._teacher
+        teacher = asked_once(self.known, batch, run, lambda: scores(run.task.objective(batch, model), "distil")[0])
         student, targets = scores(loss, "distil")
         items = softened(teacher, student, targets, self.temperature)
         rest = {name: part * (1 - self.mix) for name, part in loss.parts.items()}

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
@@ -17,6 +16,7 @@ from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.past import no_past
 from tunesmith.model.divergence import divergence, kind_of, scores, weighted
+from tunesmith.model.reference import Known, asked_once
 from tunesmith.model.substitute import frozen_copy
 
 
@@ -26,7 +26,8 @@ class LwF(Strategy):
 
     Formula: loss + strength * KL(softmax(z0/T) || softmax(z/T)), z0 the logits of the model as the stage began, over labels of the past.
     Use when: stages follow one another and share their labels or an extended set of them, and no row of the past may be kept.
-    Cost: memory: the weights once more; time x1.33, a pass without gradient more.
+    Cost: memory: the weights once more; time x1.33, a pass without gradient more, of rows with a label each in the first epoch
+    alone.
     Source: Li and Hoiem 2016, "Learning without Forgetting", equations 2 and 3.
     Differs: the divergence in place of the cross-entropy, which has the same gradient; of several labels each is kept apart, and of numbers
     the squared difference. One head over all labels takes the place of a new one for each stage.
@@ -39,6 +40,7 @@ class LwF(Strategy):
 
     def begin(self, run: Run) -> None:
         self._before: Forward | None = None
+        self.known: Known = {}
         self._known: list[int] = []
         if not self.strength or (self._past is not None and not self._past.rows):
             run.say(no_past("lwf", self.strength))
@@ -54,8 +56,8 @@ class LwF(Strategy):
         loss = inner(batch)
         if self._before is None:
             return loss
-        with torch.no_grad():
-            before, _ = scores(run.task.objective(batch, self._before), "lwf")
+        model = self._before
+        before = asked_once(self.known, batch, run, lambda: scores(run.task.objective(batch, model), "lwf")[0])
         now, targets = scores(loss, "lwf")
         return loss.plus("lwf", self.strength * weighted(kept(before, now, targets, self.temperature, self._known), loss))
 
