@@ -147,7 +147,7 @@ def compatibility_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, 
     found = {name: cls for name, cls in strategies.items() if issubclass(cls, Strategy)}
     claims = {name: cls.owns | ({"objective"} if cls.objective is not None else set()) for name, cls in found.items()}
     claimed = {what: [name for name in found if what in claims[name]] for what in sorted(set().union(*claims.values()))}
-    needed = sorted(set().union(*(cls.needs for cls in found.values())))
+    needs = {name: getattr(cls, "needs", frozenset()) for name, cls in strategies.items()}
     offers = {name: cls.example()[0].offers for name, cls in tasks.items()}
     return page(
         "What goes together",
@@ -162,11 +162,11 @@ def compatibility_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, 
             (
                 (
                     what,
-                    linked(name for name, cls in found.items() if what in cls.needs),
+                    linked(name for name in needs if what in needs[name]),
                     linked((name for name in tasks if what in offers[name]), "tasks") or f"[{SEVERAL}](multi-task.md)" * (what == SEVERAL),
                     linked(claimed.get(what, ())),
                 )
-                for what in needed
+                for what in sorted(set().union(*needs.values()))
             ),
         ),
     )

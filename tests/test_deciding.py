@@ -20,7 +20,7 @@ import tiny
 import tunesmith
 from runs import rows, same
 from training import TRAINING, sampled
-from tunesmith.core.errors import InterruptedRunError
+from tunesmith.core.errors import InputError, InterruptedRunError
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Strategy
@@ -252,3 +252,11 @@ def test_stages_decide_each_for_itself(model: str, tmp_path: Path) -> None:
 
 def test_no_rule_needs_the_users_code() -> None:
     assert all(issubclass(find("strategies", name), Strategy | Observer) for name in names("strategies"))
+
+
+def test_an_observer_that_does_not_fit_the_task_is_told_before_training(model: str, tmp_path: Path) -> None:
+    tags = [{"text": f"the man in paris {number}", "tags": "O O O B-PLACE O"} for number in range(12)]
+    keys = {"model": model, "task": "token_classification", "data": {"train": tags}, "strategies": ["dataset_map"]}
+    with pytest.raises(InputError, match=r"^strategies\.0\.dataset_map: 'dataset_map' needs logits of whole rows, which task 'token_class"):
+        tunesmith.train(keys, run="tags", runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.mixture import SEVERAL
 from tunesmith.core.task import Task
 from tunesmith.data.examples import truths
 from tunesmith.data.load import Data
@@ -45,6 +46,7 @@ def settled(recipe: Recipe, data: Data, model: Model, say: Callable[[str], None]
     A pure function of recipe, data and model: neither the clock nor the machine is asked, so that a resumed run decides the same. Raises
     ``InputError`` for what decides by evaluations, where there are no validation rows.
     """
+    check_watch(recipe, recipe.task)
     if recipe.auto is None:
         check_judged(recipe, data.validation is not None)
         return recipe
@@ -61,6 +63,18 @@ def check_judged(recipe: Recipe, judged: bool) -> None:
     if names and not judged:
         message = f"{' and '.join(names)} decide{'s' * (len(names) == 1)} by evaluations, and there are no validation rows"
         raise InputError(Problem(message, "Give a file, or a share of the training rows: 10%", key="data.validation"))
+
+
+def check_watch(recipe: Recipe, task: Task) -> None:
+    """Raise ``InputError`` for observers of the recipe that need what the task has not."""
+    who = "several tasks together have" if SEVERAL in task.offers else f"task '{name_of(task)}' has"
+    problems = [
+        Problem(f"'{name_of(part)}' needs {capability}, which {who} not", "Take it out of strategies", key=part._key or name_of(part))
+        for part in recipe.watch
+        for capability in sorted(part.needs - task.offers)
+    ]
+    if problems:
+        raise InputError(*problems)
 
 
 def carried_out(recipe: Recipe, advice: Advice) -> Recipe:

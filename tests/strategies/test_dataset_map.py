@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from training import same, tiny_fit, weights
+import tiny
+from training import TRAINING, same, tiny_fit, weights
 from tunesmith.core.task import Row, Task
+from tunesmith.data.encode import encode
+from tunesmith.data.load import load
+from tunesmith.data.settings import DataSettings
 from tunesmith.engine.events import read_events
+from tunesmith.engine.loop import fit
+from tunesmith.evaluate.score import scorer
+from tunesmith.model.build import Model
 from tunesmith.report.facts import Section
 from tunesmith.report.render import render
 from tunesmith.strategies.dataset_map import DatasetMap, cartography
@@ -41,6 +49,24 @@ def test_the_hardest_row_is_told(tmp_path: Path) -> None:
     assert [item["name"].partition(":")[0] for item in told.data["items"]] == ["hard", "ambiguous"]
     assert "Dataset map" in chart.title
     assert all(map(render, (chart, told)))
+
+
+def test_rows_are_named_by_file_and_line_with_their_labels(tmp_path: Path) -> None:
+    lines = ["text,label", *(f"{row['text']},{row['label']}" for row in TextClassification.example()[1])]
+    file = tmp_path / "rows.csv"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    task, observer = TextClassification(max_length=16), DatasetMap(num_rows=2)
+    data = load(DataSettings(train=str(file), validation="30%", labels={"good": "fine"}), task, 0)
+    model = Model(tiny.bert(num_labels=2), tiny.tokenizer(), None, "", ())  # type: ignore[arg-type]
+    rows = encode(data.train, task, tiny.tokenizer())
+    fit(model, task, rows, [], replace(TRAINING, steps=6), scorer(task, data.train, rows, tiny.tokenizer()), [observer])
+    for item in observer.sections()[1]["data"]["items"]:
+        place, label = item["name"].partition(": ")[2], dict(tag[:2] for tag in item["tags"])["label"]
+        name, line = place.rpartition(":")[::2]
+        assert name == str(file)
+        text, _, written = lines[int(line) - 1].rpartition(",")
+        assert {*item["text"].split()} <= {*text.split()}
+        assert written == label.replace("fine", "good")
 
 
 def test_it_changes_nothing_and_one_evaluation_says_nothing(tmp_path: Path) -> None:

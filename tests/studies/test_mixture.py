@@ -49,6 +49,12 @@ def mixed(tmp_path: Path, model: str) -> Mixed:
     return run
 
 
+def test_what_reads_rows_of_one_task_is_refused_before_training(mixed: Mixed, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"strategies\.1\.dataset_map: 'dataset_map' needs logits of whole rows, which several tasks"):
+        mixed("map", strategies=["clip", "dataset_map"])
+    assert not (tmp_path / "runs").exists()
+
+
 def test_each_task_is_judged_and_exported_on_its_own(mixed: Mixed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = mixed("three", strategies=["uncertainty", "pcgrad", {"ema": {"decay": 0.5}}])
     folder, scores = report.folder, report.scores

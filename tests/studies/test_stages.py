@@ -147,6 +147,10 @@ def test_files_of_strategies_and_the_model_are_looked_at_in_all_stages(model: st
     file, unfit = refused(tmp_path, model, "causal_language_modelling")
     assert file.startswith(gone)
     assert unfit.startswith("r.yaml:6 5: stage 2-causal_language_modelling: task: bert models read texts and do not write any")
+    needy = "masked_language_modelling\n    strategies: [dataset_map]"
+    assert refused(tmp_path, model, needy)[1].startswith(
+        "r.yaml:7 18: stage 2-masked_language_modelling: dataset_map: 'dataset_map' needs logits of whole rows, which task 'masked_lang"
+    )
     (file,) = refused(tmp_path, model, "masked_language_modelling")
     assert file.startswith(gone)
     file, *absent = refused(tmp_path, "../m/gone", "masked_language_modelling")

@@ -30,6 +30,7 @@ class Encoded(Sequence[Row]):
     ``lengths``    (items,) int64, the positions of each item
     ``rows``       (items,) int64, the example that each item is of, or is a part of
     ``truncated``  how many items were cut
+    ``examples``   the rows of data that they were encoded from, where they were
     ``groups``     the names of the groups that the items are of, by their numbers, where they are of any
 
     Whole numbers take as few bytes as hold all of their chunk, others take four, since models compute in float32.
@@ -42,6 +43,7 @@ class Encoded(Sequence[Row]):
         lengths, owners = array("q"), array("q")
         self.truncated = 0
         self.groups: list[str] = []
+        self.examples: Examples | None = None
         for items in chunks:
             items = [{**item, "length": item.get("length", len(item.get("input_ids", ())))} for item in items]
             self._starts.append(len(lengths))
@@ -184,12 +186,14 @@ def encode(examples: Iterable[Row], task: Task, tokenizer: Any, chunk: int = 100
         if file and found.alike() and found.size <= LIMIT:
             written(file, found.write)
             found = _read(file) or found  # the numbers are in the file then, and not in memory
-    if isinstance(examples, Examples) and GROUP in examples.rows.columns:
-        names, numbers = np.unique([str(value) for value in examples.rows.column(GROUP)], return_inverse=True)
-        found.mark(GROUP, numbers)
-        found.groups = names.tolist()
-    if isinstance(examples, Examples) and DIFFICULTY in examples.rows.columns:
-        found.mark(DIFFICULTY, _numbers(examples, DIFFICULTY))
+    if isinstance(examples, Examples):
+        found.examples = examples
+        if GROUP in examples.rows.columns:
+            names, numbers = np.unique([str(value) for value in examples.rows.column(GROUP)], return_inverse=True)
+            found.mark(GROUP, numbers)
+            found.groups = names.tolist()
+        if DIFFICULTY in examples.rows.columns:
+            found.mark(DIFFICULTY, _numbers(examples, DIFFICULTY))
     return found
 
 
@@ -289,9 +293,7 @@ def _packed(name: str, values: list[Any]) -> _Numbers | _Lists:
 
 def _compact(name: str, array: np.ndarray) -> np.ndarray:
     if array.ndim != 1 or array.dtype.kind not in "biuf":
-        raise TypeError(
-            f"feature '{name}' holds {array.dtype} of {array.ndim} dimensions: it must be a number or a flat list of numbers per row"
-        )
+        raise TypeError(f"feature '{name}' holds {array.dtype} of {array.ndim} dimensions, not a number or a flat list of numbers per row")
     if array.dtype.kind == "f":
         return array.astype(np.float32)
     least, most = (int(array.min()), int(array.max())) if len(array) else (0, 0)

@@ -26,10 +26,10 @@ def strategies_of(entries: Any, document: Document, levels: Mapping[str, set[str
         document.refuse(("strategies",), "strategies must be a list, or auto", "Write each on its own line: - freeze: {layers: 4}")
         return [], []
     parts = [part_of("strategies", entry, document, ("strategies", index), levels) for index, entry in enumerate(entries)]
-    strategies = [(index, part) for index, part in enumerate(parts) if part and not isinstance(part, Observer)]
-    for index, part in strategies:
-        part._key = f"strategies.{index}.{name_of(part)}"
-    return [part for _, part in strategies], [part for part in parts if isinstance(part, Observer)]
+    for index, part in enumerate(parts):
+        if part:
+            part._key = f"strategies.{index}.{name_of(part)}"
+    return [part for part in parts if part and not isinstance(part, Observer)], [part for part in parts if isinstance(part, Observer)]
 
 
 def part_of(folder: Folder, entry: Any, document: Document, keys: Keys, levels: Mapping[str, set[str]]) -> Any:

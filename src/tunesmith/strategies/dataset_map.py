@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from tunesmith.core.observer import Observer
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.data.batches import length_batches
+from tunesmith.data.examples import Examples, truths
 from tunesmith.data.unlabelled import batch_of
 from tunesmith.model.divergence import item_losses
 from tunesmith.model.weighting import check_rows
@@ -35,6 +36,8 @@ class DatasetMap(Observer):
     """
 
     num_rows: int = setting(5, "rows of each kind that are told in the end", low=1)
+
+    needs: ClassVar[frozenset[str]] = frozenset({"logits of whole rows"})
 
     def begin(self, run: Run) -> None:
         self._sections: Sequence[Mapping[str, Any]] = ()
@@ -61,16 +64,26 @@ class DatasetMap(Observer):
         chosen = {kind: order[: self.num_rows].tolist() for kind, order in kinds.items()}
         for kind, item in ((kind, item) for kind, items in chosen.items() for item in items):
             row = run.train[item]
-            about = {"confidence": f"{confidence[item]:.2f}", "variability": f"{variability[item]:.2f}"}
+            place, label = named(run.train, row["row"])
+            about = {**label, "confidence": f"{confidence[item]:.2f}", "variability": f"{variability[item]:.2f}"}
             text = run.tokenizer.decode(row["input_ids"], skip_special_tokens=True) if "input_ids" in row else ""
-            run.say(f"dataset_map: {kind}: row {row['row']}, {', '.join(map(' '.join, about.items()))}: {text[:100]}")
+            run.say(f"dataset_map: {kind}: {place}, {', '.join(map(' '.join, about.items()))}: {text[:100]}")
             tags = [(name, value, "plain") for name, value in about.items()]
-            told.append({"name": f"{kind}: row {row['row']}", "text": text, "tags": tags})
+            told.append({"name": f"{kind}: {place}", "text": text, "tags": tags})
         some = range(0, len(places), -(-len(places) // DRAWN))
         self._sections = drawn({"training rows": some, **chosen}, places), rows_of(told)
 
     def sections(self) -> Sequence[Mapping[str, Any]]:
         return self._sections
+
+
+def named(items: Any, row: int) -> tuple[str, dict[str, str]]:
+    """The file and line of an example, and its truth as it stands there; only its number where the items are not from data."""
+    examples: Examples | None = items.examples
+    if examples is None:
+        return f"row {row}", {}
+    raw, (file, line) = examples.raw(row), examples.place(row)
+    return f"{file}:{line}", {role: str(raw[role]) for role in truths(examples.rows, examples.task)}
 
 
 def cartography(chances: Tensor) -> tuple[Tensor, Tensor]:

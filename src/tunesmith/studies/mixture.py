@@ -24,7 +24,7 @@ from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.lint import lint, untested
 from tunesmith.data.load import Data, load
 from tunesmith.data.mixing import MixedRows
-from tunesmith.deciding import check_judged
+from tunesmith.deciding import check_judged, check_watch
 from tunesmith.engine.checkpoint import INTERRUPTED, Checkpoints
 from tunesmith.engine.evaluation import Score
 from tunesmith.engine.events import EventLog, read_events, training_time
@@ -162,7 +162,9 @@ def prepare(recipe: Recipe, say: Say) -> Prepared:
     for name, part in recipe.tasks.items():
         own = models[name]
         members[name] = Member(part.task, own.tokenizer, len(rows[name]), part.membership.weight, worth(part.task, rows[name], own))
-    return Prepared(recipe, data, models, rows, joined(models), Mixture(members), Encoded.join(rows, PLACE))
+    task = Mixture(members)
+    check_watch(recipe, task)
+    return Prepared(recipe, data, models, rows, joined(models), task, Encoded.join(rows, PLACE))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Past
 from tunesmith.data.collect import collecting
 from tunesmith.data.load import Data, load
+from tunesmith.deciding import check_watch
 from tunesmith.engine import distributed
 from tunesmith.engine.optimizer import DEFAULT_RATES
 from tunesmith.engine.stack import Stack
@@ -108,13 +109,15 @@ def prepare(recipe: Recipe) -> list[Data]:
 
 
 def check_parts(recipe: Recipe, coming: Sequence[str] = ()) -> None:
-    """Raise ``InputError`` for strategies that cannot be composed, and for files and models beside those of the run that are not there.
+    """Raise ``InputError`` for strategies that cannot be composed or do not fit the task, or that name files and models that are not there.
 
     ``coming`` are the folders of the stages before, which are not there yet.
     """
     problems = list(absent_beside(recipe.strategies, recipe.task, coming))
     with collecting(problems):
         Stack(recipe.strategies, recipe.task)
+    with collecting(problems):
+        check_watch(recipe, recipe.task)
     if problems:
         raise InputError(*problems)
 

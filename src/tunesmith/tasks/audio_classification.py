@@ -42,7 +42,7 @@ class AudioClassification(LabelTask):
         "auto", "multi: probability from which a label is given; auto: what does best on the validation rows, 0.5 without", low=0, high=1
     )
 
-    offers: ClassVar[frozenset[str]] = frozenset({"logits"})
+    offers: ClassVar[frozenset[str]] = frozenset({"logits", "logits of whole rows"})
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
         "separator": ("kind", ("auto", "multi")),
         "class_weights": ("kind", ("auto", "single", "multi")),

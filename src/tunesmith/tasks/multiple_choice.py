@@ -57,7 +57,7 @@ class MultipleChoice(Task):
     @property
     def offers(self) -> frozenset[str]:  # type: ignore[override]
         """Scores of choices that are not there are -inf: no strategy may take their mean."""
-        return frozenset({"text"} if self._ragged else {"text", "logits"})
+        return frozenset({"text", "logits of whole rows"} if self._ragged else {"text", "logits", "logits of whole rows"})
 
     @property
     def primary(self) -> str:

@@ -50,7 +50,7 @@ class PatternClassification(LabelTask):
     class_weights = "none"
     threshold = 0.5
 
-    offers: ClassVar[frozenset[str]] = frozenset({"logits"})
+    offers: ClassVar[frozenset[str]] = frozenset({"logits", "logits of whole rows"})
     one_input: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -41,7 +41,7 @@ class TextClassification(LabelTask):
         "auto", "multi: probability from which a label is given; auto: what does best on the validation rows, 0.5 without", low=0, high=1
     )
 
-    offers: ClassVar[frozenset[str]] = frozenset({"logits", "text", "labels of whole texts"})
+    offers: ClassVar[frozenset[str]] = frozenset({"logits", "text", "labels of whole texts", "logits of whole rows"})
     applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {
         "separator": ("kind", ("auto", "multi")),
         "class_weights": ("kind", ("auto", "single", "multi")),
