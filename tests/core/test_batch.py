@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from tunesmith.core.batch import Batch
@@ -29,3 +30,13 @@ def test_inputs_and_targets_move_and_the_rest_stays() -> None:
     assert there.inputs["input_ids"].device.type == there.targets["labels"].device.type == "meta"
     assert there.rows.tolist() == [7, 3]
     assert there.tokens == 8
+
+
+def test_a_gpu_is_given_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[torch.Size] = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: (pinned.append(tensor.shape), tensor)[1])
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device, non_blocking: tensor.new_empty(tensor.shape, device="meta"))
+    there = batch().to(torch.device("cuda"))
+    assert len(pinned) == len(there.inputs) + len(there.targets)
+    there.to(torch.device("cuda"))  # what is not on the processor cannot be pinned
+    assert len(pinned) == len(there.inputs) + len(there.targets)

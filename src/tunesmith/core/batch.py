@@ -40,11 +40,15 @@ class Batch:
         return self.tokens if main is None else main.numel()
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on ``device``; the copy does not wait where memory is pinned."""
+        """The batch on ``device``; to a GPU it is copied from pinned memory, and nothing waits for it."""
         if device.type == "cpu":
             return self
 
+        def moved(tensor: Tensor) -> Tensor:
+            pinned = tensor.pin_memory() if device.type == "cuda" and tensor.device.type == "cpu" else tensor
+            return pinned.to(device, non_blocking=True)
+
         def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+            return {name: moved(tensor) for name, tensor in tensors.items()}
 
         return replace(self, inputs=move(self.inputs), targets=move(self.targets))

@@ -21,6 +21,7 @@ from tunesmith.data.batches import Source
 from tunesmith.data.encode import Encoded
 from tunesmith.engine.cancelled import cancelled
 from tunesmith.engine.compiled import Compiled
+from tunesmith.engine.halved import halve, whole
 from tunesmith.engine.micro import MicroBatches
 from tunesmith.engine.optimizer import Optimizer
 from tunesmith.engine.precision import choose, device, has_bfloat16
@@ -65,6 +66,8 @@ def assemble(
     if wanted(training, run, stack):
         root.share_out(run)
     else:
+        if not stack.problems and (held := halve(run.model, stack.learning(run), run.forward.dtype)):
+            run.say(f"{held:,} weights that never learn are held in bfloat16 meanwhile, which loses nothing of them")
         run.model.to(run.device)
     if stack.perturbs and task.unpack():
         run.say("pack: each text has a row of the batch of its own, since a strategy changes what a row holds")
@@ -202,6 +205,7 @@ def make_whole(parts: Parts, model: Model) -> None:
     """End what is for training alone: the model has its own shape and code again, and is whole."""
     parts.compiled.end()
     model.module = parts.root.whole(parts.run)
+    whole(model.module)
     for part in model.module.modules():
         if isinstance(part, Embedding):
             part.whole()
