@@ -24,9 +24,11 @@ from tunesmith.data.lint import Finding, lint, untested
 from tunesmith.data.load import load
 from tunesmith.deciding import settled
 from tunesmith.engine.loop import fit
+from tunesmith.engine.micro import width
 from tunesmith.engine.optimizer import Rates, rates
 from tunesmith.engine.settings import Training
 from tunesmith.engine.stack import Stack
+from tunesmith.evaluate.score import TOKENS
 from tunesmith.evidence import peak_memory
 from tunesmith.explaining import Phase, Stretch, phase, timeline
 from tunesmith.model.build import Model, build_for
@@ -37,6 +39,8 @@ PROBE_BATCHES = 2  # timed batches, spread over the lengths of the rows; the lon
 PROBE_SECONDS = 3.0  # after which no further batch is timed, once the longest rows were there
 GROWTH = 1.1  # of what passes take, over a run: memory that was given back is in pieces, which other lengths do not fit (measured)
 FLOAT = 4  # bytes of a float32
+JUDGING = 15  # values for each of a hidden state that a pass without gradients holds at once, those of one layer (measured)
+SIMPLE = 30e6  # bytes of the libraries of simple models (measured)
 MOMENTS = 2  # values that the optimizer keeps for a weight
 
 
@@ -195,9 +199,11 @@ def estimate(training: Training, done: Probe, tokens: int, judged: float) -> Cos
     whole = sum(param.size for param in run.params.values()) * FLOAT
     kept = size(run.snapshot()["optimizer"]) + sum(run.params[name].size for name in run.touched) * FLOAT  # moments and gradients
     passes = max(0, done.after - done.before - kept) * max(works) / works[0] * GROWTH
+    judging = min(TOKENS, tokens) * width(run.model) * JUDGING * FLOAT
     return Cost(
         seconds=tokens * epochs / speed,
-        memory=int(done.before + kept + late + max(passes, whole)),  # the base, to be judged, comes where the passes were
+        # The base, to be judged, comes where gradients and moments were; judging has larger tensors than what passes gave back.
+        memory=int(done.before + passes + judging + max(kept + late, whole + SIMPLE)),
         disk=(size(run.snapshot()) + late) * min(training.keep + 1, saves) + learned + whole,
         steps=clock.total,
         tokens_per_second=speed / average,

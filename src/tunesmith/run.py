@@ -242,6 +242,7 @@ def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | 
         raise interruption(folder, fitted.run.clock.step, checkpoints.interrupted_by())
     if training.ship == "best":
         checkpoints.load_best(fitted.run)
+    fitted.run.let_go()
     fitted.run.model.eval()
     for strategy in recipe.strategies:
         strategy.settle(fitted.run, lambda: predict(fitted.run.forward, judged, task, model.tokenizer), validation)

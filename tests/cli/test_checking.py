@@ -108,12 +108,15 @@ def test_the_longest_rows_are_met_however_slow_the_steps_are(here: Path, monkeyp
     assert sorted(met)[-4:] == np.sort(done.run.train.lengths)[-4:].tolist()
 
 
-def test_the_base_to_judge_comes_where_the_passes_were(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    training, done, *rest = probed(monkeypatch, "strategies=[]")
+def test_judging_is_counted_and_the_base_comes_where_gradients_and_moments_were(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training, done, tokens, judged = probed(monkeypatch, "strategies=[]")
     whole = sum(parameter.nbytes for parameter in done.run.model.parameters())
-    few, many = (estimate(training, replace(done, before=0, after=after), *rest).memory for after in (0, 10**9))
-    assert whole < few <= 4 * whole + 1000, "gradients and moments, and the base"
-    assert many == pytest.approx(checking.GROWTH * 10**9, rel=1e-2)
+    judging = min(checking.TOKENS, tokens) * 32 * checking.JUDGING * checking.FLOAT
+    for simple, beside in ((0, 3 * whole), (10**8, whole + 10**8)):
+        monkeypatch.setattr(checking, "SIMPLE", simple)
+        few, many = (estimate(training, replace(done, before=0, after=after), tokens, judged).memory for after in (0, 10**9))
+        assert few == pytest.approx(judging + beside, rel=1e-2)
+        assert many - few == pytest.approx(checking.GROWTH * 10**9, rel=1e-2)
 
 
 def test_the_disk_that_a_run_takes(here: Path, done: Path) -> None:

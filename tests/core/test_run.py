@@ -48,6 +48,15 @@ def test_what_learns_is_what_has_gradients_in_the_model_s_order() -> None:
     assert list(live.learning()) == ["0.weight", "1.weight", "1.bias"]
 
 
+def test_what_only_training_needs_is_let_go() -> None:
+    live = run()
+    live.snapshot = lambda: {"optimizer": "large"}
+    live.model(torch.ones(1, 2)).sum().backward()
+    live.let_go()
+    assert live.snapshot() == {}
+    assert all(parameter.grad is None for parameter in live.model.parameters())
+
+
 def test_random_numbers_depend_on_seed_name_step_and_micro_batch_alone() -> None:
     def drawn(live: Run, name: str = "mask") -> list[float]:
         return torch.rand(3, generator=live.generator(name)).tolist()

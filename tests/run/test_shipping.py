@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +20,9 @@ from tunesmith.core.observer import Observer
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.engine import optimizer
+from tunesmith.engine.optimizer import build
+from tunesmith.proof import Proof, prove
 
 
 @dataclass
@@ -122,3 +127,23 @@ class Listener(Observer):
 
     def say(self, message: str) -> None:
         self._lines.append(message)
+
+
+def test_the_state_of_training_is_gone_when_the_model_is_judged(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[torch.optim.Optimizer]] = []
+    left: list[Any] = []
+
+    def noted(*asked: Any) -> torch.optim.Optimizer:
+        own = build(*asked)
+        made.append(weakref.ref(own))
+        return own
+
+    def judged(*asked: Any) -> Proof:
+        gc.collect()
+        left.extend(own() for own in made)
+        return prove(*asked)
+
+    monkeypatch.setattr(optimizer, "build", noted)
+    monkeypatch.setattr("tunesmith.run.prove", judged)
+    train("judged", strategies=["clip", "l2sp"])
+    assert left == [None]

@@ -78,6 +78,12 @@ class Run:
         """The parameters that learn now, by name, in the model's order."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
+    def let_go(self) -> None:
+        """Let go of what only training needs, gradients and the state of the optimizer: there is nothing left to snapshot or restore."""
+        self.snapshot, self.restore = dict, lambda snapshot: None
+        for parameter in self.model.parameters():
+            parameter.grad = None
+
     @property
     def fresh(self) -> bool:
         """Whether the model has weights that no file held."""

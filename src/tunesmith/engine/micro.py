@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from torch import nn
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.errors import InputError, Problem, ResourceError
@@ -151,9 +152,13 @@ def positions_that_fit(run: Run, recomputes: bool = False) -> int | None:
     """
     if run.device.type != "cpu":
         return None
-    config = getattr(run.model, "config", None)
-    hidden = getattr(config, "hidden_size", None) or getattr(config, "d_model", None) or 1024
     layers = max(param.layers for param in run.params.values())
     memory = psutil.virtual_memory().total / distributed.world()
     kept = KEPT_BYTES * layers + ACTIVATION_BYTES if recomputes else ACTIVATION_BYTES * layers
-    return max(512, int(memory / 2 / (kept * hidden)))
+    return max(512, int(memory / 2 / (kept * width(run.model))))
+
+
+def width(model: nn.Module) -> int:
+    """The values of a hidden state, or a guess where the model does not say it."""
+    config = getattr(model, "config", None)
+    return getattr(config, "hidden_size", None) or getattr(config, "d_model", None) or 1024
