@@ -142,6 +142,13 @@ def test_one_pass_over_the_rows_is_not_worth_it(tmp_path: Path) -> None:
     assert not (cache() / "trunk").exists()
 
 
+def test_one_pass_is_kept_for_other_runs_where_that_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = tiny_fit(tmp_path, [Freeze(layers=2)], steps=3, trunk="always")
+    assert "are computed once for each row" in said(tmp_path)[0]
+    monkeypatch.setattr(trunks.Trunk, "_compute", lambda *_: pytest.fail("it was computed again"))
+    assert same(weights(tiny_fit(None, [Freeze(layers=2)], steps=3, trunk="always")), weights(first))
+
+
 def test_what_learns_from_the_bottom_is_never_kept(tmp_path: Path) -> None:
     tiny_fit(tmp_path, [Freeze(patterns=["layer.1"])])
     assert said(tmp_path) == []

@@ -134,3 +134,11 @@ def test_time_and_what_every_trial_would_lack(train: Train, tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"no trial reached its end.*\n.*trial 1 \(layers [89]\) failed: "):
         train("all", **KEYS, search=layers)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["time"]
+
+
+def test_trials_of_one_epoch_share_what_frozen_layers_give(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNESMITH_CACHE", str(tmp_path / "cache"))
+    keys = {**KEYS, "strategies": [{"freeze": {"layers": 1}}], "training": {**KEYS["training"], "epochs": 1}}
+    report = train("rates", **keys, search={"space": {"training.learning_rate": [1e-3, 1e-4]}, "sampler": "grid"})
+    assert all("trunk: always" in file.read_text(encoding="utf-8") for file in report.folder.glob("trial-*/recipe.yaml"))
+    assert len(list((tmp_path / "cache" / "trunk").glob("*.bin"))) == 1

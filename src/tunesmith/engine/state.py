@@ -86,8 +86,8 @@ def assemble(
     if warning := cancelled(stack, run):
         run.say(warning)
     source = Source(train, training.batch_size, training.seed)
-    keeps = training.trunk == "auto" and not run.forward.sharded  # ranks would not compute the same layers
-    trunk = Trunk(run, stack, train, model.tokenizer, cache() / "trunk" if keeps else None)
+    keeps = training.trunk != "off" and not run.forward.sharded  # ranks would not compute the same layers
+    trunk = Trunk(run, stack, train, model.tokenizer, cache() / "trunk" if keeps else None, always=training.trunk == "always")
     if not run.forward.sharded:
         run.forward = TrunkForward(run.model, run.device, run.forward.dtype, trunk)
     micro = MicroBatches(task, model.tokenizer, training, run, whole=stack.compares)

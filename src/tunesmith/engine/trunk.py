@@ -38,7 +38,8 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 4e-2, torch.float16: 1e-2}  # 
 class Trunk:
     """The frozen layers of each tower of a run's model, now, and what they gave for the rows that were met.
 
-    ``folder`` keeps hidden states between runs; None for no cache, where frozen layers still run without dropout.
+    ``folder`` keeps hidden states between runs; None for no cache, where frozen layers still run without dropout. With ``always`` they are
+    kept even where this run alone saves nothing by it.
     """
 
     run: Run
@@ -46,6 +47,7 @@ class Trunk:
     train: Encoded
     tokenizer: Any
     folder: Path | None
+    always: bool = False
     towers: list[Tower] = field(default_factory=list)
     kept: dict[str, tuple[int, HiddenStates]] = field(default_factory=dict)
 
@@ -154,7 +156,7 @@ class Trunk:
         best, most = 0, 0.0
         for layers in {frozen for _, frozen in future if 0 < frozen <= self._frozen[tower.path]}:
             until = next((step for step, frozen in future if frozen < layers), clock.total)
-            saved = layers * ((until - clock.step) / clock.steps_per_epoch - (layers != held))
+            saved = layers * ((until - clock.step) / clock.steps_per_epoch - (layers != held and not self.always))
             if saved > most:
                 best, most = layers, saved
         return best

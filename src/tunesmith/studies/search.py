@@ -103,8 +103,10 @@ def upcoming(recipe: Recipe, before: Sequence[Trial], folder: Path, say: Say) ->
 
 
 def varied(recipe: Recipe, values: dict[str, Any]) -> Recipe:
-    """The recipe of a trial."""
-    return recipe_from({**_search(recipe).given, "base_folder": str(recipe.base_folder)}, overrides(values))
+    """The recipe of a trial. Where trials differ in their training alone, layers that do not learn are kept for those to come."""
+    shares = all(key.startswith("training.") for key in values) and not (recipe.stages or recipe.tasks) and recipe.training.trunk == "auto"
+    more = {"training.trunk": "always"} if shares else {}
+    return recipe_from({**_search(recipe).given, "base_folder": str(recipe.base_folder)}, overrides({**more, **values}))
 
 
 def tried(recipe: Recipe, trial: Trial, before: Sequence[Trial], place: Path, watch: Sequence[Observer]) -> Trial:
