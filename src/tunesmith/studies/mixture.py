@@ -141,6 +141,7 @@ def learn_tasks(made: Prepared, folder: Path, watch: Sequence[Observer], say: Sa
         raise interruption(folder, fitted.run.clock.step, checkpoints.interrupted_by())
     if training.ship == "best":
         checkpoints.load_best(fitted.run)
+    fitted.run.let_go()
     return fitted
 
 
