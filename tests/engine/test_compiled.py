@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,6 +70,16 @@ def test_it_is_chosen_where_it_saves_time(device: str, choice: str, total: int, 
     assert len(noted) == layers
     assert bool(one.on) == bool(layers)
     assert len(said) == ((device, choice) == ("cuda", "auto"))
+
+
+def test_what_the_compiler_says_of_itself_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _, _ = made("cpu", "always", 5, monkeypatch)
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        one.follow()
+        warnings.warn("Dynamo detected a call to a `functools.lru_cache`-wrapped function at 'x.py:1'", stacklevel=1)
+        warnings.warn("something else", stacklevel=1)
+    assert [str(warning.message) for warning in shown] == ["something else"]
 
 
 def test_a_long_run_pays_and_a_short_one_does_not() -> None:
