@@ -170,6 +170,7 @@ SAME = [
     ("training.shard", "never"),
     ("training.compile", "never"),
     ("training.compile", "always"),  # takes minutes: tests/engine/test_compiled.py
+    ("training.trunk", "always"),
     ("training.recompute", "always"),
     ("training.recompute", "never"),
 ]

@@ -13,7 +13,7 @@ from tunesmith.core.clock import Clock, Span
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.run import Run, seed_of
-from tunesmith.core.setting import setting
+from tunesmith.core.setting import Named, setting
 from tunesmith.core.strategy import ORDER, Rows, Strategy
 from tunesmith.data.columns import DIFFICULTY
 from tunesmith.data.encode import numbers_of
@@ -50,7 +50,7 @@ class Curriculum(Strategy):
         "what makes a row difficult: length, data.columns.difficulty, or for a model a high loss or perplexity, or little confidence",
         choices=(LENGTH, DIFFICULTY, *MEASURES),
     )
-    reference: str = setting("", "which model finds it difficult: a tuned run or folder; the one that is tuned when not said")
+    reference: Named = setting("", "which model finds it difficult: a tuned run or folder; the one that is tuned when not said")
     renew: Span | None = setting(None, "time after which that is asked anew, of the model as it then is (self-paced)")
     hardest_first: bool = setting(False, "whether the order is turned round: an anti-curriculum, to compare with")
     start: float = setting(0.1, "share of the rows that take part at first", above=0, high=1)

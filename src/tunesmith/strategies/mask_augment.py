@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
-from tunesmith.core.setting import setting
+from tunesmith.core.setting import Named, setting
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.data.changed import EXAMPLES, changed_texts
 from tunesmith.data.text import pad_texts
@@ -38,7 +38,7 @@ class MaskAugment(Strategy):
     rate: float = setting(0.15, "share of its tokens that is replaced", above=0, high=0.9)
     top: int = setting(20, "how many of the likeliest tokens are drawn from", low=1)
     temperature: float = setting(1.0, "above 1 unlikelier tokens come more often", above=0)
-    model: str = setting("", "a masked language model with the same tokenizer: a folder, hub id or sample; the run's own when not said")
+    model: Named = setting("", "a masked language model with the same tokenizer: a folder, hub id or sample; the run's own when not said")
 
     needs: ClassVar[frozenset[str]] = frozenset({"labels of whole texts"})
     rewrites: ClassVar[bool] = True
