@@ -26,7 +26,7 @@ from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Row, Task
-from tunesmith.engine import optimizer, state
+from tunesmith.engine import state
 from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.engine.events import read_events
 from tunesmith.model import embedding
@@ -136,28 +136,6 @@ def test_a_phase_in_which_nothing_learns_passes_in_float16(monkeypatch: pytest.M
     monkeypatch.setattr(state, "choose", lambda *_: torch.float32)  # float16 is refused here: its scaling of the loss is what counts
     fitted = tiny_fit(None, [LoRA(rank=2), ChainThaw(every=Span(1, "st"))], steps=6, precision="float16")
     assert fitted.run.clock.step == 6
-
-
-class Overflowing(Strategy):
-    """Lets the gradients of step 4 overflow."""
-
-    def gradient(self, batches: Sequence[Batch], run: Run, inner: Callable[[Sequence[Batch]], Loss]) -> Loss:
-        loss = inner(batches)
-        if run.clock.step == 4:
-            next(iter(run.learning().values())).grad.fill_(torch.inf)  # type: ignore[union-attr]
-        return loss
-
-
-def test_the_scale_of_float16_is_halved_by_an_overflow_and_doubled_after_long_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(state, "choose", lambda *_: torch.float32)
-    monkeypatch.setattr(optimizer, "FP16_STEADY", 3)
-    expected = [(1, 1), (1, 2), (2, 0), (2, 1), (1, 0), (1, 1), (1, 2), (2, 0)]  # the scale, and the updates since it changed
-    for steps, (scale, steady) in enumerate(expected, 1):
-        run = tiny_fit(tmp_path, [Overflowing()], steps=steps, precision="float16", save_every=Span(1, "st"), schedule="constant").run
-        kept = run.snapshot()["optimizer"]
-        assert (kept["scale"], kept["steady"]) == (scale * optimizer.FP16_SCALE, steady)
 
 
 @dataclass

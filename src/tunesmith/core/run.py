@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -21,13 +19,6 @@ from tunesmith.core.task import Task
 def seed_of(*parts: object) -> int:
     """A 63-bit seed that is a pure function of its parts: the same on every machine, in every process."""
     return int.from_bytes(hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()[:8], "big") >> 1
-
-
-def seed_all(seed: int) -> None:
-    """Seed the global random numbers of torch, NumPy and Python: models draw from all three, those of speech their masks from NumPy's."""
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)
-    random.seed(seed)
 
 
 @dataclass

@@ -12,7 +12,7 @@ import torch
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.observer import Observer, Record, end_all
-from tunesmith.core.run import Run, seed_all, seed_of
+from tunesmith.core.run import Run, seed_of
 from tunesmith.core.strategy import Rows, Strategy
 from tunesmith.core.task import Task
 from tunesmith.data.encode import Encoded
@@ -21,6 +21,7 @@ from tunesmith.engine.evaluation import Score, evaluate
 from tunesmith.engine.settings import Training
 from tunesmith.engine.state import Parts, assemble, finished_weights, load_weights, make_whole
 from tunesmith.model.build import Model
+from tunesmith.model.chance import seed_all
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,7 @@ def take_step(rows: Rows, parts: Parts) -> Record:
     batches, loss = parts.micro.compute(rows, lambda batches: stack.gradient(batches, run, partial(backward, parts=parts)))
     stack.step(run, optimizer.step)
     tokens, positions = (int(distributed.total(sum(getattr(b, size) for b in batches))) for size in ("tokens", "positions"))
-    run.clock, run.micro = run.clock.tick(len(rows), tokens), 0  # what draws the next rows draws as after a resume
-    run.loss = float(loss.mean)
+    run.clock, run.micro, run.loss = run.clock.tick(len(rows), tokens), 0, float(loss.mean)  # the next rows are drawn as after a resume
     return Record(
         step=run.clock.step,
         epoch=run.clock.epoch,

@@ -13,9 +13,10 @@ from torch import Tensor
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.mixture import PLACE, SEVERAL, Mixture
-from tunesmith.core.run import Run, seed_all, seed_of
+from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.model.chance import seed_all
 from tunesmith.model.task_gradients import of_each_task, put, summed, whole
 
 SMALLEST = 1e-8  # added to a loss before its logarithm is taken

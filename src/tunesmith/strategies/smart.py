@@ -12,9 +12,10 @@ from torch import Tensor
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
-from tunesmith.core.run import Run, seed_all
+from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.model.chance import seed_all
 from tunesmith.model.divergence import scores, symmetric_divergence, weighted
 from tunesmith.model.perturb import TINY, Perturbation, check_embeddings, uniform
 from tunesmith.model.substitute import substituted
