@@ -92,12 +92,13 @@ class Training:
     ship: str = setting("best", "the weights that are shipped: of the best evaluation or of the last step", choices=("best", "last"))
     log_every: int = setting(10, "optimizer steps between lines of events.jsonl", low=1)
     seed: int = setting(0, "start of every random number: order, dropout, new weights; a recipe writes it at the top", low=0)
-    precision: str = setting("auto", "number format of the forward pass; auto asks the hardware", choices=("auto", "float32", "bfloat16", "float16"))
+    precision: str = setting(
+        "auto", "number format of the forward pass; auto asks the hardware", choices=("auto", "float32", "bfloat16", "float16")
+    )
 
     trunk: str = setting(
         "auto",
-        "whether layers that do not learn are computed once for each row and kept: where that saves time in this run, always, as others may "
-        "use what it kept, or not",
+        "whether layers that do not learn are computed once for each row and kept: where this run saves time by it, or always, for others",
         choices=("auto", "always", "off"),
     )
 
