@@ -180,7 +180,10 @@ def report(run: str, runs: str, as_json: bool) -> None:
 @show.runs_option
 @show.json_option
 def listing(what: str, runs: str, as_json: bool) -> None:
-    """List the runs (finished, running, failed or unfinished), the strategies or the tasks."""
+    """List the runs, the strategies or the tasks.
+
+    A run is finished, running, failed or unfinished.
+    """
     from tunesmith.core.errors import InputError, Problem
     from tunesmith.recipes.find import about, did_you_mean, names
 
