@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,16 +150,25 @@ class Trunk:
 
         What an earlier run left in the cache plays no part: a run has the same bits with it and without.
         """
-        clock = self.run.clock
-        steps = range(clock.step, clock.total, max(1, (clock.total - clock.step) // MOMENTS))
-        future = [(step, self._frozen_at(tower, clock.at(step))) for step in steps]
+        future = self._future(tower)
         best, most = 0, 0.0
         for layers in {frozen for _, frozen in future if 0 < frozen <= self._frozen[tower.path]}:
-            until = next((step for step, frozen in future if frozen < layers), clock.total)
-            saved = layers * ((until - clock.step) / clock.steps_per_epoch - (layers != held and not self.always))
+            saved = layers * (self._passes(layers, future) - (layers != held and not self.always))
             if saved > most:
                 best, most = layers, saved
         return best
+
+    def _future(self, tower: Tower) -> list[tuple[int, int]]:
+        """Steps from now to the end, and how many layers are frozen at each."""
+        clock = self.run.clock
+        steps = range(clock.step, clock.total, max(1, (clock.total - clock.step) // MOMENTS))
+        return [(step, self._frozen_at(tower, clock.at(step))) for step in steps]
+
+    def _passes(self, layers: int, future: Sequence[tuple[int, int]]) -> float:
+        """How often the rows come while so many layers stay frozen."""
+        clock = self.run.clock
+        until = next((step for step, frozen in future if frozen < layers), clock.total)
+        return (until - clock.step) / clock.steps_per_epoch
 
     def _fill(self, tower: Tower, layers: int) -> str:
         """Keep what the lowest ``layers`` give, and check that the model puts out the same with it as without; returns what to say."""
@@ -183,8 +192,9 @@ class Trunk:
         if distributed.any_rank(bool(refused)):
             self.kept.pop(tower.path, None)
             return f"trunk: the lowest {layers} layers are computed each time: {refused or 'another process cannot keep them'}"
-        size = self.kept[tower.path][1].size / 1e6
-        return f"trunk: the lowest {layers} of {tower.size} layers are computed once for each row, and kept ({size:,.0f} MB)"
+        size, passes = self.kept[tower.path][1].size / 1e6, self._passes(layers, self._future(tower))
+        instead = f" instead of {passes:.3g} times" if passes > 1 else ""
+        return f"trunk: the lowest {layers} of {tower.size} layers are computed once for each row{instead}, and kept ({size:,.0f} MB)"
 
     def _compute(self, tower: Tower, layers: int, states: HiddenStates) -> None:
         batches = self.rows.batches
