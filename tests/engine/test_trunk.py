@@ -207,6 +207,9 @@ def test_what_is_kept_is_of_the_weights_that_were_there(monkeypatch: pytest.Monk
 
     agree()
     assert served
+    weight.data = own.double()  # another format for the same numbers
+    assert run.forward.trunk._unchanged(run.forward.trunk.towers[0])  # type: ignore[attr-defined]
+    weight.data = own.clone()
     with torch.no_grad():
         weight += 1.0
     agree()

@@ -134,11 +134,12 @@ class Trunk:
         return sorted((name, weight) for name, weight in self.run.model.named_parameters() if tower.lowest.get(name, layers) < layers)
 
     def _weights(self, tower: Tower, layers: int) -> Any:
-        """A digest of the weights of the lowest ``layers``."""
+        """A digest of the weights of the lowest ``layers``: the same for those that training holds in bfloat16, which loses nothing."""
         digest = hashlib.sha256()
         for name, weight in self._below(tower, layers):
+            values = weight.detach().float() if weight.is_floating_point() else weight.detach()
             digest.update(name.encode())
-            digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+            digest.update(values.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
         return digest
 
     def _frozen_at(self, tower: Tower, clock: Clock) -> int:

@@ -41,7 +41,7 @@ class LwF(Strategy):
     def begin(self, run: Run) -> None:
         self._before: Forward | None = None
         self.known: Known = {}
-        self._known: list[int] = []
+        self._labels: list[int] = []
         if not self.strength or (self._past is not None and not self._past.rows):
             run.say(no_past("lwf", self.strength))
             return
@@ -50,7 +50,7 @@ class LwF(Strategy):
         module = frozen_copy(run.model, run.fixed).to(run.device).eval().requires_grad_(False)
         self._before = Forward(module, run.device, run.forward.dtype)
         labels = {row.get("label") for part in (self._past.rows if self._past else ()) for row in part}
-        self._known = sorted(label for label in labels if isinstance(label, int))
+        self._labels = sorted(label for label in labels if isinstance(label, int))
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         loss = inner(batch)
@@ -59,7 +59,7 @@ class LwF(Strategy):
         model = self._before
         before = asked_once(self.known, batch, run, lambda: scores(run.task.objective(batch, model), "lwf")[0])
         now, targets = scores(loss, "lwf")
-        return loss.plus("lwf", self.strength * weighted(kept(before, now, targets, self.temperature, self._known), loss))
+        return loss.plus("lwf", self.strength * weighted(kept(before, now, targets, self.temperature, self._labels), loss))
 
 
 def kept(before: Tensor, now: Tensor, targets: Tensor, temperature: float, known: list[int]) -> Tensor:
