@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 import tiny
+from training import tiny_fit
 from tunesmith.core.errors import InputError
+from tunesmith.data.unlabelled import batch_of
 from tunesmith.model.domains import (
     BANDWIDTHS,
     annealed,
@@ -20,6 +22,8 @@ from tunesmith.model.domains import (
     pooled,
     reversed_gradient,
 )
+from tunesmith.strategies.coral import CORAL
+from tunesmith.strategies.mmd import MMD
 
 
 @pytest.fixture
@@ -105,3 +109,17 @@ def test_judging_gives_each_part_its_mode_again() -> None:
 def test_a_model_without_a_body_is_refused() -> None:
     with pytest.raises(InputError, match="mmd: the model has no body"):
         check_features(nn.Linear(2, 2), "mmd")
+
+
+@pytest.mark.parametrize("rows", [1, 16])
+@pytest.mark.parametrize(("name", "kind"), [("coral", CORAL), ("mmd", MMD)])
+def test_domains_of_which_too_few_rows_are_compared_are_told_once(name: str, kind: type[CORAL | MMD], rows: int) -> None:
+    strategy, said = kind(["a cat"] * rows), list[str]()
+    run = tiny_fit(None, [strategy], steps=1).run
+    run.say = said.append
+    strategy.begin(run)
+    batch = batch_of([run.train[i % len(run.train)] for i in range(rows)], run)
+    for _ in range(2):
+        strategy.loss(batch, run, lambda batch: run.task.objective(batch, run.forward))
+    few = ["a target of 1 row", "a micro-batch of 1 row"] if rows == 1 else []
+    assert said[1:] == [f"{name}: {what} tells little of a domain: 16 rows or more do well" for what in few]

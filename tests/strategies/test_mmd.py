@@ -46,19 +46,6 @@ def test_training_brings_the_domains_together() -> None:
     assert distances[1] < distances[0] / 2
 
 
-@pytest.mark.parametrize("rows", [1, 16])
-def test_domains_of_which_too_few_rows_are_compared_are_told_once(rows: int) -> None:
-    strategy, said = MMD(["a cat"] * rows), list[str]()
-    run = tiny_fit(None, [strategy], steps=1).run
-    run.say = said.append
-    strategy.begin(run)
-    batch = batch_of([run.train[i % len(run.train)] for i in range(rows)], run)
-    for _ in range(2):
-        strategy.loss(batch, run, lambda batch: run.task.objective(batch, run.forward))
-    few = ["a target of 1 row", "a micro-batch of 1 row"] if rows == 1 else []
-    assert said[1:] == [f"mmd: {what} tells little of a domain: 16 rows or more do well" for what in few]
-
-
 def test_without_a_target_it_is_refused_and_strength_0_needs_none(run: Run, batch: Batch) -> None:
     with pytest.raises(InputError, match="there are no rows without labels"):
         tiny_fit(None, [MMD()], steps=1)
