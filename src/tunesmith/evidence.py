@@ -26,6 +26,7 @@ from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
 from tunesmith.model.bottleneck import bottlenecks
 from tunesmith.model.neighbours import NAME as NEIGHBOURS
+from tunesmith.model.sources import ModelSource
 from tunesmith.proof import Proof
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
@@ -45,6 +46,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
     source, run = fitted.model.source, fitted.run
     family = str(getattr(getattr(fitted.model.module, "config", None), "model_type", ""))
     datasets = dataset_names(recipe)
+    licences, languages = rights(source, datasets)
     return Facts(
         name=folder.name,
         task=name_of(recipe.task),
@@ -53,9 +55,9 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         command=command(recipe, folder),
         model_about=fitted.model.about,
         base_model=source.base_model,
-        licences={source.base_model: source.licence, **{name: SAMPLES[name].licence for name in datasets if name in SAMPLES}},
+        licences=licences,
         datasets=datasets,
-        languages=sorted({SAMPLES[name].language for name in datasets if name in SAMPLES}),
+        languages=languages,
         auto="" if bottlenecks(fitted.model.module) or hasattr(fitted.model.module, NEIGHBOURS) else recipe.task.head().of(family).auto,
         adapter=hasattr(fitted.model.module, "peft_config"),
         events=events,
@@ -106,6 +108,13 @@ def dataset_names(recipe: Recipe) -> list[str]:
         return found[1] if found else Path(spec).name
 
     return list(dict.fromkeys(map(name, specs)))
+
+
+def rights(source: ModelSource, datasets: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The licence of the base and of each data set by name, and the languages of the texts, as far as they are known."""
+    samples = {name: SAMPLES[name] for name in datasets if name in SAMPLES}
+    licences = {name: sample.licence for name, sample in samples.items()}
+    return {source.base_model: source.licence, **licences}, sorted({sample.language for sample in samples.values()})
 
 
 def parameters(run: Run) -> list[dict[str, Any]]:

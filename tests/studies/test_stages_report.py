@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from runs import Train, rows
 from tunesmith.studies.stages_report import table
 
-TWO = [{"name": "easy", "data": {"train": rows(24)}}, {"name": "hard", "data": {"train": rows(40)}, "training": {"steps": 12}}]
+TWO = [{"name": "easy", "data": {"train": rows(24)}}, {"name": "hard", "data": {"train": rows(40)}, "training": {"steps": 12, "precision": "float32"}}]
 
 
 def test_the_whole_run_is_compared_with_the_untouched_base(train: Train) -> None:
@@ -35,6 +36,15 @@ def test_rows_time_and_curves_are_those_of_all_stages(train: Train) -> None:
     assert ">Loss: 1-easy<" in page
     assert ">Loss: 2-hard<" in page
     assert ">Loss<" not in page
+
+
+def test_the_data_of_all_stages_is_named(train: Train, tmp_path: Path) -> None:
+    for name, many in (("easy", 24), ("hard", 40)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows(many)), encoding="utf-8")
+    stages = [{"name": name, "data": {"train": str(tmp_path / f"{name}.jsonl")}} for name in ("easy", "hard")]
+    report = train("named", stages=stages, training={"steps": 1})
+    assert report.facts.datasets == ["easy.jsonl", "hard.jsonl"]
+    assert "easy.jsonl, hard.jsonl" in (report.folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_what_strategies_show_is_that_of_all_stages(train: Train) -> None:

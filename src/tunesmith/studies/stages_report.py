@@ -10,7 +10,7 @@ from typing import Any
 
 from tunesmith.data.load import Data
 from tunesmith.engine.events import read_events
-from tunesmith.evidence import command
+from tunesmith.evidence import command, dataset_names, rights
 from tunesmith.model.files import read_json
 from tunesmith.model.sources import resolve
 from tunesmith.proof import Proof, Untuned, judged_rows, proven
@@ -49,7 +49,8 @@ def whole_scores(recipe: Recipe, places: Sequence[Path], matrix: Matrix, last: M
 def whole_facts(recipe: Recipe, folder: Path, places: Sequence[Path], last: Facts, scores: dict[str, Any]) -> Facts:
     """The facts of the whole run: those of its last stage, with the rows, the time, the strategies and the curves of all."""
     source = resolve(recipe.model_spec)
-    licences = {source.base_model: source.licence, **{name: last.licences[name] for name in last.datasets if name in last.licences}}
+    datasets = list(dict.fromkeys(name for stage in recipe.stages for name in dataset_names(stage)))
+    licences, languages = rights(source, datasets)
     told = {place.name: read_json(place / "data.json") for place in places}
     uses = dict.fromkeys(use for own in told.values() for use in own["rows"])
     said = [f"{place.name}: {line}" for place in places for line in making.said(read_events(place / EVENTS))]
@@ -63,6 +64,8 @@ def whole_facts(recipe: Recipe, folder: Path, places: Sequence[Path], last: Fact
         command=command(recipe, folder),
         base_model=source.base_model,
         licences=licences,
+        datasets=datasets,
+        languages=languages,
         events=[{"event": "say", "text": line} for line in said],
         rows={use: sum(own["rows"].get(use, 0) for own in told.values()) for use in uses},
         notes=[f"{name}: {note}" for name, own in told.items() for note in own["notes"]],
