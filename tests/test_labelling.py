@@ -12,6 +12,8 @@ import transformers
 
 import tiny
 from tunesmith.core.errors import InputError
+from tunesmith.core.forward import CPU, Forward
+from tunesmith.engine.precision import choose
 from tunesmith.labelling import Asked
 from tunesmith.model.build import build_for
 from tunesmith.tasks.image_text import ImageText
@@ -132,7 +134,9 @@ def test_an_encoder_decoder_takes_the_likeliest_word_beyond_what_it_says_of_noth
 
     def score(text: str, word: str) -> torch.Tensor:
         given, ids = ids_of(f"[CLS] {text} it was [SEP]".replace("  ", " ")), ids_of(f"[CLS] {word} [SEP]")
-        return model(input_ids=given, labels=ids).logits.log_softmax(dim=2)[0, torch.arange(ids.shape[1]), ids[0]].sum()
+        with Forward(model, CPU, choose("auto", CPU)).precision():  # far from 0, where bfloat16 is coarse
+            logits = model(input_ids=given, labels=ids).logits
+        return logits.float().log_softmax(dim=2)[0, torch.arange(ids.shape[1]), ids[0]].sum()
 
     def scores(texts: list[str]) -> torch.Tensor:
         return torch.stack([torch.stack([score(text, word) for word in LABELS.values()]) for text in texts])

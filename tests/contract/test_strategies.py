@@ -150,6 +150,18 @@ def test_trains_resumes_and_repeats_to_the_last_bit(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_bfloat16_trains_the_same_weights_from_nearly_the_same_losses(name: str, tmp_path: Path) -> None:
+    first: list[float] = []
+    for precision in ("float32", "bfloat16"):
+        found = tiny_fit(tmp_path / precision, [example(name)], precision=precision, steps=3)
+        assert all(weight.isfinite().all() for weight in weights(found).values())
+        assert not any(weight.dtype == torch.bfloat16 for weight in found.run.model.parameters() if weight.requires_grad)
+        assert found.run.evaluations
+        first += [event["loss"] for event in events(tmp_path / precision) if event["event"] == "step"][:1]
+    assert first[1] == pytest.approx(first[0], rel=0.05, abs=0.02)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_tokens_of_the_data_learn_as_if_all_did(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a large table of embeddings only the rows of the data's tokens learn on a CPU, which no strategy may notice."""
     told: dict[str, Any] = {**SGD, "weight_decay": 0.0, "steps": 3}

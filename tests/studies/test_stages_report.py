@@ -10,7 +10,10 @@ import pytest
 from runs import Train, rows
 from tunesmith.studies.stages_report import table
 
-TWO = [{"name": "easy", "data": {"train": rows(24)}}, {"name": "hard", "data": {"train": rows(40)}, "training": {"steps": 12, "precision": "float32"}}]
+TWO = [
+    {"name": "easy", "data": {"train": rows(24)}},
+    {"name": "hard", "data": {"train": rows(40)}, "training": {"steps": 12, "precision": "float32"}},
+]
 
 
 def test_the_whole_run_is_compared_with_the_untouched_base(train: Train) -> None:

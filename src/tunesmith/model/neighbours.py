@@ -107,7 +107,8 @@ def mixed(logits: Tensor, asked: Tensor, vectors: Tensor, classes: Tensor, mixin
 
     p of a class is the share of the k nearest rows that are of it, each weighing ``exp(-d / temperature)``, d being the squared distance.
     """
-    nearest = (asked @ vectors.T).topk(min(mixing.num_neighbours, len(vectors)), dim=1)
+    with torch.autocast(logits.device.type, enabled=False):  # bfloat16 does not tell near rows apart
+        nearest = (asked.float() @ vectors.float().T).topk(min(mixing.num_neighbours, len(vectors)), dim=1)
     weights = ((2 * nearest.values - 2) / mixing.temperature).softmax(dim=1)  # of vectors of length 1, d = 2 - 2 cos
     shares = torch.zeros_like(logits).scatter_add_(1, classes[nearest.indices], weights)
     chances = (1 - mixing.strength) * logits.softmax(dim=1) + mixing.strength * shares
