@@ -152,11 +152,11 @@ def test_few_rows_of_a_class_are_told_for_an_encoder_of_sentences(model: str, tm
     recipe = auto(model)
     data = load(recipe.data, recipe.task, 0)
     found = around(recipe.task, data, "encoder", sentences=True)
-    assert (found.sentences, found.shots) == (True, 30)
+    assert (found.sentences, found.shots, found.classes) == (True, 30, 2)
     assert not around(recipe.task, data, "encoder").sentences
     assert around(recipe.task, data, "encoder").shots == around(recipe.task, data, "decoder", sentences=True).shots == math.inf
     numbers = recipe_from({"model": model, "task": {"text_classification": {"kind": "regression"}}, "data": {"train": "x"}})
-    assert around(numbers.task, data, "encoder", sentences=True).shots == math.inf
+    assert (around(numbers.task, data, "encoder", sentences=True).shots, around(recipe.task, data, "decoder").classes) == (math.inf, 0)
     shutil.copytree(model, tmp_path / "sentences")
     (tmp_path / "sentences" / "modules.json").write_text("[]")
     said: list[str] = []

@@ -131,6 +131,7 @@ def around(task: Task, data: Data, kind: str, sentences: bool = False) -> Situat
         validation=0 if data.validation is None else len(data.validation),
         sentences=each < math.inf,
         shots=each,
+        classes=len(getattr(task, "labels", ())) if each < math.inf else 0,
         imbalance=imbalance(task, data),
         reads="media" if media else "text",
         logits="logits" in task.offers,

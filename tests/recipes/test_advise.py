@@ -76,6 +76,7 @@ def test_every_rule_is_taken_somewhere() -> None:
         replace(SMALL, tight_memory=1),
         *(replace(SMALL, sentences=True, shots=8, rows=rows) for rows in (16, 60)),
         replace(SMALL, sentences=True, shots=64),
+        replace(SMALL, sentences=True, shots=8, classes=20),
         replace(SMALL, sentences=True, shots=2),
         replace(SMALL, sentences=True, means=True, shots=8, parameters=118_000_000),
         replace(SMALL, sentences=True, shots=50, rows=1000),
@@ -102,6 +103,15 @@ def test_few_rows() -> None:
     assert "early_stop" not in chosen(advise(replace(SMALL, validation=0)))
     assert "r_drop" not in chosen(advise(replace(SMALL, dropout=False)))
     assert "l2sp" in chosen(advise(replace(SMALL, dropout=False)))
+
+
+def test_few_shots_of_many_classes_are_learned_by_their_labels_in_a_part_of_the_layers() -> None:
+    many = replace(SMALL, sentences=True, rows=160, shots=8.0, classes=20)
+    advice = advise(many)
+    assert chosen(advice) == ["clip", "freeze"]
+    assert advice.training == {"epochs": 12, "warmup": "10%", "learning_rate": 1e-4, "head_rate": 1e-3, "ship": "last"}
+    assert chosen(advise(replace(many, classes=3))) == ["clip", "few_shot"]
+    assert "few_shot" in chosen(advise(replace(many, parameters=118_000_000)))
 
 
 def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:

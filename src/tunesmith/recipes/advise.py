@@ -30,6 +30,7 @@ class Situation:
     ``sentences``     whether rows are texts with a label each, and the model is an encoder that was made to compare sentences
     ``means``         whether it compares them by the mean of its states, and mean_pooling can let a head read that
     ``shots``         rows of an average class of such; infinitely many elsewhere
+    ``classes``       how many such classes; 0 elsewhere
     ``imbalance``     rows of the most frequent class for one of the rarest; 0 where there are no classes, or they are weighted already
     ``logits``        whether strategies get at the scores behind the loss
     ``dropout``       whether the model has any
@@ -49,6 +50,7 @@ class Situation:
     sentences: bool = False
     means: bool = False
     shots: float = float("inf")
+    classes: int = 0
     imbalance: float = 0.0
     reads: str = "text"
     logits: bool = True

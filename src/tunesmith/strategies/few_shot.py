@@ -33,9 +33,10 @@ class FewShot(Strategy):
     Formula: until a time the body's loss is mean (cos(x, p) - 1)^2 / 2 + mean cos(x, n)^2 / 2 over p, the rows of the batch of the class
     of x, and n, those of others; or mean -log(exp(cos(x, p) / t) / (exp(cos(x, p) / t) + sum exp(cos(x, n) / t))). Where a class has one
     row in the batch, another is drawn. The head learns from labels all the time.
-    Use when: a class has 4 to 64 rows; start from a model of sentences (MiniLM, mpnet), and give it epochs: 10 were too few for 8
-    rows of each of two classes, 40 brought 14 points more than plain tuning in English; larger ones such as E5 want mean_pooling beside
-    it and a rate of 2e-5, which brought 6.5 points in Chinese (benchmarks/README.md).
+    Use when: each of two or three classes has 4 to 64 rows; start from a model of sentences (MiniLM, mpnet), and give it epochs: 10 were
+    too few for 8 rows of each of two classes, 40 brought 14 points more than plain tuning in English; larger ones such as E5 want
+    mean_pooling beside it and a rate of 2e-5, which brought 6.5 points in Chinese. With 64 rows of 20 topics it lost 3 points
+    (benchmarks/README.md).
     Cost: memory and time x1 to x2, by how many rows need one that is drawn, until the layers freeze; then what they give is computed once.
     Source: Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts" (SetFit), arXiv:2209.11055, section 3; the other loss: van
     den Oord et al. 2018, arXiv:1807.03748, equation 4.
