@@ -3,9 +3,9 @@
     python benchmarks/multi_task.py [--rows 1000] [--rounds 3] [--cases ...]
 
 Each task alone goes through its rows for six epochs; together they take ``SHARE`` of as many steps, since each also learns from the
-others' rows: most of the short addresses, least of the words, which gain little from one epoch more. MiniLM, the same batches, rates and
-test rows. The score is the mean over the tasks: accuracy of topics, F1 of address parts,
-accuracy of masked words; that of each task follows.
+others' rows: most of the addresses, which are short, and least of the masked words, which take most time. MiniLM, the same batches,
+rates and test rows. The score is the mean over the tasks: accuracy of topics, F1 of address parts, accuracy of masked words; that of each
+task follows.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "model": "sample:minilm", "data": "addresses", "task": "token_classification",
         "rows": 500, "judged": 400, "epochs": 3, "batch_size": 16,
     },
-    "summaries-200": {
+    "summaries-120": {
         "model": "sample:smollm2", "data": "summaries",
         "task": {"sequence_to_sequence": {"kind": "summary", "max_source_length": 96, "max_target_length": 24}},
         "rows": 120, "judged": 24, "epochs": 1, "batch_size": 8,
