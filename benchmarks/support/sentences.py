@@ -26,7 +26,7 @@ def tables(folder: Path, rows: int, judged: int | None = None) -> None:
 
 
 def scores(name: str, recipe: dict[str, Any], runs: Path) -> dict[str, Any]:
-    """Train, go on, or read what is there. Ends the program where that was made by another recipe."""
+    """Train, go on, or read what is there; no weights are left on the disk. Ends the program where that was made by another recipe."""
     import tunesmith
 
     folder = (runs / name).resolve()
@@ -39,5 +39,7 @@ def scores(name: str, recipe: dict[str, Any], runs: Path) -> dict[str, Any]:
         tunesmith.train(recipe, run=name, runs=runs)
     elif not (folder / "scores.json").exists():
         tunesmith.resume(folder)
+    for weights in folder.rglob("*.safetensors"):  # hundreds of megabytes a run, which no figure needs
+        weights.unlink()
     found: dict[str, Any] = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     return found

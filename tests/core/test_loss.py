@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tunesmith.core.loss import Loss, average
+from tunesmith.core.loss import Loss, added, average
 
 
 def test_the_mean_is_over_what_counts() -> None:
@@ -62,3 +62,11 @@ def test_the_average_of_passes_has_the_mean_of_every_part() -> None:
     assert (mean.sum.item(), mean.count, mean.parts["a"].item()) == (9.0, 4, 3.0)
     assert mean.logits is passes[0].logits
     assert torch.autograd.grad(mean.sum, weight)[0].item() == 3.0
+
+
+def test_losses_of_different_items_are_added_up() -> None:
+    one = Loss(torch.tensor(6.0), 3.0, torch.zeros(3, 2), parts={"a": torch.tensor(6.0), "l2": torch.tensor(1.0)})
+    other = Loss(torch.tensor(2.0), 1.0, parts={"b": torch.tensor(2.0), "l2": torch.tensor(0.5)})
+    both = added([one, other])
+    assert (float(both.sum), both.count, float(both.mean), both.logits) == (8.0, 4.0, 2.0, None)
+    assert {name: float(part) for name, part in both.parts.items()} == {"a": 6.0, "b": 2.0, "l2": 1.5}

@@ -80,6 +80,16 @@ def test_places_and_overrides(tmp_path: Path) -> None:
         ({"tasks": {"words": TASKS["words"]}}, "every task is auxiliary"),
         ({"tasks": TASKS | {"tags": TASKS["tags"] | {"auxiliary": True}}}, r"tasks\.tags\.data\.test is not read: the task is auxiliary"),
         ({"tasks": TASKS | {"tags": TASKS["tags"] | {"weight": 0}}}, r"tasks\.tags\.weight must be above 0"),
+        ({"tasks": TASKS | {"words": TASKS["words"] | {"same_pass_as": "topic"}}}, "no task 'topic' whose passes words could.*topics"),
+        ({"tasks": TASKS | {"words": TASKS["words"] | {"same_pass_as": "words"}}}, "it is that task itself. Name one of topics, tags"),
+        (
+            {"tasks": {name: told | {"same_pass_as": {"tags": "topics"}.get(name, "tags")} for name, told in TASKS.items()}},
+            "words cannot share the passes of tags: tags is wrong itself, or shares those of another",
+        ),
+        (
+            {"tasks": TASKS | {"words": TASKS["words"] | {"same_pass_as": "topics"}}, "mixing": MIXING},
+            r"mixing\.weights\.words is not read: it learns from the passes of topics",
+        ),
         ({"stages": [{}]}, "stages and tasks exclude each other"),
         ({"task": "text_classification"}, "task is not read: each part has its own"),
         ({"mixing": {"by": "luck"}}, "mixing.by must be size or temperature or equal or weights or annealed"),
@@ -91,6 +101,14 @@ def test_places_and_overrides(tmp_path: Path) -> None:
 def test_what_makes_no_mixture_is_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         recipe_from({key: value for key, value in (TOP | keys).items() if value is not None})
+
+
+def test_a_task_that_shares_passes_needs_no_weight_among_rows_and_reads_back() -> None:
+    tasks = TASKS | {"words": TASKS["words"] | {"same_pass_as": "topics"}}
+    recipe = recipe_from(TOP | {"tasks": tasks, "name": "whole", "mixing": {"by": "weights", "weights": {"topics": 2.0, "tags": 1.0}}})
+    assert recipe.tasks["words"].membership.same_pass_as == "topics"
+    for write in (resolved, shortened):
+        assert recipe_from(parse(write(recipe), "")[0]) == recipe
 
 
 def test_each_task_may_be_trained_alone_too() -> None:

@@ -24,7 +24,7 @@ from tunesmith.core.run import Run
 from tunesmith.engine.events import read_events
 from tunesmith.recipes.recipe import recipe_from
 from tunesmith.run import Report
-from tunesmith.studies.mixture import prepare
+from tunesmith.studies.preparing import prepare
 
 SMALL = TRAINING | {"steps": 6, "save_every": "2st", "evaluate_every": "3st"}
 del SMALL["epochs"]

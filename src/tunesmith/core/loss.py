@@ -42,6 +42,14 @@ class Loss:
         return self.plus(name, value * self.count)
 
 
+def added(losses: Sequence[Loss]) -> Loss:
+    """Losses of different items as one: sums and counts are added. It has no logits."""
+    parts: dict[str, Tensor] = {}
+    for loss in losses:
+        parts |= {name: part + parts.get(name, 0.0) for name, part in loss.parts.items()}
+    return Loss(torch.stack([loss.sum for loss in losses]).sum(), sum(loss.count for loss in losses), parts=parts)
+
+
 def average(passes: Sequence[Loss]) -> Loss:
     """The mean of several passes over the same items. Logits, targets and weights are those of the first."""
     share = 1 / len(passes)

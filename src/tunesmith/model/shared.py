@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -39,6 +40,34 @@ class SharedTrunk(nn.Module):
 
     def forward(self, **inputs: Any) -> Any:
         return self.trunk(**inputs)
+
+    @contextmanager
+    def once(self) -> Iterator[None]:
+        """Within, the layers are computed for the head that is asked first, and every other one reads what they gave."""
+        given: list[Any] = []
+        bodies = list({id(body): body for model in self.heads.children() if (body := model.base_model)}.values())
+        before = [vars(body).get("forward") for body in bodies]
+
+        def kept(compute: Callable[..., Any]) -> Callable[..., Any]:
+            def forward(*inputs: Any, **settings: Any) -> Any:
+                given.extend([] if given else [compute(*inputs, **settings)])
+                return given[0]
+
+            return forward
+
+        try:
+            for body in bodies:
+                vars(body)["forward"] = kept(body.forward)  # type: ignore[union-attr]
+            yield
+        finally:
+            for body, own in zip(bodies, before, strict=True):
+                vars(body).pop("forward")
+                vars(body).update({} if own is None else {"forward": own})
+
+    def lacking(self, name: str, of: str) -> list[str]:
+        """What the model ``of`` has below its head, with weights, and the model ``name`` has not: a pooler, as a rule."""
+        own, other = (_parts(self.head(task).base_model) for task in (name, of))  # type: ignore[arg-type]
+        return [part for part in other if _weights(other[part]) and part not in own]
 
     def get_input_embeddings(self) -> nn.Module:
         return self.trunk.get_input_embeddings()  # type: ignore[no-any-return]

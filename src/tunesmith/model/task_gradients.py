@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from tunesmith.core.batch import Batch
-from tunesmith.core.loss import Loss
+from tunesmith.core.loss import Loss, added
 from tunesmith.core.mixture import PLACE, Mixture
 from tunesmith.core.run import Run
 
@@ -65,7 +64,4 @@ def summed(gradients: Sequence[Mapping[str, Tensor]]) -> Gradient:
 
 def whole(found: Sequence[TaskGradient]) -> Loss:
     """The losses of the tasks as that of the step."""
-    parts: dict[str, Tensor] = {}
-    for own in found:
-        parts |= {name: part + parts.get(name, 0.0) for name, part in own.loss.parts.items()}
-    return Loss(torch.stack([own.loss.sum for own in found]).sum(), sum(own.loss.count for own in found), parts=parts)
+    return added([own.loss for own in found])

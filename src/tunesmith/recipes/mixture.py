@@ -26,6 +26,7 @@ class Membership:
 
     weight: float = setting(1.0, "what its loss weighs beside those of the other tasks", above=0)
     auxiliary: bool = setting(False, "whether it is learned to help the others, and neither judged nor exported")
+    same_pass_as: str | None = setting(None, "the task whose passes through the layers it learns from: both have the same texts")
 
 
 def memberships(document: Document) -> dict[str, Membership]:
@@ -45,9 +46,24 @@ def memberships(document: Document) -> dict[str, Membership]:
             if isinstance(data, Mapping) and data.get(key) is not None and not (key == "tests" and not data[key]):
                 keys = ("tasks", name, "data", key)
                 document.refuse(keys, f"{document.name(keys)} is not read: the task is auxiliary", "Take it out, or auxiliary")
+    for name, membership in found.items():
+        _check_shared(name, membership.same_pass_as, found, document)
     if found and len(found) == len(entries) and all(membership.auxiliary for membership in found.values()):
         document.refuse(("tasks",), "every task is auxiliary, so nothing would be judged and exported", "Leave auxiliary out of one")
     return found
+
+
+def _check_shared(name: str, host: str | None, found: Mapping[str, Membership], document: Document) -> None:
+    """Write into ``document`` why a task cannot learn from the passes of ``host``."""
+    if host is None:
+        return
+    keys, others = ("tasks", name, "same_pass_as"), [other for other in found if other != name and not found[other].same_pass_as]
+    if host not in document.value["tasks"]:
+        document.refuse(keys, f"There is no task '{host}' whose passes {name} could share", did_you_mean(host, others))
+    elif host not in others:
+        why = "it is that task itself" if host == name else f"{host} is wrong itself, or shares those of another"
+        remedy = f"Name one of {', '.join(others)}" if others else "Take it out"
+        document.refuse(keys, f"{name} cannot share the passes of {host}: {why}", remedy)
 
 
 def mixing_of(document: Document) -> Mixing | None:
@@ -59,9 +75,13 @@ def mixing_of(document: Document) -> Mixing | None:
     if mixing is None or mixing.by != "weights":
         return mixing
     tasks = document.value["tasks"]
+    guests = {name: entry["same_pass_as"] for name, entry in tasks.items() if isinstance(entry, Mapping) and entry.get("same_pass_as")}
     for name in mixing.weights.keys() - tasks.keys():
         document.refuse(("mixing", "weights", name), f"There is no task '{name}' to weigh", did_you_mean(name, tasks))
-    for name in tasks.keys() - mixing.weights.keys():
+    for name in mixing.weights.keys() & guests.keys():
+        message = f"mixing.weights.{name} is not read: it learns from the passes of {guests[name]}"
+        document.refuse(("mixing", "weights", name), message, "Take it out, or same_pass_as")
+    for name in tasks.keys() - mixing.weights.keys() - guests.keys():
         document.refuse(("mixing", "weights"), f"mixing.weights says nothing of task {name}", f"Add {name}: a share above 0")
     return mixing
 

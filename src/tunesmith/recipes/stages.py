@@ -14,12 +14,12 @@ from tunesmith.recipes.find import did_you_mean
 OWN = {  # the keys under which parts are listed, and what a part may say
     "stages": ("name", "task", "data", "strategies", "training"),
     "sequence": ("name", "data", "strategies", "training"),
-    "tasks": ("task", "data", "weight", "auxiliary"),
+    "tasks": ("task", "data", "weight", "auxiliary", "same_pass_as"),
 }
 ELSEWHERE = {"sequence": {"task": "A sequence has one task: write it at the top, or list the parts under stages"}}
 TOP = "It holds for all of them: write it at the top"
 MERGED = ("data", "training")  # of which a part takes over what it does not say
-MEMBERSHIP = ("weight", "auxiliary")  # what a task says that a recipe of one task has not
+MEMBERSHIP = ("weight", "auxiliary", "same_pass_as")  # what a task says that a recipe of one task has not
 ALONE = {"mixing": "tasks", "single_task": "tasks", "routing": "sequence"}  # what stands at the top and is for one kind of recipe alone
 STUDIES = ("search", "ensemble")  # many runs of a whole recipe
 NAMED = ("tasks",)  # whose parts stand under names of their own

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
-from tunesmith.core.mixture import PLACE, SEVERAL, Mixture
+from tunesmith.core.mixture import APART, PLACE, Mixture
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
@@ -38,7 +38,7 @@ class FAMO(Strategy):
     rate: float = setting(0.025, "beta, learning rate of the weights", above=0)
     decay: float = setting(1e-3, "gamma, how much of the weights is taken back in each step", low=0)
 
-    needs: ClassVar[frozenset[str]] = frozenset({SEVERAL})
+    needs: ClassVar[frozenset[str]] = frozenset({APART})
     owns: ClassVar[frozenset[str]] = frozenset({"what tasks weigh"})
 
     def begin(self, run: Run) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
-from tunesmith.core.mixture import SEVERAL, Mixture
+from tunesmith.core.mixture import APART, Mixture
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
@@ -40,7 +40,7 @@ class GradNorm(Strategy):
     alpha: float = setting(1.5, "asymmetry: how much more a task gets that learns more slowly; 0 makes all gradients as long", low=0)
     rate: float = setting(0.025, "learning rate of the weights; 0 leaves them as they begin", low=0)
 
-    needs: ClassVar[frozenset[str]] = frozenset({SEVERAL})
+    needs: ClassVar[frozenset[str]] = frozenset({APART})
     owns: ClassVar[frozenset[str]] = frozenset({"what tasks weigh"})
 
     def begin(self, run: Run) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
-from tunesmith.core.mixture import SEVERAL, Mixture
+from tunesmith.core.mixture import APART, Mixture
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Strategy
 from tunesmith.model.shared import shared_parameters
@@ -30,7 +30,7 @@ class PCGrad(Strategy):
     Differs: g_i is the task's share of the gradient of the step, its weight in it; a task without a row in a step takes no part in it.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({SEVERAL})
+    needs: ClassVar[frozenset[str]] = frozenset({APART})
 
     def begin(self, run: Run) -> None:
         self._shared = shared_parameters(run.model)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
 from tunesmith.core.loss import Loss
-from tunesmith.core.mixture import PLACE, SEVERAL, Mixture
+from tunesmith.core.mixture import APART, PLACE, Mixture
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
@@ -35,7 +35,7 @@ class Uncertainty(Strategy):
 
     rate: float = setting(100.0, "learning rate of the numbers, as a multiple of that of the model", above=0)
 
-    needs: ClassVar[frozenset[str]] = frozenset({SEVERAL})
+    needs: ClassVar[frozenset[str]] = frozenset({APART})
     owns: ClassVar[frozenset[str]] = frozenset({"what tasks weigh"})
 
     def begin(self, run: Run) -> None:

@@ -21,7 +21,7 @@ from tunesmith.model.build import build_for
 from tunesmith.recipes.places import placed
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.run import Carry, Learned, carry_out, learn
-from tunesmith.studies import mixture
+from tunesmith.studies import mixture, preparing
 from tunesmith.studies.cutting import Cutting
 from tunesmith.studies.sequence import by_model, on_each
 from tunesmith.studies.stages import carry_stages, check_parts, in_turn, label, passed_on, places_of, prepare, settle_in, trained, within
@@ -78,7 +78,7 @@ def kind_of(recipe: Recipe) -> Kind:
     if recipe.stages:
         return Kind(learn_stages, lambda made: dict([*labelled(made, prepare(made)).items()][-1:]), carry_stages, "that of the last stage")
     if recipe.tasks:
-        return Kind(learn_tasks, lambda made: mixture.prepare(made, lambda line: None).judged_data, mixture.carry_tasks)
+        return Kind(learn_tasks, lambda made: preparing.prepare(made, lambda line: None).judged_data, mixture.carry_tasks)
     return Kind(learn_one, lambda made: {"": read(made)}, carry_out)
 
 
@@ -116,7 +116,7 @@ def learn_one(attempt: Attempt) -> Worth:
 
 
 def learn_tasks(attempt: Attempt) -> Worth:
-    made = mixture.prepare(attempt.recipe, attempt.say)
+    made = preparing.prepare(attempt.recipe, attempt.say)
     return worth(mixture.learn_tasks(made, attempt.place, attempt.watched, attempt.say), attempt.recipe.training)
 
 

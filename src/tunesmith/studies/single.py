@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tunesmith.core.mixture import SEVERAL
+from tunesmith.core.mixture import APART
 from tunesmith.core.observer import Observer
 from tunesmith.data.load import Data
 from tunesmith.evaluate.compare import PER_ROW, gain
@@ -38,11 +38,11 @@ def recipes_of(recipe: Recipe) -> tuple[dict[str, Recipe], list[str]]:
 
     Those are the ones that need several tasks. What learns or watches is copied: it is not what the tasks are trained with together.
     """
-    gone = dict.fromkeys(name_of(strategy) for strategy in recipe.strategies if SEVERAL in strategy.needs)
+    gone = dict.fromkeys(name_of(strategy) for strategy in recipe.strategies if APART in strategy.needs)
     found = {}
     for name, part in recipe.tasks.items():
         if not part.membership.auxiliary:
-            kept = [copy.copy(strategy) for strategy in part.strategies if SEVERAL not in strategy.needs]
+            kept = [copy.copy(strategy) for strategy in part.strategies if APART not in strategy.needs]
             found[name] = replace(part, strategies=kept, watch=[copy.copy(observer) for observer in part.watch])
     return found, list(gone)
 
