@@ -142,7 +142,9 @@ def test_lower_layers_of_a_model_of_sentences_freeze_where_rows_are_many() -> No
     assert advise(topics).strategies[1] == {"freeze": {"fraction": 0.67}}
     assert advise(topics).training == {"epochs": 8, "learning_rate": 1e-4, "head_rate": 1e-3}
     reviews = advise(replace(topics, rows=4000, shots=2000))
-    assert reviews.strategies[1] == {"freeze": {"fraction": 0.33}}
+    assert chosen(reviews) == ["clip"]
+    more = advise(replace(topics, rows=11_155, shots=5500))
+    assert more.strategies[1] == {"freeze": {"fraction": 0.33}}
     assert reviews.training == {"epochs": 2, "learning_rate": 2e-4, "head_rate": 1e-3}
     assert "freeze" not in chosen(advise(replace(SMALL, rows=4000)))
     large = advise(replace(topics, parameters=118_000_000))

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
-from tunesmith.report.facts import Facts, Section
+from tunesmith.report.facts import Facts, Section, sizes_together
 
 
 def test_name_and_task_are_enough() -> None:
@@ -25,3 +25,14 @@ def test_facts_and_sections_do_not_change(facts: Facts) -> None:
         facts.name = "other"  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
         Section("a", "notes", {}).title = "b"  # type: ignore[misc]
+
+
+def test_sizes_of_several_parts_are_those_of_all_rows() -> None:
+    parts = [
+        Facts("a", "t", lengths=[3, 8, 3], max_length=8, truncated=1, bounds="task.max_length 8"),
+        Facts("b", "t", lengths=[5], max_length=16, truncated=0, bounds="task.max_length 16"),
+    ]
+    assert parts[0].sizes == {"lengths": {"3": 2, "8": 1}, "max_length": 8, "truncated": 1, "bounds": "task.max_length 8"}
+    whole = sizes_together([part.sizes for part in parts])
+    assert whole == {"lengths": [3, 3, 8, 5], "max_length": None, "truncated": 1, "bounds": "task.max_length 8"}
+    assert sizes_together([parts[0].sizes] * 2)["max_length"] == 8

@@ -50,6 +50,19 @@ def test_the_data_of_all_stages_is_named(train: Train, tmp_path: Path) -> None:
     assert "easy.jsonl, hard.jsonl" in (report.folder / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_lengths_of_the_texts_of_all_stages_are_shown_and_what_was_cut(train: Train) -> None:
+    task = {"text_classification": {"max_length": 8}}
+    stages = [{"name": "short", "data": {"train": rows(24)}, "task": task}, {**TWO[1], "task": "text_classification"}]
+    report = train("sizes", task=None, stages=stages, training={"steps": 1})
+    first = json.loads((report.folder / "1-short" / "data.json").read_text(encoding="utf-8"))["sizes"]
+    assert first["lengths"]["8"] >= first["truncated"] > 0
+    assert len(report.facts.lengths) == report.facts.rows["train"]
+    assert (report.facts.truncated, report.facts.bounds) == (first["truncated"], "task.max_length 8 or what the model takes")
+    assert report.facts.max_length is None
+    cut = f"{first['truncated']} of {report.facts.rows['train']} rows were cut, by task.max_length 8 or what the model takes."
+    assert cut in (report.folder / "report.html").read_text(encoding="utf-8")
+
+
 def test_what_strategies_show_is_that_of_all_stages(train: Train) -> None:
     first, second = ({**stage, "training": {"steps": 4, "evaluate_every": "2st"}} for stage in TWO)
     report = train("two", stages=[first | {"strategies": ["clip", "augment", "dataset_map"]}, second | {"strategies": ["clip", "replay"]}])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Record = Mapping[str, Any]
-KEPT = ("rows", "notes", "warnings", "strategies", "changes", "sections")  # of the facts of a run, in its ``data.json``
+KEPT = ("rows", "sizes", "notes", "warnings", "strategies", "changes", "sections")  # of the facts of a run, in its ``data.json``
 
 
 @dataclass(frozen=True)
@@ -86,3 +87,20 @@ class Facts:
     tasks: Sequence[str] = ()
     changes: Sequence[Record] = ()
     sections: Sequence[Record] = ()
+
+    @property
+    def sizes(self) -> Record:
+        """How many training rows have which number of tokens, and how many were cut by what."""
+        counts = {str(length): count for length, count in sorted(Counter(self.lengths).items())}
+        return {"lengths": counts, "max_length": self.max_length, "truncated": self.truncated, "bounds": self.bounds}
+
+
+def sizes_together(parts: Sequence[Record]) -> dict[str, Any]:
+    """The ``lengths``, ``max_length``, ``truncated`` and ``bounds`` of rows whose ``sizes`` are told in several parts."""
+    limits = {part["max_length"] for part in parts}
+    return {
+        "lengths": [int(length) for part in parts for length, count in part["lengths"].items() for _ in range(count)],
+        "max_length": limits.pop() if len(limits) == 1 else None,
+        "truncated": sum(part["truncated"] for part in parts),
+        "bounds": "; ".join(dict.fromkeys(part["bounds"] for part in parts if part["truncated"])),
+    }

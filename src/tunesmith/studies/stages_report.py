@@ -17,7 +17,7 @@ from tunesmith.proof import Proof, Untuned, judged_rows, proven
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.recipes.resolved import shortened
 from tunesmith.report import making, numbers, outcome
-from tunesmith.report.facts import Facts
+from tunesmith.report.facts import Facts, sizes_together
 from tunesmith.run import EVENTS
 from tunesmith.studies.sequence import Matrix, section
 from tunesmith.tuned import tuned_for
@@ -67,6 +67,7 @@ def whole_facts(recipe: Recipe, folder: Path, places: Sequence[Path], last: Fact
         datasets=datasets,
         languages=languages,
         events=[{"event": "say", "text": line} for line in said],
+        **sizes_together([own["sizes"] for own in told.values()]),
         rows={use: sum(own["rows"].get(use, 0) for own in told.values()) for use in uses},
         notes=[f"{name}: {note}" for name, own in told.items() for note in own["notes"]],
         warnings=[f"{name}: {warning}" for name, own in told.items() for warning in own["warnings"]],
