@@ -20,7 +20,8 @@ from tunesmith.data.split import digests
 from tunesmith.evaluate.groups import audit
 from tunesmith.metrics.interval import bootstrap
 from tunesmith.proof import Untuned
-from tunesmith.tuned import Tuned, finished_run, is_model, recipe_of, tasks_of
+from tunesmith.recipes.recipe import Recipe
+from tunesmith.tuned import RESOLVED, Tuned, finished_run, is_model, recipe_of, tasks_of
 
 SHOWN = 5  # predictions that changed
 
@@ -43,14 +44,15 @@ def rows_of(which: str | Path, runs: str | Path, tuned: Tuned, file: str | None,
 def own_rows(which: str | Path, runs: str | Path, columns: Mapping[str, str] | None = None) -> dict[str, Examples]:
     """The rows that a run was judged on, by name: of its test, or validation, or training data, then of further tests.
 
-    Raises ``InputError`` for a model without a run, and for a run of several tasks.
+    The model of one task of several, or of a stage, has the rows of that. Raises ``InputError`` for a model without a run, and for a run of
+    several tasks.
     """
-    if is_model(str(which), Path(runs)):
-        raise InputError(Problem("a model that has left its run has no rows of its own", "Name some: --data FILE", str(which)))
-    folder = finished_run(which, runs)
-    if tasks_of(folder):
-        raise InputError(Problem("the run has several tasks, each with rows of its own", "Name some: --data FILE", str(folder)))
-    recipe = recipe_of(folder)
+    recipe = _recipe_behind(which, runs)
+    if recipe is None:
+        if is_model(str(which), Path(runs)):
+            raise InputError(Problem("a model that has left its run has no rows of its own", "Name some: --data FILE", str(which)))
+        message = "the run has several tasks, each with rows of its own"
+        raise InputError(Problem(message, "Name one, --task NAME, or some rows, --data FILE", str(which)))
     settings = replace(recipe.data, columns={**recipe.data.columns, **(columns or {})})
     return data.load(settings, recipe.task, recipe.seed, recipe.base_folder).judged()
 
@@ -61,15 +63,28 @@ def trained_on(which: str | Path, runs: str | Path, examples: Examples) -> int |
     It is not for a model that has left its run, for a run of several tasks, and where the training data are gone or were in memory. Of
     several stages the rows of the last are looked at.
     """
-    if is_model(str(which), Path(runs)) or tasks_of(folder := finished_run(which, runs)):
+    recipe = _recipe_behind(which, runs)
+    if recipe is None:
         return None
-    recipe = recipe_of(folder)
     try:
         train = data.load(recipe.data, recipe.task, recipe.seed, recipe.base_folder).train
     except InputError:
         return None
     known, asked = (digests(duplicate_keys(rows, recipe.task)) for rows in (train.rows, examples.rows))
     return int(np.isin(asked, known).sum())
+
+
+def _recipe_behind(which: str | Path, runs: str | Path) -> Recipe | None:
+    """The recipe with the rows of a run, or of the task or stage whose model in a run is meant; None where there is none, or several."""
+    if not is_model(str(which), Path(runs)):
+        folder = finished_run(which, runs)
+        return None if tasks_of(folder) else recipe_of(folder)
+    model = Path(which).expanduser()
+    folder = model.parent.parent
+    if model.parent.name != "model" or not (folder / RESOLVED).exists():
+        return None
+    stage = next(iter(folder.glob(f"[0-9]*-{model.name}")), None)
+    return recipe_of(folder).tasks.get(model.name) if stage is None else recipe_of(stage)
 
 
 def told(seen: int, rows: int) -> str:

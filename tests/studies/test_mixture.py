@@ -108,7 +108,7 @@ class Interruption(Observer):
         return None
 
 
-def test_an_interrupted_run_goes_on_to_the_same_bits(mixed: Mixed, tmp_path: Path) -> None:
+def test_an_interrupted_run_goes_on_to_the_same_bits(mixed: Mixed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tasks = {}
     for name, part in (("topics", TOPICS), ("tags", TAGS)):
         path = tmp_path / f"{name}.jsonl"
@@ -126,6 +126,12 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(mixed: Mixed, tmp_path: Pat
     own = [timeless([e for e in read_events(r.folder / "events.jsonl") if e["event"] == "step"]) for r in (resumed, through)]
     assert own[0] == own[1]
     assert own[0][0]["parts"].keys() >= {"topics", "tags"}
+    assert run(["eval", str(through.folder), "--task", "topics", "--json"]) == 0
+    [judged] = json.loads(capsys.readouterr().out)
+    assert (judged["data"], judged["rows"], judged["trained_on"]) == ("validation", through.scores["tasks"]["topics"]["examples"], 0)
+    assert judged["scores"]["accuracy"] == through.scores["tuned"]["topics_accuracy"]
+    assert run(["eval", str(through.folder)]) == 2
+    assert "Name one: --task" in capsys.readouterr().err
     assert "--run through-again" in (through.folder / "report.html").read_text(encoding="utf-8")
 
 
