@@ -3,8 +3,8 @@
     python benchmarks/multi_task.py [--rows 1000] [--rounds 3] [--cases ...]
 
 Each task alone goes through its rows for ``ALONE`` epochs, and together a little longer, for ``TOGETHER``: topics and masked words read
-the same texts, so that one pass through the layers serves both. MiniLM, the same batches, rates and test rows. The score is the mean over the
-tasks: accuracy of topics, F1 of address parts, accuracy of masked words; that of each task follows.
+the same texts, so that one pass through the layers serves both. MiniLM, the same batches, rates and test rows. The score is the mean over
+the tasks: accuracy of topics, F1 of address parts, accuracy of masked words; that of each task follows.
 """
 
 from __future__ import annotations
