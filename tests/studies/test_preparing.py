@@ -120,3 +120,12 @@ def test_a_decoder_shares_passes_too(tmp_path: Path) -> None:
     folder = str(tiny.folder(tmp_path, "gpt2"))
     report = tunesmith.train(KEYS | {"model": folder, "tasks": {name: TASKS[name] for name in ("topics", "films")}}, runs=tmp_path)
     assert report.scores["tasks"].keys() == {"topics", "films"}
+
+
+def test_it_can_be_looked_at_before(model: str) -> None:
+    recipe = recipe_from(KEYS | {"model": model, "tasks": TASKS, "training": {**TRAINING, "batch_size": 2}})
+    [checked] = tunesmith.check(recipe, print).values()  # some of the items are trained on for a moment
+    assert checked.rows == 24
+    assert any("are learned in the same passes" in note for note in checked.notes)
+    [explained] = tunesmith.explain(recipe, print).values()
+    assert explained.seams["feed"] == ["tunesmith.data.mixing:MixedRows"]

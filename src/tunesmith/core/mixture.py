@@ -110,9 +110,11 @@ class Mixture(Task):
 
     def _apart(self, run: Run, seam: Callable[..., None]) -> Iterator[tuple[Task, Run]]:
         """The tasks that override ``seam``, each with the run as it sees it."""
-        before = 0
-        for host, member in self.members.items():
-            own = range(before, before + member.items) if run.train else range(0)
+        before, some = 0, len(run.train) < sum(member.items for member in self.members.values())
+        for number, (host, member) in enumerate(self.members.items()):
+            own: Sequence[int] = range(before, before + member.items)
+            if some:  # a few of the items are looked at, before training
+                own = [place for place, item in enumerate(run.train) if item[PLACE] == number]
             before += member.items
             for bit, (name, one) in enumerate({host: member, **member.guests}.items(), -1):
                 if getattr(type(one.task), seam.__name__) is seam:
