@@ -136,7 +136,7 @@ def test_conversations(tmp_path: Path) -> None:
 def test_limits_change_what_is_advised(tmp_path: Path) -> None:
     rows = reviews(3000, " ".join(["a long review of a film {0} that goes on"] * 5))
     free = recommended(tmp_path, rows)
-    for share in (0.7, 0.4):
+    for share in (0.7, 0.3):
         tight = recommended(tmp_path, rows, Limits(1e11, free.chosen.seconds * share))
         assert tight.chosen.fits
         assert tight.chosen.seconds <= free.chosen.seconds * share

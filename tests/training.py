@@ -18,7 +18,7 @@ from torch import Tensor
 import tiny
 from tunesmith.core.clock import Span
 from tunesmith.core.forward import Forward
-from tunesmith.core.mixture import MEAN, PLACE, SEVERAL, Member, Mixture, mean_of_tasks, through
+from tunesmith.core.mixture import APART, MEAN, PLACE, Member, Mixture, mean_of_tasks, through
 from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Row, Task
@@ -170,7 +170,7 @@ def writing_fit(folder: Path | None, parts: Sequence[Strategy | Observer] = (), 
     return fit(model, task, data, strategies, replace(TRAINING, **changes), score, watching(folder, parts))
 
 
-FITS: dict[str, Callable[..., Fitted]] = {SEVERAL: mixed_fit, "images": image_fit, "writing": writing_fit}
+FITS: dict[str, Callable[..., Fitted]] = {APART: mixed_fit, "images": image_fit, "writing": writing_fit}
 
 
 def sampled(everything: Sequence[Any], number: int) -> list[Any]:
