@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,6 +13,8 @@ from safetensors.torch import load_file
 
 import tiny
 from tunesmith.core.json_lines import read_values
+from tunesmith.core.observer import Observer, Record
+from tunesmith.core.run import Run
 from tunesmith.run import Report
 
 GOOD = ("a good film", "the best story of all", "wonderful music", "i loved it very well")
@@ -44,3 +49,15 @@ def predictions(report: Report, split: str = "test") -> list[dict[str, Any]]:
 
 def timeless(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in event.items() if name != "time"} for event in events]
+
+
+@dataclass
+class Interruption(Observer):
+    """Somebody who presses Ctrl-C at a step."""
+
+    at: int = 3
+
+    def step(self, run: Run, record: Record) -> str | None:
+        if record.step == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return None

@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import shutil
-import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,11 +16,10 @@ import torch
 
 import tiny
 import tunesmith
-from runs import rows, same
+from runs import Interruption, rows, same
 from training import TRAINING, sampled
 from tunesmith.core.errors import InputError, InterruptedRunError
-from tunesmith.core.observer import Observer, Record
-from tunesmith.core.run import Run
+from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Strategy
 from tunesmith.data.encode import Encoded
 from tunesmith.data.load import load
@@ -198,16 +195,6 @@ def test_a_limit_of_memory(model: str) -> None:
     made = settled(recipe, load(recipe.data, recipe.task, 0), build_for(recipe.task, model), lambda line: None)
     assert [type(part).__name__ for part in made.strategies] == ["Clip", "Probe"]
     assert made.training.micro_batch == 2
-
-
-@dataclass
-class Interruption(Observer):
-    """Somebody who presses Ctrl-C."""
-
-    def step(self, run: Run, record: Record) -> str | None:
-        if record.step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-        return None
 
 
 def test_a_run_decides_once_and_a_resumed_one_the_same(model: str, tmp_path: Path) -> None:

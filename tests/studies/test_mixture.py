@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +13,9 @@ from safetensors.torch import load_file
 
 import tiny
 import tunesmith
-from runs import TRAINING, rows, timeless
+from runs import TRAINING, Interruption, rows, timeless
 from tunesmith.cli.app import run
 from tunesmith.core.errors import InputError, InterruptedRunError
-from tunesmith.core.observer import Observer, Record
-from tunesmith.core.run import Run
 from tunesmith.engine.events import read_events
 from tunesmith.recipes.recipe import recipe_from
 from tunesmith.run import Report
@@ -94,18 +89,6 @@ def test_each_task_is_judged_and_exported_on_its_own(mixed: Mixed, tmp_path: Pat
         tunesmith.load(folder, task="topic")
     with pytest.raises(InputError, match="this run is finished"):
         tunesmith.resume(folder)
-
-
-@dataclass
-class Interruption(Observer):
-    """Somebody who presses Ctrl-C at a step."""
-
-    at: int = 3
-
-    def step(self, run: Run, record: Record) -> str | None:
-        if record.step == self.at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return None
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bits(mixed: Mixed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

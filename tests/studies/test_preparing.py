@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,8 @@ import pytest
 
 import tiny
 import tunesmith
-from runs import TRAINING, rows, timeless
+from runs import TRAINING, Interruption, rows, timeless
 from tunesmith.core.errors import InputError, InterruptedRunError
-from tunesmith.core.observer import Observer, Record
-from tunesmith.core.run import Run
 from tunesmith.engine.events import read_events
 from tunesmith.recipes.recipe import recipe_from
 from tunesmith.studies.preparing import prepare
@@ -41,15 +37,6 @@ KEYS: dict[str, Any] = {
     "data": {"validation": None},
     "training": TRAINING | {"save_every": "2st", "ship": "last"},
 }
-
-
-class Interruption(Observer):
-    """Somebody who presses Ctrl-C at the third step."""
-
-    def step(self, run: Run, record: Record) -> str | None:
-        if record.step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
-        return None
 
 
 def test_tasks_that_share_passes_are_judged_each_and_resume_to_the_same_bits(model: str, tmp_path: Path) -> None:

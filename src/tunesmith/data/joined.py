@@ -38,7 +38,7 @@ def joined(own: Encoded, guests: Mapping[str, Encoded]) -> Encoded:
     order = np.argsort(-marks, kind="stable")  # a chunk has the same features in all its items
 
     def item(place: int) -> Row:
-        mine = {**own[place], GUESTS: int(marks[place])}
+        mine = {name: value for name, value in own[place].items() if name != "row"} | {GUESTS: int(marks[place])}
         for name, pairs in found.items():
             if place in pairs:
                 theirs = guests[name][pairs[place]]

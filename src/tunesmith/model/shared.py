@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tunesmith.core.errors import InputError, Problem
-from tunesmith.model.body import whole
+from tunesmith.model.body import computing, whole
 
 
 class SharedTrunk(nn.Module):
@@ -45,8 +45,6 @@ class SharedTrunk(nn.Module):
     def once(self) -> Iterator[None]:
         """Within, the layers are computed for the head that is asked first, and every other one reads what they gave."""
         given: list[Any] = []
-        bodies = list({id(body): body for model in self.heads.children() if (body := model.base_model)}.values())
-        before = [vars(body).get("forward") for body in bodies]
 
         def kept(compute: Callable[..., Any]) -> Callable[..., Any]:
             def forward(*inputs: Any, **settings: Any) -> Any:
@@ -55,14 +53,11 @@ class SharedTrunk(nn.Module):
 
             return forward
 
-        try:
-            for body in bodies:
-                vars(body)["forward"] = kept(body.forward)  # type: ignore[union-attr]
+        bodies: Any = {id(model.base_model): model.base_model for model in self.heads.children()}
+        with ExitStack() as stack:
+            for body in bodies.values():
+                stack.enter_context(computing(body, kept(body.forward)))
             yield
-        finally:
-            for body, own in zip(bodies, before, strict=True):
-                vars(body).pop("forward")
-                vars(body).update({} if own is None else {"forward": own})
 
     def lacking(self, name: str, of: str) -> list[str]:
         """What the model ``of`` has below its head, with weights, and the model ``name`` has not: a pooler, as a rule."""

@@ -24,7 +24,7 @@ FIXED = {  # keys that cannot vary -> why
     **dict.fromkeys(("task.metric", "baselines", "name", "base_folder", "search", "ensemble"), "it is one for the whole search"),
     "single_task": "the best trial alone is compared with its tasks alone",
     "auxiliary": "trials are judged by the same tasks",
-    "same_pass_as": "a task is there or not by what it names",
+    "same_pass_as": "which tasks have rows of their own follows from it",
     "seed": "the best of several seeds is luck, and a share that is held out would change",
 }
 _OF_TASK = re.compile(r"^task\.\w+\.")  # task.text_classification.metric is task.metric
