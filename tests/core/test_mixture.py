@@ -243,5 +243,5 @@ def test_two_guests_that_change_the_tokens_and_inputs_of_other_kinds_are_refused
             return replace(batch, inputs={**batch.inputs, "labels": batch.targets["labels"]})
 
     odd = Mixture({"texts": replace(host, guests={"words": replace(host.guests["words"], task=Odd(max_length=16))})})
-    with pytest.raises(InputError, match=r"tasks\.words cannot share passes with texts: one of them alone reads labels"):
+    with pytest.raises(InputError, match=r"tasks\.words cannot share passes with texts: they differ in labels, which the model reads"):
         odd.collate([{**item, GUESTS: 1} for item in items], None)

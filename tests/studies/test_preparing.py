@@ -116,3 +116,14 @@ def test_it_can_be_looked_at_before(model: str) -> None:
     assert any("are learned in the same passes" in note for note in checked.notes)
     [explained] = tunesmith.explain(recipe, print).values()
     assert explained.seams["feed"] == ["tunesmith.data.mixing:MixedRows"]
+
+
+def test_tasks_that_write_other_answers_to_the_same_texts_cannot_share_passes(tmp_path: Path) -> None:
+    task = {"sequence_to_sequence": {"max_source_length": 16, "max_target_length": 8}}
+    rows_of = {
+        name: [{"source": row["text"], "target": row[key]} for row in ROWS] for name, key in (("labels", "label"), ("copies", "text"))
+    }
+    tasks: dict[str, Any] = {name: {"task": task, "data": {"train": own}} for name, own in rows_of.items()}
+    tasks["copies"]["same_pass_as"] = "labels"
+    with pytest.raises(InputError, match=r"tasks\.copies cannot share passes with labels: they differ in .*which the model reads"):
+        prepare(recipe_from(KEYS | {"model": str(tiny.folder(tmp_path, "t5")), "tasks": tasks}), print)

@@ -23,6 +23,7 @@ APART = "several tasks, each in passes of its own"  # what strategies for mixtur
 MEAN = "mean_of_tasks"  # the metric that decides in a mixture
 PLACE = "task"  # the feature of an item that says of which task it is, by number
 GUESTS = "guests"  # the feature of an item that says which further tasks learn from the same pass: 1 for the first, 2 for the second, 4...
+MAY_DIFFER = {"input_ids", "token_type_ids"}  # what may differ between tasks that share a pass: tokens that one hides, types that are all 0
 MARK = "/"  # parts the name of a guest from that of its feature or target
 
 
@@ -211,13 +212,19 @@ def _one_input(name: str, batch: Batch, others: Mapping[str, Batch]) -> dict[str
     """
     found = [guest for guest, other in others.items() if not torch.equal(other.inputs["input_ids"], batch.inputs["input_ids"])]
     for guest, other in others.items():
-        if odd := (other.inputs.keys() ^ batch.inputs.keys()) - {"token_type_ids"}:
-            message = f"tasks.{guest} cannot share passes with {name}: one of them alone reads {', '.join(sorted(odd))}"
+        if odd := [
+            role for role in {*other.inputs, *batch.inputs} - MAY_DIFFER if not _alike(other.inputs.get(role), batch.inputs.get(role))
+        ]:
+            message = f"tasks.{guest} cannot share passes with {name}: they differ in {', '.join(sorted(odd))}, which the model reads"
             raise InputError(Problem(message, "Take out same_pass_as", key=f"tasks.{guest}.same_pass_as"))
     if len(found) > 1:
         message = f"{' and '.join(found)} both change the tokens that {name} reads"
         raise InputError(Problem(message, "Take same_pass_as out of all but one", key=f"tasks.{found[1]}.same_pass_as"))
     return batch.inputs | {"input_ids": others[found[0]].inputs["input_ids"]} if found else batch.inputs
+
+
+def _alike(one: Tensor | None, other: Tensor | None) -> bool:
+    return one is not None and other is not None and torch.equal(one, other)
 
 
 def _loss(name: str, member: Member, batch: Batch, forward: Forward) -> Loss:
