@@ -245,3 +245,11 @@ def test_two_guests_that_change_the_tokens_and_inputs_of_other_kinds_are_refused
     odd = Mixture({"texts": replace(host, guests={"words": replace(host.guests["words"], task=Odd(max_length=16))})})
     with pytest.raises(InputError, match=r"tasks\.words cannot share passes with texts: they differ in labels, which the model reads"):
         odd.collate([{**item, GUESTS: 1} for item in items], None)
+
+    class Twice(MaskedLanguageModelling):
+        def collate(self, features: Any, tokenizer: Any) -> Batch:
+            return super().collate([*features, *features], tokenizer)
+
+    doubled = Mixture({"texts": replace(host, guests={"words": replace(host.guests["words"], task=Twice(max_length=16))})})
+    with pytest.raises(InputError, match=r"tasks\.words cannot share passes with texts: they differ in rows, which the model reads"):
+        doubled.collate([{**items[0], GUESTS: 1}], None)

@@ -212,10 +212,11 @@ def _one_input(name: str, batch: Batch, others: Mapping[str, Batch]) -> dict[str
     """
     found = [guest for guest, other in others.items() if not torch.equal(other.inputs["input_ids"], batch.inputs["input_ids"])]
     for guest, other in others.items():
-        if odd := [
-            role for role in {*other.inputs, *batch.inputs} - MAY_DIFFER if not _alike(other.inputs.get(role), batch.inputs.get(role))
-        ]:
-            message = f"tasks.{guest} cannot share passes with {name}: they differ in {', '.join(sorted(odd))}, which the model reads"
+        odd = [role for role in {*other.inputs, *batch.inputs} - MAY_DIFFER if not _alike(other.inputs.get(role), batch.inputs.get(role))]
+        if odd or other.inputs["input_ids"].shape != batch.inputs["input_ids"].shape:
+            message = (
+                f"tasks.{guest} cannot share passes with {name}: they differ in {', '.join(sorted(odd)) or 'rows'}, which the model reads"
+            )
             raise InputError(Problem(message, "Take out same_pass_as", key=f"tasks.{guest}.same_pass_as"))
     if len(found) > 1:
         message = f"{' and '.join(found)} both change the tokens that {name} reads"
