@@ -11,6 +11,7 @@ import numpy as np
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.label_task import LabelTask
+from tunesmith.core.task import Prediction, Task
 from tunesmith.data import load as data
 from tunesmith.data.columns import GROUP
 from tunesmith.data.counterfactual import swapped
@@ -18,7 +19,9 @@ from tunesmith.data.encode import encode
 from tunesmith.data.examples import Examples, duplicate_keys, inputs
 from tunesmith.data.split import digests
 from tunesmith.evaluate.groups import audit
+from tunesmith.evaluate.threshold import decided
 from tunesmith.metrics.interval import bootstrap
+from tunesmith.model.files import read_json
 from tunesmith.proof import Untuned
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.tuned import RESOLVED, Tuned, finished_run, is_model, recipe_of, tasks_of
@@ -103,15 +106,24 @@ def by_group(which: str | Path, runs: str | Path, tuned: Tuned, examples: Exampl
     models = {"tuned": tuned.predictions(truths, tuned.forward())}
     found: dict[str, Any] = {"primary": task.primary, "examples": len(truths)}
     if not is_model(str(which), Path(runs)):
-        recipe = replace(recipe_of(finished_run(which, runs)), task=task)
+        folder = finished_run(which, runs)
+        recipe = replace(recipe_of(folder), task=task)
         found["base_is"], base = Untuned(recipe, truths, encode(truths, task, tuned.model.tokenizer)).answers(truths)
-        models = {"base": base, **models}
+        models = {"base": _by_own_threshold(base, task, folder), **models}
     found["groups"] = audit(task, examples.rows.column(GROUP), truths, models)
     if not found["groups"]:
         raise InputError(
             Problem("the answers of this task are no labels", "Audit a classification: the rates of groups are those of labels")
         )
     return found
+
+
+def _by_own_threshold(base: list[Prediction], task: Task, run: Path) -> list[Prediction]:
+    """What the base answers by the threshold that was chosen for it, where the tuned model answers by its own, too."""
+    chosen = read_json(run / "scores.json").get("thresholds", {})
+    if not isinstance(task, LabelTask) or "base" not in chosen or task.threshold != chosen["tuned"]:
+        return base
+    return decided(task, base, chosen["base"])
 
 
 def counterfactual(tuned: Tuned, examples: Examples, words: Mapping[str, str]) -> dict[str, Any]:

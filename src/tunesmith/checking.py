@@ -18,6 +18,7 @@ from tunesmith.core.clock import Clock
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
+from tunesmith.core.task import Task
 from tunesmith.data.batches import Source
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.lint import Finding, lint, untested
@@ -167,15 +168,13 @@ def probe(recipe: Recipe, model: Model, rows: Encoded) -> Probe:
     training = recipe.training
     per_epoch = -(-len(rows) // training.batch_size)
     steps = training.steps or max(1, round(training.epochs * per_epoch))
-    part_of = recipe.task.part_of
-    chosen = sorted((rows[row] for row in spread(rows.lengths, training.batch_size)), key=part_of)
-    some = Encoded([list(items) for _, items in groupby(chosen, part_of)])
-    source = Source(some, training.batch_size, training.seed)
-    longest = max(range(source.batches_per_epoch), key=lambda batch: some.lengths[source.rows(batch)].sum())
+    few = some(rows, recipe.task, training.batch_size)
+    source = Source(few, training.batch_size, training.seed)
+    longest = max(range(source.batches_per_epoch), key=lambda batch: few.lengths[source.rows(batch)].sum())
     watch = Stopwatch(min(steps, source.batches_per_epoch), longest + 1)
     weights = sum(parameter.nbytes for parameter in model.module.parameters())
     before = weights if torch.cuda.is_available() else psutil.Process().memory_info().rss
-    run = fit(model, recipe.task, some, recipe.strategies, replace(training, steps=steps), None, [watch]).run
+    run = fit(model, recipe.task, few, recipe.strategies, replace(training, steps=steps), None, [watch]).run
     after = int(torch.cuda.max_memory_allocated()) if torch.cuda.is_available() else int(peak_memory())
     run.clock = Clock(0, steps, per_epoch)
     stack = Stack(recipe.strategies, recipe.task)
@@ -210,6 +209,12 @@ def estimate(training: Training, done: Probe, tokens: int, judged: float) -> Cos
         memory_here=memory_here(),
         disk_here=shutil.disk_usage(Path.cwd()).free,
     )
+
+
+def some(rows: Encoded, task: Task, batch_size: int) -> Encoded:
+    """The rows of a few batches, of every length."""
+    chosen = sorted((rows[row] for row in spread(rows.lengths, batch_size)), key=task.part_of)
+    return Encoded([list(items) for _, items in groupby(chosen, task.part_of)])
 
 
 def spread(lengths: np.ndarray, batch_size: int) -> np.ndarray:

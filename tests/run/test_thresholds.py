@@ -11,6 +11,7 @@ import pytest
 import tiny
 import tunesmith
 from runs import TRAINING, rows
+from tunesmith.auditing import by_group
 from tunesmith.report.table import plain
 from tunesmith.run import Report
 
@@ -49,6 +50,17 @@ def test_what_is_shipped_decides_by_what_did_best_on_the_validation_rows(folder:
     events = [json.loads(line) for line in (report.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
     judged = [event["scores"] for event in events if event["event"] == "evaluation"]
     assert all(scores["f1_micro"] == pytest.approx(scores["best_f1_micro"]) for scores in judged)
+
+
+def test_groups_are_audited_by_the_threshold_of_each_model(folder: Path) -> None:
+    many = {**DATA, "test": DATA["test"] * 6}  # groups of less are not compared
+    grouped = {part: [{**row, "group": str(place % 2)} for place, row in enumerate(chosen)] for part, chosen in many.items()}
+    report = trained(folder, "grouped", data={**grouped, "columns": {"group": "group"}})
+    assert report.scores["thresholds"]["base"] != report.scores["thresholds"]["tuned"]
+    tuned = tunesmith.load(report.folder)
+    found = by_group(report.folder, "", tuned, tuned.examples(grouped["test"], truth=True))
+    assert found["groups"]["base"]["by_group"] == report.scores["groups"]["base"]["by_group"]
+    assert found["groups"]["tuned"]["by_group"] == report.scores["groups"]["tuned"]["by_group"]
 
 
 def test_it_is_told(report: Report) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from training import tiny_fit
 from tunesmith.core.batch import Batch
 from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
+from tunesmith.engine.events import read_events
 from tunesmith.strategies.group_dro import GroupDRO, moved, row_weights
 
 
@@ -89,8 +91,11 @@ def test_rows_from_elsewhere_count_once(run: Run, batch: Batch, objective: Calla
     assert strategy.weights.tolist() == [0.5, 0.5]
 
 
-def test_it_says_what_groups_weigh_in_the_end() -> None:
+def test_it_says_what_groups_weigh_in_the_end(tmp_path: Path) -> None:
     strategy = GroupDRO.example()
-    tiny_fit(None, [strategy], steps=2)
+    tiny_fit(tmp_path, [strategy], steps=2)
+    said = [event["text"] for event in read_events(tmp_path / "events.jsonl") if event["event"] == "say"]
+    heaviest = int(strategy.weights.argmax())
+    assert f"the largest first: {heaviest} {float(strategy.weights.max()):.1%}, {1 - heaviest} " in said[-1]
     assert float(strategy.weights.sum()) == pytest.approx(1)
     assert strategy.weights.tolist() != [0.5, 0.5]

@@ -15,9 +15,11 @@ from tunesmith.core.loss import Loss
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
-from tunesmith.data.groups import by_example, of_batch
+from tunesmith.data.groups import by_example, names_of, of_batch
 from tunesmith.model.divergence import item_losses
 from tunesmith.model.weighting import check_rows, row_weighted
+
+SHOWN = 20  # groups whose shares are told
 
 
 @dataclass
@@ -71,8 +73,10 @@ class GroupDRO(Strategy):
         self.weights = moved(self.weights.to(self._losses), total(self._losses), self.rate, self.adjustment / self._sizes.sqrt())
         inner()
         if run.clock.step + 1 == run.clock.total:
-            shares = ", ".join(f"{share:.1%}" for share in self.weights.tolist())
-            run.say(f"group_dro: in the end the groups, in the order of their names, have these shares of the loss: {shares}")
+            names = names_of(run.train, self._groups.cpu().numpy())
+            heaviest = sorted(zip(self.weights.tolist(), names, strict=True), reverse=True)[:SHOWN]
+            shares = ", ".join(f"{name} {share:.1%}" for share, name in heaviest)
+            run.say(f"group_dro: in the end groups have these shares of the loss, the largest first: {shares}")
 
 
 def row_weights(weights: Tensor, counts: Tensor) -> Tensor:

@@ -30,12 +30,13 @@ from tunesmith.recipes.find import name_of
 from tunesmith.recipes.foreseen import absent_beside
 from tunesmith.recipes.places import placing
 from tunesmith.recipes.recipe import Recipe, recipe_from
-from tunesmith.recipes.resolved import resolved
+from tunesmith.recipes.resolved import resolved, shortened
 from tunesmith.report import folder as folders
 from tunesmith.report.card import card
 from tunesmith.report.facts import Facts
 from tunesmith.report.page import page
-from tunesmith.run import RESOLVED, Report, carry_out, describe
+from tunesmith.run import RESOLVED, Report, carry_out, describe, recipe_of
+from tunesmith.studies.rehearsal import rehearse
 from tunesmith.studies.sequence import Matrix, across, check_one_head, labels_come_anew
 from tunesmith.studies.stages_report import beside_base, whole_facts, whole_scores
 
@@ -50,6 +51,7 @@ def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
             observer.say(message)
 
     data, places = prepare(recipe), places_of(recipe, folder)
+    rehearse_all(recipe, data, places)
     matrix = across(recipe, data, recipe.model_spec, folder) if recipe.sequence else Matrix()
     for number, (stage, due) in enumerate(in_turn(recipe, data, places, say)):
         if due:
@@ -106,6 +108,20 @@ def prepare(recipe: Recipe) -> list[Data]:
     if recipe.sequence:
         check_one_head(recipe.stages)
     return list(found.values())
+
+
+def rehearse_all(recipe: Recipe, data: Sequence[Data], places: Sequence[Path]) -> None:
+    """Raise ``InputError`` for what would keep any stage from beginning; one that names what another leaves is not tried."""
+    problems: list[Problem] = []
+    for number, place in enumerate(places):
+        stage = recipe_of(recipe.stages[number], {})
+        if (place / "scores.json").exists() or any(before.name in shortened(stage) for before in places[:number]):
+            continue
+        hand_on([*recipe.stages[:number], stage], data, None)
+        with telling(recipe, number, problems):
+            rehearse(stage, data[number])
+    if problems:
+        raise InputError(*problems)
 
 
 def check_parts(recipe: Recipe, coming: Sequence[str] = ()) -> None:
