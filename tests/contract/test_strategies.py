@@ -67,6 +67,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "l2sp": {"strength": 0.0, "head_strength": 0.0},
     "image_augment": {"mirror": 0.0, "smallest": 1.0, "colour": 0.0},
     "label_smoothing": {"strength": 0.0},
+    "last_layer": {"strength": 0.0},
     "layer_rates": {"decay": 1.0},
     "lookahead": {"num_steps": 1, "alpha": 1.0},
     "lwf": {"strength": 0.0},

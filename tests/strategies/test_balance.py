@@ -10,7 +10,8 @@ import pytest
 
 from tunesmith.core.errors import InputError
 from tunesmith.core.run import Run
-from tunesmith.strategies.balance import KINDS, Balance, chances
+from tunesmith.data.groups import KINDS
+from tunesmith.strategies.balance import Balance, chances
 
 ROWS = [{"label": int(row >= 90), "row": row} for row in range(100)]
 
@@ -42,12 +43,12 @@ GROUPED = [{"label": int(row >= 60), "group": int(row % 60 >= 45), "row": row} f
 
 @pytest.mark.parametrize(("by", "sizes"), [("class", [60, 40]), ("group", [85, 15]), ("cell", [45, 15, 40, 0])])
 def test_groups_and_cells_are_evened_out_too(by: str, sizes: list[int], run: Run, said: list[str]) -> None:
-    np.testing.assert_array_equal(np.bincount(KINDS[by](GROUPED), minlength=len(sizes)), sizes)
+    np.testing.assert_array_equal(np.bincount(KINDS[by](GROUPED, "balance"), minlength=len(sizes)), sizes)
     run.train = GROUPED
     strategy = Balance(0.0, by)
     strategy.begin(run)
     drawn = [row["row"] for step in range(100) for row in next(strategy.feed(repeat(GROUPED[:20]), at(run, step)))]
-    counts = np.bincount(KINDS[by]([GROUPED[row] for row in drawn]), minlength=len(sizes))
+    counts = np.bincount(KINDS[by]([GROUPED[row] for row in drawn], "balance"), minlength=len(sizes))
     there = np.array(sizes) > 0
     np.testing.assert_allclose(counts / counts.sum(), there / there.sum(), atol=0.04)
     rarest, kind = min(size for size in sizes if size), {"class": "classes", "group": "groups", "cell": "cells of class and group"}[by]

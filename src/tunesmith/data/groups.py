@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,24 @@ def groups_of(rows: Sequence[Any], strategy: str) -> Groups:
         message = f"{strategy}: the rows have no group each"
         raise InputError(Problem(message, "Name the column that holds it: data.columns: {group: COLUMN}"))
     return groups
+
+
+def classes_of(rows: Sequence[Any], strategy: str) -> Groups:
+    """The class of each encoded row, (rows,). Raises ``InputError`` where they have none."""
+    labels = whole_numbers(rows, "label")
+    if labels is None:
+        raise InputError(Problem(f"{strategy}: the rows have no class each", f"Take {strategy} out of strategies, or balance by group"))
+    return labels
+
+
+def cells_of(rows: Sequence[Any], strategy: str) -> Groups:
+    """A number for each class within each group, (rows,). Raises ``InputError`` where rows have no class or no group."""
+    groups = groups_of(rows, strategy)
+    return classes_of(rows, strategy) * np.int64(groups.max() + 1) + groups
+
+
+KINDS: dict[str, Callable[[Sequence[Any], str], Groups]] = {"class": classes_of, "group": groups_of, "cell": cells_of}
+NAMES = {"class": "classes", "group": "groups", "cell": "cells of class and group"}
 
 
 def names_of(rows: Sequence[Any], groups: Groups) -> list[str]:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import ORDER, Rows, Strategy
-from tunesmith.data.encode import whole_numbers
-from tunesmith.data.groups import groups_of
-
-Classes = npt.NDArray[np.int64]
+from tunesmith.data.groups import KINDS, NAMES, Groups
 
 
 @dataclass
@@ -35,7 +31,7 @@ class Balance(Strategy):
     """
 
     power: float = setting(0.5, "q, the power of the size of a class, 0 to 1", low=0, high=1)
-    by: str = setting("class", "what is evened out: classes, groups, or cells of both", choices=("class", "group", "cell"))
+    by: str = setting("class", "what is evened out: classes, groups, or cells of both", choices=tuple(KINDS))
 
     owns: ClassVar[frozenset[str]] = frozenset({ORDER})
     shardable: ClassVar[bool] = True
@@ -46,7 +42,7 @@ class Balance(Strategy):
 
     def begin(self, run: Run) -> None:
         if run.train and self.power < 1:
-            classes = KINDS[self.by](run.train)
+            classes = KINDS[self.by](run.train, "balance")
             rates, sizes = chances(classes, self.power), np.bincount(classes)
             few = int(np.argmin(np.where(sizes, sizes, len(classes))))
             now, before = rates[few], sizes[few] / len(classes)
@@ -56,7 +52,7 @@ class Balance(Strategy):
         if self.power == 1:
             yield from batches
             return
-        classes = KINDS[self.by](run.train)
+        classes = KINDS[self.by](run.train, "balance")
         rates = chances(classes, self.power)
         members = [np.flatnonzero(classes == number) for number in range(len(rates))]
         for given in batches:
@@ -65,29 +61,7 @@ class Balance(Strategy):
             yield [run.train[int(draw.choice(members[number]))] for number in chosen]
 
 
-def classes_of(rows: Sequence[Any]) -> Classes:
-    """The class of each encoded row, (rows,). Raises ``InputError`` where they have none."""
-    labels = whole_numbers(rows, "label")
-    if labels is None:
-        raise InputError(Problem("balance: the rows have no class each", "Take balance out of strategies, or balance by: group"))
-    return labels
-
-
-def cells_of(rows: Sequence[Any]) -> Classes:
-    """A number for each class within each group, (rows,). Raises ``InputError`` where rows have no class or no group."""
-    groups = groups_of(rows, "balance")
-    return classes_of(rows) * np.int64(groups.max() + 1) + groups
-
-
-KINDS: dict[str, Callable[[Sequence[Any]], Classes]] = {
-    "class": classes_of,
-    "group": lambda rows: groups_of(rows, "balance"),
-    "cell": cells_of,
-}
-NAMES = {"class": "classes", "group": "groups", "cell": "cells of class and group"}
-
-
-def chances(classes: Classes, power: float) -> npt.NDArray[np.float64]:
+def chances(classes: Groups, power: float) -> npt.NDArray[np.float64]:
     """How often each class is to come, (classes,), sum 1; a class without rows never."""
     sizes = np.bincount(classes).astype(float)
     found = np.where(sizes > 0, sizes**power, 0.0)
