@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
+import tiny
 from training import tiny_fit
 from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
 from tunesmith.core.task import Row, Task
 from tunesmith.data.unlabelled import passes
+from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
 from tunesmith.model.last_layer import FINEST
+from tunesmith.strategies.freeze import Freeze
 from tunesmith.strategies.last_layer import LastLayer
 from tunesmith.tasks.multiple_choice import MultipleChoice
 from tunesmith.tasks.text_classification import TextClassification
@@ -66,3 +71,12 @@ def test_training_goes_on_from_what_gradients_made() -> None:
 def test_choices_are_not_classes() -> None:
     with pytest.raises(InputError, match="are not those of a layer alone"):
         tiny_fit(None, [LastLayer()], MultipleChoice.example)
+
+
+def test_a_layer_that_is_frozen_stays_and_that_is_told(tmp_path: Path) -> None:
+    fitted = tiny_fit(tmp_path, [Freeze(patterns=["classifier"], layers=0), LastLayer()])
+    assert torch.equal(fitted.run.model.classifier.weight, tiny.bert(num_labels=2).classifier.weight)
+    assert any(
+        event.get("text") == "last_layer: the last layer does not learn, and stays as it is"
+        for event in read_events(tmp_path / "events.jsonl")
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -55,7 +55,7 @@ class LastLayer(Strategy):
 
     def begin(self, run: Run) -> None:
         self._name: str | None = None
-        self._solved: tuple[int, dict[str, Tensor]] = (-1, {})
+        self._solved: dict[str, Tensor] = {}
         if not self.strength or not run.train:
             return
         if not isinstance(run.task, LabelTask):
@@ -68,14 +68,21 @@ class LastLayer(Strategy):
         if self._name is None:
             raise InputError(Problem("last_layer: the scores of this model are not those of a linear layer", "Take it out of strategies"))
 
+    def step(self, run: Run, inner: Callable[[], None]) -> None:
+        self._solved = {}
+        inner()
+
     @contextmanager
     def finished(self, run: Run) -> Iterator[None]:
-        if self._name is None or f"{self._name}.weight" not in run.touched:
+        if self._name is None:
             yield
             return
-        if self._solved[0] != run.clock.step:
-            self._solved = (run.clock.step, self._values(run))
-        with swapped(run.model, self._solved[1]):
+        if f"{self._name}.weight" not in run.touched:
+            run.say("last_layer: the last layer does not learn, and stays as it is")
+            yield
+            return
+        self._solved = self._solved or self._values(run)
+        with swapped(run.model, self._solved):
             yield
 
     def _values(self, run: Run) -> dict[str, Tensor]:
