@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,9 +12,9 @@ import tiny
 from training import tiny_fit
 from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
+from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Row, Task
 from tunesmith.data.unlabelled import passes
-from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
 from tunesmith.model.last_layer import FINEST
 from tunesmith.strategies.freeze import Freeze
@@ -73,10 +71,21 @@ def test_choices_are_not_classes() -> None:
         tiny_fit(None, [LastLayer()], MultipleChoice.example)
 
 
-def test_a_layer_that_is_frozen_stays_and_that_is_told(tmp_path: Path) -> None:
-    fitted = tiny_fit(tmp_path, [Freeze(patterns=["classifier"], layers=0), LastLayer()])
+def settled(strategies: list[Strategy]) -> tuple[Fitted, list[str]]:
+    """A run and what the last of the strategies says when it is over."""
+    fitted, said = tiny_fit(None, strategies), list[str]()
+    fitted.run.say = said.append
+    strategies[-1].settle(fitted.run, list, [])
+    return fitted, said
+
+
+def test_a_layer_that_is_frozen_stays_and_that_is_told() -> None:
+    fitted, said = settled([Freeze(patterns=["classifier"], layers=0), LastLayer()])
     assert torch.equal(fitted.run.model.classifier.weight, tiny.bert(num_labels=2).classifier.weight)
-    assert any(
-        event.get("text") == "last_layer: the last layer does not learn, and stays as it is"
-        for event in read_events(tmp_path / "events.jsonl")
-    )
+    assert said == ["last_layer: the last layer never learned, and stays as it is"]
+
+
+def test_on_how_many_rows_and_how_is_told() -> None:
+    fitted, said = settled([LastLayer(penalty=0.01)])
+    rows = len(fitted.run.train)
+    assert said == [f"last_layer: solved for anew on {rows} rows, with a penalty of 0.01 at the last evaluation"]

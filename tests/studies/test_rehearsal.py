@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +15,9 @@ from tunesmith.checking import some
 from tunesmith.core.errors import InputError
 from tunesmith.data.encode import encode
 from tunesmith.data.load import load
-from tunesmith.model.build import build_for
+from tunesmith.model.build import Model, build_for
 from tunesmith.recipes.recipe import recipe_from
+from tunesmith.studies import rehearsal
 from tunesmith.studies.rehearsal import rehearse
 
 FIRST = {"name": "first", "data": {"train": rows(16)}}
@@ -57,3 +61,21 @@ def test_a_few_rows_do_not_decide_and_nothing_is_learned(model: str) -> None:
     before = [copy.deepcopy(vars(strategy)) for strategy in recipe.strategies]
     rehearse(recipe, data)
     assert [vars(strategy) for strategy in recipe.strategies] == before
+
+
+def test_no_model_is_left_in_memory(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+
+    def watched(*given: Any) -> Model:
+        made = build_for(*given)
+        built.append(weakref.ref(made.module))
+        return made
+
+    monkeypatch.setattr(rehearsal, "build_for", watched)
+    recipe = recipe_from({"model": model, "task": "text_classification", "data": {"train": rows(16), "validation": None}})
+    gc.disable()
+    try:
+        rehearse(recipe, load(recipe.data, recipe.task, recipe.seed, recipe.base_folder))
+    finally:
+        gc.enable()
+    assert [reference() for reference in built] == [None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -16,6 +16,7 @@ from tunesmith.core.label_task import LabelTask
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
+from tunesmith.core.task import Prediction, Row
 from tunesmith.data.groups import KINDS
 from tunesmith.data.unlabelled import passes
 from tunesmith.model.divergence import scores
@@ -32,9 +33,9 @@ class LastLayer(Strategy):
 
     Formula: W = (1 - strength) W_0 + strength W*, W_0 as training left it, W* = argmin sum_i c_i l(W f_i, y_i) / sum_i c_i + penalty / 2
     |V|^2; f_i what the layer is given for row i, V the weight for f of variance 1; c_i = 1, or 1 over the rows of the class, group or cell.
-    Use when: training is short, or labels are many, so that gradients leave a new head half-way; after few_shot or probe, as their authors
-    fit a head; balance: class where classes, and cell where spurious cues, are uneven. Not where layers know the training rows by heart.
-    For 1,000 rows of 20 topics a penalty of 1e-4 brought 4.7 points and auto 0.5, for Chinese reviews it lost 6.0 and auto brought 2.3.
+    Use when: training is short, or labels are many, so that gradients leave a new head half-way; balance: class where classes, and cell
+    where spurious cues, are uneven. Not where layers know the training rows by heart. For 1,000 rows of 20 topics a penalty of 1e-4 brought
+    4.7 points and auto 0.6, for Chinese reviews it lost 6.0 and auto brought 2.2; to few_shot it brought nothing (benchmarks/README.md).
     Cost: a pass over the training rows at each evaluation and at the end; memory x1.
     Source: Kirichenko et al. 2023, "Last Layer Re-Training is Sufficient for Robustness to Spurious Correlations", section 4 (DFR on
     training rows); Kang et al. 2020, "Decoupling Representation and Classifier for Long-Tailed Recognition", section 4.1 (cRT).
@@ -56,6 +57,7 @@ class LastLayer(Strategy):
     def begin(self, run: Run) -> None:
         self._name: str | None = None
         self._solved: dict[str, Tensor] = {}
+        self._found = ""
         if not self.strength or not run.train:
             return
         if not isinstance(run.task, LabelTask):
@@ -74,16 +76,19 @@ class LastLayer(Strategy):
 
     @contextmanager
     def finished(self, run: Run) -> Iterator[None]:
-        if self._name is None:
-            yield
-            return
-        if f"{self._name}.weight" not in run.touched:
-            run.say("last_layer: the last layer does not learn, and stays as it is")
+        if not self._learned(run):
             yield
             return
         self._solved = self._solved or self._values(run)
         with swapped(run.model, self._solved):
             yield
+
+    def settle(self, run: Run, answers: Callable[[], list[Prediction]], truths: Sequence[Row]) -> None:
+        if self._name is not None:
+            run.say(f"last_layer: {self._found if self._learned(run) else 'the last layer never learned, and stays as it is'}")
+
+    def _learned(self, run: Run) -> bool:
+        return self._name is not None and f"{self._name}.weight" in run.touched
 
     def _values(self, run: Run) -> dict[str, Tensor]:
         """The weight and, where there is one, the bias by their names."""
@@ -99,8 +104,7 @@ class LastLayer(Strategy):
         given_rows = states, targets, counts * self._counts(run).to(counts), layer
         penalty = best_penalty(*given_rows) if self.penalty == "auto" else self.penalty
         fitted = solved(*given_rows, penalty)
-        if run.clock.finished:
-            run.say(f"last_layer: solved for anew on {len(states):,} rows, with a penalty of {penalty:g}")
+        self._found = f"solved for anew on {len(states):,} rows, with a penalty of {penalty:g} at the last evaluation"
         return {
             f"{self._name}.{name}": torch.lerp(weight.detach(), fitted[name].to(weight), self.strength)
             for name, weight in layer.named_parameters()
