@@ -15,6 +15,7 @@ from tunesmith.engine import halved, state
 from tunesmith.engine.events import read_events
 from tunesmith.strategies.freeze import Freeze
 from tunesmith.strategies.lora import LoRA
+from tunesmith.strategies.prefix import Prefix
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def published_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiny, "bert", rounded)
 
 
-@pytest.mark.parametrize("strategy", [LoRA(), Freeze(layers=2)], ids=["lora", "freeze"])
+@pytest.mark.parametrize("strategy", [LoRA(), Prefix(tokens=2), Freeze(layers=2)], ids=["lora", "prefix", "freeze"])
 def test_the_run_is_the_same_to_the_last_bit(strategy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings: dict[str, Any] = {"precision": "bfloat16", "trunk": "off", "steps": 6}
     found = tiny_fit(tmp_path / "halved", [strategy], **settings)

@@ -70,7 +70,8 @@ class Prefix(Strategy):
         base, encoder = run.model.get_base_model(), encoder_of(run.model)  # type: ignore[operator]
         if base.config.is_encoder_decoder:
             return
-        vectors = keys_and_values(base, words_of(run, self.tokens))
+        with run.forward.precision():
+            vectors = keys_and_values(base, words_of(run, self.tokens)).float()
         if self.projection:
             make(encoder, vectors)
         else:
