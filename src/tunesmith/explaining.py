@@ -88,7 +88,7 @@ def explained(recipe: Recipe, model: Model, num_rows: int, decided: list[str]) -
     run = start(model, recipe.task, num_rows, recipe.training, (), stack)
     stack.begin(run)
     chosen = rates(run, recipe.training, stack.learning(run), stack.natural_rate)
-    run.head_pace = chosen.head / chosen.rate
+    chosen.given_to(run)
     return Explanation(
         seams={seam: acting(recipe, seam) for seam in MEANINGS},
         phases=[phase(run.params, stretch) for stretch in timeline(stack, run)],

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import tiny
-from training import tiny_fit
+from training import mixture, tiny_fit
 from tunesmith.core.clock import Clock, Span
 from tunesmith.core.errors import InputError
 from tunesmith.core.observer import Observer, Record
@@ -192,6 +192,28 @@ def test_a_new_head_has_the_rate_of_a_head_alone_unless_the_recipe_says_one(
     assert (found.rate, found.head) == expected
     assert (found.source == "training.learning_rate") == ("learning_rate" in settings)
     assert (found.head_source == "training.head_rate") == ("head_rate" in settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "new", "expected"),
+    [
+        ({}, ["heads.0.classifier.weight"], {"0"}),
+        ({}, ["heads.1.classifier.bias"], {"1"}),
+        ({}, ["heads.0.classifier.weight", "heads.1.classifier.bias"], {"0", "1"}),
+        ({"head_rate": 1e-3}, ["heads.0.classifier.weight"], {"0", "1"}),
+    ],
+)
+def test_of_several_heads_those_with_something_new_have_its_rate(settings: dict[str, Any], new: list[str], expected: set[str]) -> None:
+    module = mixture()[0].module
+    params = describe(module, fresh=new)
+    run = Run(module, SimpleNamespace(pace=1.0), None, Clock(0, 8, 4), torch.device("cpu"), 0, print, params=params)  # type: ignore[arg-type]
+    found = optimizers.rates(run, Training(**settings), set(params))
+    assert (found.rate, found.head) == (5e-5, 1e-3)
+    found.given_to(run)
+    assert (run.peak, run.head_pace) == (5e-5, 20)
+    assert all(params[name].head for name in run.paced)
+    assert {name.split(".")[1] for name in run.paced if name.startswith("heads.")} == expected
+    assert any(name.startswith("trunk.pooler") for name in run.paced)
 
 
 def test_the_head_learns_at_its_own_rate_new_or_not() -> None:

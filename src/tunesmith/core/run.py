@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Run:
     ``fixed``        names of parameters that the model itself keeps as they are: sinusoidal positions, the base under an adapter
     ``peak``         the highest learning rate, before any rule's multiple
     ``head_pace``    multiple of the learning rate with which the plan of the head begins, before strategies have their say
+    ``paced``        the names of the parameters whose plan begins so
     ``rules``        the plan in force, by parameter name
     ``touched``      the names of parameters that learned at any time so far
     ``evaluations``  the scores of every evaluation so far, oldest first, each with its ``step``
@@ -58,6 +59,7 @@ class Run:
     fixed: frozenset[str] = frozenset()
     peak: float = 0.0
     head_pace: float = 1.0
+    paced: Set[str] = frozenset()
     rules: dict[str, Rule] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     evaluations: list[dict[str, Any]] = field(default_factory=list)

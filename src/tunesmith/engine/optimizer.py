@@ -18,6 +18,7 @@ from tunesmith.engine.eight_bit import AdamW8bit
 from tunesmith.engine.schedule import schedule
 from tunesmith.engine.settings import Training
 from tunesmith.model.embedding import LARGE
+from tunesmith.model.shared import model_of
 
 # The highest rate when neither the recipe nor a strategy names one, by what learns: (rate, source, when). The first that fits is taken.
 DEFAULT_RATES = {
@@ -35,6 +36,7 @@ DEFAULT_RATES = {
 }
 FAMILIES = {"mt5": "t5", "umt5": "t5", "mbart": "bart", "pegasus": "bart", "marian": "bart"}  # that are tuned as others are
 LARGE_DECODER = 5e8  # weights from which a decoder takes the rate of those of its kind; GPT-2 is tuned as BERT is
+HEAD_RATE = "training.head_rate"
 FP16_SCALE = 2.0**14
 FP16_STEADY = 2000  # updates without overflow after which the scale is doubled: those of torch's GradScaler
 
@@ -47,6 +49,12 @@ class Rates:
     source: str
     head: float
     head_source: str
+
+    def given_to(self, run: Run) -> None:
+        """Let the plans of a run begin with them, where the recipe says nothing that of new heads for these alone."""
+        heads = {name for name, param in run.params.items() if param.head}
+        said = self.head_source == HEAD_RATE
+        run.peak, run.head_pace, run.paced = self.rate, self.head / self.rate, heads if said else _new(run, heads)
 
 
 def default_rate(run: Run, names: Set[str], optimizer: str = "adamw") -> tuple[float, str]:
@@ -78,16 +86,22 @@ def rates(run: Run, training: Training, names: Set[str], natural_rate: tuple[flo
 
     ``natural_rate`` is what a strategy wants where the recipe gives none. A head of which a part is new learns as a head alone would, if
     the recipe says nothing of rates: at that of a pre-trained model it is still half random when a short run ends (benchmarks/README.md,
-    New heads).
+    New heads). Of several tasks a head without anything new learns as the layers do then.
     """
     said = (training.learning_rate, "training.learning_rate") if training.learning_rate else None
     rate, source = said or natural_rate or default_rate(run, names, training.optimizer)
     if training.head_rate:
-        return Rates(rate, source, training.head_rate, "training.head_rate")
+        return Rates(rate, source, training.head_rate, HEAD_RATE)
     alone, of_head, _ = DEFAULT_RATES["head"]
     if run.new_head and not said and alone * run.task.pace > rate:
         return Rates(rate, source, alone * run.task.pace, of_head)
     return Rates(rate, source, rate, source)
+
+
+def _new(run: Run, heads: Set[str]) -> Set[str]:
+    """Those of ``heads`` whose own model, where several share a trunk, has something fresh above it; what they share is with these."""
+    owners = {model_of(name) for name in heads if run.params[name].fresh}
+    return {name for name in heads if owners and model_of(name) in {"", *owners}}
 
 
 class Optimizer:
@@ -103,7 +117,7 @@ class Optimizer:
                 Problem("Nothing would learn: the strategies freeze every parameter", "Freeze less, or add lora", key="strategies")
             )
         chosen = rates(run, training, names, natural_rate)
-        run.peak, run.head_pace = chosen.rate, chosen.head / chosen.rate
+        chosen.given_to(run)
         self.decay = training.weight_decay
         self.parameters: dict[str, nn.Parameter] = dict(run.model.named_parameters())
         self.inner = build(training, [p for p in self.parameters.values() if p.is_floating_point()], run.device)

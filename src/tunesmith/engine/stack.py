@@ -76,7 +76,7 @@ class Stack:
         for name, param in run.params.items():
             rule = Rule(
                 learns=name not in run.fixed,
-                rate=run.head_pace if param.head else 1.0,
+                rate=run.head_pace if name in run.paced else 1.0,
                 decay=0.0 if param.bias or param.kind == "norm" else 1.0,
             )
             for strategy in self.strategies:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -11,6 +12,14 @@ from torch import Tensor, nn
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.model.body import computing, whole
+
+_OWN = re.compile(r"\bheads\.\d+\.")
+
+
+def model_of(parameter: str) -> str:
+    """The part of a parameter's name that says which model of a ``SharedTrunk`` it is of, ``heads.1.``; nothing where all share it."""
+    found = _OWN.search(parameter)
+    return found.group() if found else ""
 
 
 class SharedTrunk(nn.Module):
