@@ -15,7 +15,7 @@ from tunesmith.core.task import Head
 from tunesmith.model.backbone import describe, layers
 from tunesmith.model.body import body
 from tunesmith.model.build import build
-from tunesmith.model.mean_layer import SHARE, end_in_mean, hold
+from tunesmith.model.mean_layer import SHARE, end_in_mean, hold, reads_mean
 
 IDS = torch.tensor([[2, 9, 11, 8, 3], [2, 8, 3, 0, 0]])
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
@@ -38,7 +38,9 @@ def states(model: transformers.PreTrainedModel) -> torch.Tensor:
 def test_every_position_holds_the_mean_of_the_real_ones(family: str, tmp_path: Path) -> None:
     model = classifier(family)
     before, count = states(model), len(layers(model))
+    assert not reads_mean(model)
     assert end_in_mean(model)
+    assert reads_mean(model)
     assert len(layers(model)) == count == model.config.num_hidden_layers - 1, "what pools is none of the layers that strategies count"
     added = [param for param in describe(model).values() if not model.get_parameter(param.name).requires_grad]
     assert added
@@ -83,4 +85,5 @@ def test_a_family_that_pools_itself_is_told_to() -> None:
     before = model(IDS, MASK).logits
     assert not end_in_mean(model)
     assert model.config.classifier_pooling == "mean"
+    assert reads_mean(model)
     assert not torch.equal(model(IDS, MASK).logits, before)

@@ -20,12 +20,22 @@ from tunesmith.core.task import Row
 from tunesmith.data.partners import lacking
 from tunesmith.data.unlabelled import batch_of
 from tunesmith.strategies.few_shot import FewShot
+from tunesmith.strategies.mean_pooling import MeanPooling
 from tunesmith.tasks.text_classification import TextClassification
 
 WHOLE = Span(100, "%")
 
 
-@pytest.mark.parametrize("settings", [{}, {"pair_loss": "info_nce", "temperature": 0.5, "pooling": "head"}], ids=["cosine", "info_nce"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"pair_loss": "info_nce", "temperature": 0.5},
+        {"temperature": 0.5, "pooling": "head"},
+        {"pair_loss": "cosine", "pooling": "head"},
+    ],
+    ids=["cosine", "info_nce", "auto of what the head reads", "cosine of what the head reads"],
+)
 def test_each_row_is_compared_with_all_others_of_the_batch(settings: dict[str, Any]) -> None:
     strategy = FewShot(until=Span(9, "st"), **settings)
     run = tiny_fit(None, [strategy], steps=1, dropout=0.0).run
@@ -40,7 +50,7 @@ def test_each_row_is_compared_with_all_others_of_the_batch(settings: dict[str, A
         apart = [cosines[i][j] for j, other in enumerate(labels) if own != other]
         assert alike
         assert apart
-        if settings:
+        if "temperature" in settings:
             expected += sum(-log(exp(2 * c) / (exp(2 * c) + sum(exp(2 * n) for n in apart))) for c in alike) / len(alike)
         else:
             expected += (sum((c - 1) ** 2 for c in alike) / len(alike) + sum(n**2 for n in apart) / len(apart)) / 2
@@ -125,6 +135,25 @@ def test_rows_of_one_label_are_refused_and_single_rows_told() -> None:
     assert said[0].startswith("few_shot: 1 labels have a row each")
     FewShot(until=Span(0, "st")).begin(run)
     assert said[-1].startswith("few_shot: no time is given to pairs")
+
+
+def test_where_the_head_reads_the_mean_the_likest_is_to_be_found() -> None:
+    said: list[str] = []
+    run = tiny_fit(None, [FewShot()], steps=1).run
+    run.say = said.append
+    FewShot().begin(run)
+    assert "beside mean_pooling it does" in said[-1]
+    said.clear()
+    run = tiny_fit(None, [MeanPooling(), FewShot()], steps=1, dropout=0.0).run
+    run.say = said.append
+    found = {}
+    for how in ("auto", "cosine", "info_nce"):
+        strategy = FewShot(pair_loss=how, until=Span(9, "st"))
+        strategy.begin(run)
+        loss = strategy.loss(batch_of(list(run.train[:6]), run), run, lambda batch: run.task.objective(batch, run.forward))
+        found[how] = float(loss.parts["few_shot"].detach())
+    assert found["auto"] == found["info_nce"] != found["cosine"]
+    assert not any("mean_pooling" in line for line in said)
 
 
 def test_a_number_for_each_row_is_refused() -> None:

@@ -73,6 +73,11 @@ def ends_in_mean(model: nn.Module) -> bool:
     return layers is not None and pools(layers[-1])
 
 
+def reads_mean(model: nn.Module) -> bool:
+    """Whether what a head reads of a text is the mean of its states."""
+    return ends_in_mean(model) or getattr(whole(model).config, "classifier_pooling", None) == "mean"
+
+
 def hold(model: nn.Module) -> bool:
     """Let a layer that gives the mean, where a model ends in one, learn nothing and drop nothing out. Returns whether it does."""
     layers = _all_layers(model)

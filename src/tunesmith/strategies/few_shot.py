@@ -24,6 +24,10 @@ from tunesmith.model.body import body, cut, recorded
 from tunesmith.model.contrastive import READ, by_class, sentences
 from tunesmith.model.divergence import weighted
 from tunesmith.model.domains import check_features
+from tunesmith.model.mean_layer import can_end_in_mean, reads_mean
+
+AUTO = "auto"
+LOSSES = (AUTO, "cosine", "info_nce")
 
 
 @dataclass
@@ -33,9 +37,8 @@ class FewShot(Strategy):
     Formula: until a time the body's loss is mean (cos(x, p) - 1)^2 / 2 + mean cos(x, n)^2 / 2 over p, the rows of the batch of the class
     of x, and n, those of others; or mean -log(exp(cos(x, p) / t) / (exp(cos(x, p) / t) + sum exp(cos(x, n) / t))). Where a class has one
     row in the batch, another is drawn. The head learns from labels all the time.
-    Use when: each of two or three classes has 4 to 64 rows; start from a model of sentences (MiniLM, mpnet), and give it epochs: 10 were
-    too few for 8 rows of each of two classes, 40 brought 14 points more than plain tuning in English; larger ones such as E5 want
-    mean_pooling beside it and a rate of 2e-5, which brought 6.5 points in Chinese. With 64 rows of 20 topics it lost 3 points
+    Use when: a class has 4 to 64 rows; start from a model of sentences (MiniLM at a rate of 1e-4, E5 at 2e-5), with mean_pooling, so that
+    the head reads what pairs teach, and last_layer, which solves for it. Give it epochs: 40 for 8 rows of each of two classes, 12 for 20
     (benchmarks/README.md).
     Cost: memory and time x1 to x2, by how many rows need one that is drawn, until the layers freeze; then what they give is computed once.
     Source: Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts" (SetFit), arXiv:2209.11055, section 3; the other loss: van
@@ -45,14 +48,16 @@ class FewShot(Strategy):
     """
 
     until: Span = setting(Span(70, "%"), "how long the layers learn, from pairs alone: 70%, 2ep, 200st; 0 is plain tuning")
-    pair_loss: str = setting("cosine", "cosines are to be 1 and 0, or the likest is to be found", choices=("cosine", "info_nce"))
+    pair_loss: str = setting(
+        AUTO, "cosines are to be 1 and 0, or the likest is to be found; auto: this where the head reads what is compared", choices=LOSSES
+    )
     temperature: float = setting(0.05, "info_nce: what cosines are divided by", above=0)
     pooling: str = setting("mean", "what is compared: the mean of the last states, or what the head reads", choices=tuple(READ))
 
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
     owns: ClassVar[frozenset[str]] = frozenset({"the label of each row of a batch"})
     compares: ClassVar[bool] = True
-    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"temperature": ("pair_loss", ("info_nce",))}
+    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"temperature": ("pair_loss", (AUTO, "info_nce"))}
 
     @classmethod
     def example(cls) -> FewShot:
@@ -69,6 +74,8 @@ class FewShot(Strategy):
             run.say("few_shot: no time is given to pairs, so it does nothing; raise until")
             return
         check_features(run.model, "few_shot")
+        read = self.pooling == "head" or reads_mean(run.model)
+        self._finds = self.pair_loss == "info_nce" or (self.pair_loss == AUTO and read)
         if getattr(run.task, "kind", "") != "single":
             raise InputError(Problem("few_shot: the task has no single label for each row", "Take few_shot out of strategies"))
         for item, label in enumerate(numbers_of(run.train, "label").tolist()):
@@ -79,6 +86,8 @@ class FewShot(Strategy):
             run.say(f"few_shot: {alone:,} labels have a row each, which is its own pair: nothing but dropout tells the two apart")
         passes = f"{steps / run.clock.steps_per_epoch:.0f} passes"
         run.say(f"few_shot: layers learn from pairs for {steps:,} of {run.clock.total:,} steps, {passes}; the head learns all the time")
+        if not read and can_end_in_mean(run.model):
+            run.say("few_shot: pairs teach the mean of the states, which this head does not read; beside mean_pooling it does")
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         part = body(run.model)
@@ -95,7 +104,7 @@ class FewShot(Strategy):
         vectors = self._vectors(outputs[0], batch, run)[known]
         others = torch.cat([vectors, self._embed([run.train[item] for item in drawn], run)]) if drawn else vectors
         classes = torch.tensor([labels[i] for i in known] + [int(run.train[item]["label"]) for item in drawn], device=run.device)
-        found = by_class(vectors, others, classes, self.temperature if self.pair_loss == "info_nce" else None)
+        found = by_class(vectors, others, classes, self.temperature if self._finds else None)
         terms = vectors.new_zeros(len(batch)).index_copy(0, torch.tensor(known, device=run.device), found)
         return loss.plus("few_shot", weighted(terms, loss))
 
