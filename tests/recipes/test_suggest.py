@@ -94,6 +94,12 @@ def test_the_task_is_told_by_the_columns(tmp_path: Path, task: str) -> None:
     assert name_of(suggested(tmp_path, ROWS[task])[1].task) == task
 
 
+@pytest.mark.parametrize(("column", "task"), [("answer", "sequence_to_sequence"), ("passage", "embedding")])
+def test_answers_to_questions_are_written_and_passages_are_found(tmp_path: Path, column: str, task: str) -> None:
+    rows = [{"question": f"what is {i} and {i}", column: f"it is {2 * i}"} for i in range(40)]
+    assert name_of(suggested(tmp_path, rows)[1].task) == task
+
+
 @pytest.mark.parametrize(("long", "task"), [(True, "causal_language_modelling"), (False, "text_classification")])
 def test_what_says_where_documents_come_from_is_no_label(tmp_path: Path, long: bool, task: str) -> None:
     rows = [{"text": f"the text {i} goes on " * (80 if long else 1), "source": ("c4", "wiki")[i % 2]} for i in range(40)]

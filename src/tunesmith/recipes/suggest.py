@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 OFFERED = ("augment", "class_balanced", "early_stop", "ema", "freeze", "layer_rates", "lora", "r_drop", "unfreeze")  # the usual ones
 USUAL = ("text_classification", "speech_recognition")  # what columns are for that fit other tasks as well
+UNUSUAL = ("embedding",)  # what they are not for: a question and its answer
 PROVENANCE = ("source", "origin", "dataset", "subset", "corpus", "domain", "website", "publisher")  # columns beside long texts
 LONG = 1000  # characters from which texts, on average, are documents: what says where they come from is no label of theirs
 TRIED = 50  # rows that a task must be able to read
@@ -92,14 +93,14 @@ def suggest(spec: str, model: str | None = None, base: Path | None = None) -> st
 def _guess(rows: Rows, spec: str, base: Path | None, known: Sequence[str]) -> Guess:
     """The task that can read the rows and finds the most of its columns, by their names above all; and the header of each of its roles."""
     looked_at = rows.select(_spread(len(rows)))
-    fitting: list[tuple[tuple[int, bool, bool, bool, int], Guess]] = []
+    fitting: list[tuple[tuple[int, bool, bool, bool, int, bool], Guess]] = []
     for name in known:
         task: Task = find("tasks", name)()
         columns = _columns(task.columns(), looked_at)
         if columns and _reads(task, columns, looked_at, base):
             named, found = len(_named(task.columns(), looked_at)), [c for c in task.columns() if c.role in columns]
             files, answers = any(column.file for column in found), any(column.truth for column in found)
-            fitting.append(((named, files, name in USUAL, answers, len(columns)), (find("tasks", name)(), columns)))
+            fitting.append(((named, files, name in USUAL, answers, len(columns), name not in UNUSUAL), (find("tasks", name)(), columns)))
     if not fitting:
         remedy = f"A task needs texts and an answer for each; the columns are {', '.join(rows.columns)}"
         message = f"Task {known[0]} does not fit these columns" if len(known) == 1 else "No task fits these columns"
