@@ -76,9 +76,9 @@ def test_every_rule_is_taken_somewhere() -> None:
         replace(SMALL, tight_memory=1),
         *(replace(SMALL, sentences=True, shots=8, rows=rows) for rows in (16, 60)),
         replace(SMALL, sentences=True, shots=64),
-        replace(SMALL, sentences=True, shots=8, classes=20),
+        *(replace(SMALL, sentences=True, shots=shots, classes=20) for shots in (2, 20)),
         replace(SMALL, sentences=True, shots=2),
-        replace(SMALL, sentences=True, means=True, shots=8, parameters=118_000_000),
+        *(replace(SMALL, sentences=True, means=True, shots=8, parameters=size) for size in (22_700_000, 118_000_000)),
         replace(SMALL, sentences=True, shots=50, rows=1000),
         replace(SMALL, sentences=True, shots=2000, rows=4000),
         replace(SMALL, sentences=True, shots=500, rows=1000, parameters=118_000_000),
@@ -106,12 +106,20 @@ def test_few_rows() -> None:
 
 
 def test_few_shots_of_many_classes_are_learned_by_their_labels_in_a_part_of_the_layers() -> None:
-    many = replace(SMALL, sentences=True, rows=160, shots=8.0, classes=20)
-    advice = advise(many)
-    assert chosen(advice) == ["clip", "freeze"]
-    assert advice.training == {"epochs": 12, "warmup": "10%", "learning_rate": 1e-4, "head_rate": 1e-3, "ship": "last"}
+    many = replace(SMALL, sentences=True, means=True, rows=400, shots=20.0, classes=20)
+    for advice, epochs in ((advise(many), 12), (advise(replace(many, rows=64, shots=3.2)), 20)):
+        assert chosen(advice) == ["clip", "freeze"]
+        assert advice.training == {"epochs": epochs, "warmup": "10%", "learning_rate": 1e-4, "head_rate": 1e-3, "ship": "last"}
     assert chosen(advise(replace(many, classes=3))) == ["clip", "few_shot"]
     assert "few_shot" in chosen(advise(replace(many, parameters=118_000_000)))
+
+
+def test_some_shots_of_each_class_are_learned_from_in_pairs_and_the_last_layer_is_solved_for() -> None:
+    some = replace(SMALL, sentences=True, means=True, rows=160, shots=8.0, classes=20)
+    for situation in (some, replace(some, rows=16, classes=2), replace(some, parameters=118_000_000)):
+        assert chosen(advise(situation)) == ["clip", "mean_pooling", "few_shot", "last_layer"]
+    assert chosen(advise(replace(some, means=False))) == ["clip", "few_shot"]
+    assert chosen(advise(replace(some, rows=6, shots=3.0, classes=2))) == ["clip", "few_shot"]
 
 
 def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
@@ -119,7 +127,7 @@ def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
     assert chosen(advice) == ["clip", "few_shot"]
     assert advice.training == {"epochs": 40, "warmup": "10%", "learning_rate": 1e-4, "head_rate": 1e-3, "ship": "last"}
     said = "\n".join(map(str, advice.decisions))
-    assert "few rows: few_shot (shots 8 < 100, rows 16 < 1000)" in said
+    assert "few rows: few_shot (shots 8 < 16, rows 16 < 1000)" in said
     assert "SetFit, section 4" in said
     assert "predict MODEL FILE --labels" in "\n".join(map(str, advise(replace(SMALL, rows=6, shots=3.0)).decisions))
     assert advise(replace(SMALL, rows=128, shots=64.0)).training["epochs"] == 12
@@ -130,10 +138,11 @@ def test_few_shots_of_each_class_are_learned_from_in_pairs() -> None:
 
 def test_the_head_of_a_large_model_of_means_reads_the_mean_where_shots_are_few() -> None:
     large = replace(SMALL, sentences=True, means=True, rows=16, shots=8.0, parameters=118_000_000)
-    assert chosen(advise(large)) == ["clip", "mean_pooling", "few_shot"]
+    assert chosen(advise(large)) == ["clip", "mean_pooling", "few_shot", "last_layer"]
+    assert chosen(advise(replace(large, shots=50.0))) == ["clip", "mean_pooling", "few_shot"]
     assert advise(large).training["learning_rate"] == 2e-5
     assert "mean_pooling" not in chosen(advise(replace(large, means=False)))
-    assert "mean_pooling" not in chosen(advise(replace(large, parameters=22_700_000)))
+    assert "mean_pooling" not in chosen(advise(replace(large, parameters=22_700_000, shots=50.0)))
 
 
 def test_lower_layers_of_a_model_of_sentences_freeze_where_rows_are_many() -> None:

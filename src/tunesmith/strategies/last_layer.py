@@ -35,7 +35,8 @@ class LastLayer(Strategy):
     |V|^2; f_i what the layer is given for row i, V the weight for f of variance 1; c_i = 1, or 1 over the rows of the class, group or cell.
     Use when: training is short, or labels are many, so that gradients leave a new head half-way; balance: class where classes, and cell
     where spurious cues, are uneven. Not where layers know the training rows by heart. For 1,000 rows of 20 topics a penalty of 1e-4 brought
-    4.7 points and auto 0.6, for Chinese reviews it lost 6.0 and auto brought 2.2; to few_shot it brought nothing (benchmarks/README.md).
+    4.7 points and auto 0.6, for Chinese reviews it lost 6.0 and auto brought 2.2; for 8 rows of each, beside few_shot, 5.3
+    (benchmarks/README.md).
     Cost: a pass over the training rows at each evaluation and at the end; memory x1.
     Source: Kirichenko et al. 2023, "Last Layer Re-Training is Sufficient for Robustness to Spurious Correlations", section 4 (DFR on
     training rows); Kang et al. 2020, "Decoupling Representation and Classifier for Long-Tailed Recognition", section 4.1 (cRT).
