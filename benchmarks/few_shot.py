@@ -30,7 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
     "sentiment, 8 of each label": {"sample": "sentiment", "shots": 8, "epochs": 40},
     "chinese sentiment, 8 of each label": {"sample": "sentiment_zh", "shots": 8, "epochs": 40, "rate": 2e-5},
     "topics, 8 of each of 4 labels": {"sample": "topics", "labels": 4, "shots": 8, "epochs": 40},
-    "topics, 8 of each of 20 labels": {"sample": "topics", "shots": 8, "epochs": 12},
+    "topics, 8 of each of 20 labels": {"sample": "topics", "shots": 8, "epochs": 15, "rate": 3e-5},
     "sentiment, 64 of each label": {"sample": "sentiment", "shots": 64, "epochs": 12},
 }
 

@@ -76,7 +76,7 @@ def test_every_rule_is_taken_somewhere() -> None:
         replace(SMALL, tight_memory=1),
         *(replace(SMALL, sentences=True, shots=8, rows=rows) for rows in (16, 60)),
         replace(SMALL, sentences=True, shots=64),
-        *(replace(SMALL, sentences=True, shots=shots, classes=20) for shots in (2, 20)),
+        *(replace(SMALL, sentences=True, shots=shots, classes=20) for shots in (2, 8, 20)),
         replace(SMALL, sentences=True, shots=2),
         *(replace(SMALL, sentences=True, means=True, shots=8, parameters=size) for size in (22_700_000, 118_000_000)),
         replace(SMALL, sentences=True, shots=50, rows=1000),
@@ -119,6 +119,8 @@ def test_some_shots_of_each_class_are_learned_from_in_pairs_and_the_last_layer_i
     for situation in (some, replace(some, rows=16, classes=2), replace(some, parameters=118_000_000)):
         assert chosen(advise(situation)) == ["clip", "mean_pooling", "few_shot", "last_layer"]
     assert chosen(advise(replace(some, means=False))) == ["clip", "few_shot"]
+    assert [(advise(some).training[key]) for key in ("epochs", "learning_rate")] == [15, 3e-5]
+    assert advise(replace(some, rows=32, classes=4)).training["learning_rate"] == 1e-4
     assert chosen(advise(replace(some, rows=6, shots=3.0, classes=2))) == ["clip", "few_shot"]
 
 

@@ -37,9 +37,9 @@ class FewShot(Strategy):
     Formula: until a time the body's loss is mean (cos(x, p) - 1)^2 / 2 + mean cos(x, n)^2 / 2 over p, the rows of the batch of the class
     of x, and n, those of others; or mean -log(exp(cos(x, p) / t) / (exp(cos(x, p) / t) + sum exp(cos(x, n) / t))). Where a class has one
     row in the batch, another is drawn. The head learns from labels all the time.
-    Use when: a class has 4 to 15 rows; start from a model of sentences (MiniLM at a rate of 1e-4, E5 at 2e-5), with mean_pooling, so that
-    the head reads what pairs teach, and last_layer, which solves for it. Give it epochs: 40 for 8 rows of each of two classes, 12 for 20.
-    Alone it pays for two or three classes of up to 100 rows (benchmarks/README.md).
+    Use when: a class has 4 to 15 rows; start from a model of sentences (MiniLM at a rate of 1e-4 for few classes, 3e-5 for many; E5 at
+    2e-5), with mean_pooling, so that the head reads what pairs teach, and last_layer, which solves for it. Give it epochs: 40 for 8 rows of
+    each of two classes, 15 for 20. Alone it pays for two or three classes of up to 100 rows (benchmarks/README.md).
     Cost: memory and time x1 to x2, by how many rows need one that is drawn, until the layers freeze; then what they give is computed once.
     Source: Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts" (SetFit), arXiv:2209.11055, section 3; the other loss: van
     den Oord et al. 2018, arXiv:1807.03748, equation 4.
