@@ -108,6 +108,7 @@ VALUES: Flat = {
     "strategies.dropout.attention": 0.0,
     "strategies.early_stop.minimum_gain": 1e6,
     "strategies.ema.decay": 0.2,
+    "strategies.few_shot.pair_loss": "info_nce",
     "strategies.few_shot.until": "2st",
     "strategies.freeze.fraction": 0.4,
     "strategies.freeze.patterns": ["query"],

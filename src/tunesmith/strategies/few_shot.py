@@ -57,7 +57,7 @@ class FewShot(Strategy):
     needs: ClassVar[frozenset[str]] = frozenset({"logits", "labels of whole texts"})
     owns: ClassVar[frozenset[str]] = frozenset({"the label of each row of a batch"})
     compares: ClassVar[bool] = True
-    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"temperature": ("pair_loss", (AUTO, "info_nce"))}
+    applies: ClassVar[Mapping[str, tuple[str, tuple[Any, ...]]]] = {"temperature": ("pair_loss", ("info_nce",))}
 
     @classmethod
     def example(cls) -> FewShot:
