@@ -20,12 +20,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import measured
 from pieces import BEGIN, capitalised, code, linked, page, recipe, table
 
-from tunesmith.core.mixture import SEVERAL
+from tunesmith.core.mixture import APART, SEVERAL
 from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Column
 from tunesmith.data.mixing import Mixing
 from tunesmith.data.settings import DataSettings
+from tunesmith.engine.of_task import is_for_one
 from tunesmith.engine.optimizer import DEFAULT_RATES
 from tunesmith.engine.settings import Training
 from tunesmith.model.routing import Routing
@@ -169,6 +170,10 @@ def compatibility_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, 
                 for what in sorted(set().union(*needs.values()))
             ),
         ),
+        "## For one task of several",
+        "What changes rows or losses alone may stand under a [task of several](multi-task.md#strategies-of-one-task), where it sees that one as "
+        "if it were trained alone; all others stand at the top.",
+        linked(name for name, cls in found.items() if is_for_one(cls.example()) and not {APART, SEVERAL} & cls.needs) + ".",
     )
 
 

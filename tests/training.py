@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from tunesmith.data.mixing import MixedRows, Mixing
 from tunesmith.engine.checkpoint import Checkpoints
 from tunesmith.engine.events import EventLog
 from tunesmith.engine.loop import Fitted, fit
+from tunesmith.engine.of_task import OfTask
 from tunesmith.engine.settings import Training
 from tunesmith.evaluate.score import scorer
 from tunesmith.model.build import Model, build_for
@@ -105,43 +107,63 @@ def watching(folder: Path | None, parts: Sequence[Strategy | Observer]) -> list[
     return [*(part for part in parts if isinstance(part, Observer)), *kept]
 
 
-def mixture(weights: Sequence[float] = (1.0, 1.0)) -> tuple[Model, Mixture, Encoded, dict[str, list[Row]]]:
+def mixture(
+    weights: Sequence[float] = (1.0, 1.0), order: Sequence[str] = ("texts", "tags")
+) -> tuple[Model, Mixture, Encoded, dict[str, list[Row]]]:
     """Two tasks on one tiny trunk, labels of texts and tags of tokens: the model, the tasks, their items, and their examples."""
     texts, tagged = TextClassification.example(), TokenClassification.example()
-    kinds: dict[str, tuple[Task, list[Row]]] = {"texts": texts, "tags": tagged}
+    all_kinds: dict[str, tuple[Task, list[Row]]] = {"texts": texts, "tags": tagged}
+    kinds = {name: all_kinds[name] for name in order}
     examples = {name: learned(task, rows) for name, (task, rows) in kinds.items()}
     items = {name: encode(examples[name], task, tiny.tokenizer()) for name, (task, _) in kinds.items()}
     torch.manual_seed(1)
-    tagger = transformers.BertForTokenClassification(tiny.configs["bert"](num_labels=len(tagged[0].labels)))
-    module = share({"texts": tiny.bert(num_labels=2), "tags": tagger}).train()
+    tagger = transformers.BertForTokenClassification(tiny.configs["bert"](num_labels=7))
+    models = {"texts": tiny.bert(num_labels=2), "tags": tagger}
+    module = share({name: models[name] for name in order}).train()
     worth = {"texts": 1.0, "tags": 7.0}
     members = {
         name: Member(task, tiny.tokenizer(), len(items[name]), weight, worth[name])
-        for weight, (name, (task, _)) in zip(weights, kinds.items(), strict=True)
+        for weight, (name, (task, _)) in zip(weights, kinds.items(), strict=False)
     }
     model = Model(module, tiny.tokenizer(), None, "", ())  # type: ignore[arg-type]
     return model, Mixture(members), Encoded.join(items, PLACE), examples
 
 
-def mixed_fit(folder: Path | None, parts: Sequence[Strategy | Observer] = (), **changes: Any) -> Fitted:
-    """``tiny_fit`` for two tasks, whose rows are drawn equally."""
-    model, task, data, examples = mixture(changes.pop("weights", (1.0, 1.0)))
+def mixed_fit(
+    folder: Path | None,
+    parts: Sequence[Strategy | Observer] = (),
+    own: Mapping[str, Sequence[Strategy]] = MappingProxyType({}),
+    **changes: Any,
+) -> Fitted:
+    """``tiny_fit`` for two tasks, whose rows are drawn equally; ``own`` are strategies of one task alone, by its name: the last one."""
+    order = sorted(("texts", "tags"), key=lambda name: name in own)
+    model, task, data, examples = mixture(changes.pop("weights", (1.0, 1.0)), order)
     for part in model.module.modules():
         if isinstance(part, torch.nn.Dropout):
             part.p = changes.get("dropout", 0.1)
     changes.pop("dropout", None)
-    own = {
+    scores = {
         name: scorer(member.task, examples[name], encode(examples[name], member.task, tiny.tokenizer()), tiny.tokenizer())
         for name, member in task.members.items()
     }
     tasks = {name: member.task for name, member in task.members.items()}
 
     def score(forward: Forward) -> dict[str, Any]:
-        return {MEAN: mean_of_tasks({name: one(through(name, forward))[tasks[name].primary] for name, one in own.items()}, tasks)}
+        return {MEAN: mean_of_tasks({name: one(through(name, forward))[tasks[name].primary] for name, one in scores.items()}, tasks)}
 
     training = replace(TRAINING, **changes)
-    strategies = [*(part for part in parts if isinstance(part, Strategy)), MixedRows(Mixing(by="equal"), training.batch_size)]
+    strategies = [part for part in parts if isinstance(part, Strategy)]
+    strategies += [of_task(name, task, examples, strategies_of) for name, strategies_of in own.items()]
+    strategies.append(MixedRows(Mixing(by="equal"), training.batch_size))
     return fit(model, task, data, strategies, training, score, watching(folder, parts))
+
+
+def of_task(name: str, task: Mixture, examples: dict[str, list[Row]], strategies: Sequence[Strategy]) -> OfTask:
+    """Strategies of one task of ``mixture``, whose every other row is of another group, as in ``tiny_fit``."""
+    member = task.members[name]
+    rows = encode(examples[name], member.task, tiny.tokenizer())
+    rows.mark("group", np.arange(len(examples[name])) % 2)
+    return OfTask(name, list(task.members).index(name), strategies, member, rows)
 
 
 def image_fit(folder: Path | None, parts: Sequence[Strategy | Observer] = (), **changes: Any) -> Fitted:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -70,10 +71,7 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
         notes=data.notes,
         warnings=[*map(str, lint(data)), *warnings(proof.scores)],
         environment=environment(),
-        strategies=[
-            {"name": name_of(part), "settings": as_plain(part), "summary": (type(part).__doc__ or "").partition("\n")[0]}
-            for part in (*recipe.strategies, *recipe.watch)
-        ],
+        strategies=described([*recipe.strategies, *recipe.watch]),
         changes=[
             {"strategy": name_of(part), "before": before, "after": after} for part in recipe.strategies for before, after in part.changes()
         ],
@@ -86,10 +84,24 @@ def gather(recipe: Recipe, fitted: Fitted, rows: Encoded, data: Data, proof: Pro
     )
 
 
+def described(parts: Iterable[Any]) -> list[dict[str, Any]]:
+    """Strategies and observers as the report lists them."""
+    return [{"name": name_of(part), "settings": as_plain(part), "summary": (type(part).__doc__ or "").partition("\n")[0]} for part in parts]
+
+
+def applied(told: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """The strategies of all parts of a run, those with the same settings once, with the parts that have them where not all do."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, own in told.items():
+        for strategy in own:
+            found.setdefault(json.dumps(strategy), {**strategy, "parts": []})["parts"].append(name)
+    return [{**strategy, "parts": [] if len(strategy["parts"]) == len(told) else strategy["parts"]} for strategy in found.values()]
+
+
 def command(recipe: Recipe, folder: Path) -> str:
     """The command that repeats the run; empty where the recipe holds what no file can: data in memory, or code of the user's own."""
     for part in (*recipe.stages, *recipe.tasks.values()) or (recipe,):
-        own = (part.task, *part.strategies, *part.watch)
+        own = (part.task, *part.all_strategies, *part.watch)
         if IN_MEMORY in str(as_plain(part.data)) or any(":" in name_of(written) for written in own):
             return ""
     return f"tunesmith train {shlex.quote(str(folder / RECIPES[0]))} --run {shlex.quote(folder.name + '-again')}"

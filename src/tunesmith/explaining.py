@@ -10,11 +10,11 @@ import torch
 
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
-from tunesmith.core.strategy import Strategy
 from tunesmith.data.load import load
 from tunesmith.deciding import settled
+from tunesmith.engine.of_task import OfTask
 from tunesmith.engine.optimizer import Rates, rates
-from tunesmith.engine.stack import Stack
+from tunesmith.engine.stack import Stack, overrides
 from tunesmith.engine.state import start
 from tunesmith.model.build import Model, build_for
 from tunesmith.model.surgery import places, summary
@@ -103,7 +103,12 @@ def acting(recipe: Recipe, seam: str) -> list[str]:
     """The names of the strategies that do anything at a seam; the observers are at ``watch``."""
     if seam == "watch":
         return [name_of(observer) for observer in recipe.watch]
-    return [name_of(strategy) for strategy in recipe.strategies if getattr(type(strategy), seam) is not getattr(Strategy, seam)]
+    found = []
+    for strategy in recipe.strategies:
+        parts = strategy.strategies if isinstance(strategy, OfTask) else [strategy]
+        whose = f" of {strategy.name}" if isinstance(strategy, OfTask) else ""
+        found += [f"{name_of(part).rpartition(':')[2]}{whose}" for part in parts if overrides(part, [seam])]
+    return found
 
 
 def timeline(stack: Stack, run: Run) -> list[Stretch]:

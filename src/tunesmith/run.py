@@ -103,7 +103,10 @@ def recipe_of(recipe: Recipe | Mapping[str, Any] | str | Path | None, keys: Mapp
         strategies, watch = [copy.copy(part) for part in recipe.strategies], [copy.copy(part) for part in recipe.watch]
         stages = [recipe_of(stage, {}) for stage in recipe.stages]
         tasks = {name: recipe_of(part, {}) for name, part in recipe.tasks.items()}
-        return replace(recipe, task=copy.copy(recipe.task), strategies=strategies, watch=watch, stages=stages, tasks=tasks)
+        membership = replace(recipe.membership, strategies=[copy.copy(part) for part in recipe.membership.strategies])
+        return replace(
+            recipe, task=copy.copy(recipe.task), strategies=strategies, watch=watch, stages=stages, tasks=tasks, membership=membership
+        )
     return read_recipe(recipe) if isinstance(recipe, str | Path) else recipe_from(keys if recipe is None else recipe)
 
 

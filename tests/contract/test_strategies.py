@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 import tiny
-from training import FITS, SGD, TRAINING, fitting, same, sampled, tiny_fit, weights
+from training import FITS, SGD, TRAINING, fitting, mixed_fit, same, sampled, tiny_fit, weights
 from tunesmith.core.clock import Span
 from tunesmith.core.errors import InputError
 from tunesmith.core.strategy import Strategy
 from tunesmith.engine.events import read_events
 from tunesmith.engine.loop import Fitted
+from tunesmith.engine.of_task import is_for_one
 from tunesmith.model import embedding
 from tunesmith.recipes.find import find, names
 from tunesmith.samples.fetch import cache as samples_cache
@@ -210,3 +211,27 @@ def test_neutral_setting_equals_the_baseline(name: str) -> None:
     neutral = find("strategies", name)(**NEUTRAL[name])
     assert isinstance(neutral, Strategy)
     assert same(weights(tiny_fit(None, [neutral])), baseline(*fitting([neutral])))
+
+
+OF_ONE_TASK = [name for name in NAMES if isinstance(example(name), Strategy) and is_for_one(example(name)) and not fitting([example(name)])]
+
+
+@cache
+def mixed_baseline() -> dict[str, Tensor]:
+    return weights(mixed_fit(None, own={"texts": []}, batch_size=8))
+
+
+@pytest.mark.parametrize("name", OF_ONE_TASK)
+def test_as_a_strategy_of_one_task_it_changes_that_one_and_resumes_to_the_last_bit(name: str, tmp_path: Path) -> None:
+    through = mixed_fit(tmp_path / "through", own={"texts": [example(name)]}, batch_size=8)
+    (tmp_path / "resumed" / "checkpoints").mkdir(parents=True)
+    at = "checkpoints/step-00000004"
+    shutil.copytree(tmp_path / "through" / at, tmp_path / "resumed" / at)
+    resumed = mixed_fit(tmp_path / "resumed", own={"texts": [example(name)]}, batch_size=8)
+    assert same(weights(resumed), weights(through))
+    assert not same(weights(through), mixed_baseline()) or name == "class_balanced"  # the classes are of one size
+
+
+@pytest.mark.parametrize("name", [name for name in OF_ONE_TASK if name in NEUTRAL])
+def test_as_a_strategy_of_one_task_its_neutral_setting_equals_the_baseline(name: str) -> None:
+    assert same(weights(mixed_fit(None, own={"texts": [find("strategies", name)(**NEUTRAL[name])]}, batch_size=8)), mixed_baseline())

@@ -21,6 +21,12 @@ TOP: dict[str, Any] = {"model": "m", "data": {"validation": "20%"}, "tasks": TAS
 MIXING = {"by": "weights", "weights": {"topics": 2.0, "tags": 1.0, "words": 1.0}}
 
 
+def of_topics(strategies: Any, **others: dict[str, Any]) -> dict[str, Any]:
+    """The tasks, where topics have strategies of their own and ``others`` are told more."""
+    changed = {"topics": {"strategies": strategies}, **others}
+    return {"tasks": {name: task | changed.get(name, {}) for name, task in TASKS.items()}}
+
+
 def test_a_task_says_what_differs_and_takes_over_the_rest() -> None:
     recipe = recipe_from(TOP | {"strategies": ["pcgrad"]})
     topics, tags, words = recipe.tasks.values()
@@ -96,6 +102,23 @@ def test_places_and_overrides(tmp_path: Path) -> None:
         ({"mixing": {"temperature": 3}}, "mixing.temperature is not read where by is size"),
         ({"tasks": None, "task": "text_classification", "data": {"train": "a"}, "mixing": {"by": "equal"}}, "mixing is not read"),
         ({"strategies": "auto"}, "auto chooses for one task"),
+        (of_topics("auto"), r"tasks\.topics\.strategies must be a list\. Write"),
+        (of_topics(["freez"]), "There is no strategy 'freez'"),
+        (
+            of_topics([{"freeze": {"layers": 1}}]),
+            r"tasks\.topics\.strategies\.0\.freeze: 'freeze' does not change the rows",
+        ),
+        (
+            of_topics(["augment", "early_stop"]),
+            r"\.1\.early_stop: 'early_stop' does not change.*Write it under strategies at the top",
+        ),
+        (of_topics(["mixup", "mixup"]), r"tasks\.topics\.strategies\.1\.mixup: 'mixup' and 'mixup' both decide on"),
+        (of_topics(["image_augment"]), "'image_augment' needs images, which task 'text_classification' has not"),
+        (of_topics([{"augment": {"share": 2}}]), r"tasks\.topics\.strategies\.0\.augment\.share must be"),
+        (
+            of_topics(["augment"], words={"same_pass_as": "topics"}),
+            "topics shares its passes with words, and what changes one of them would change the other. Take out same_pass_as",
+        ),
     ],
 )
 def test_what_makes_no_mixture_is_refused(keys: dict[str, Any], message: str) -> None:
@@ -109,6 +132,25 @@ def test_a_task_that_shares_passes_needs_no_weight_among_rows_and_reads_back() -
     assert recipe.tasks["words"].membership.same_pass_as == "topics"
     for write in (resolved, shortened):
         assert recipe_from(parse(write(recipe), "")[0]) == recipe
+
+
+def test_a_task_may_have_strategies_of_its_own(tmp_path: Path) -> None:
+    given = (
+        TOP | {"name": "whole", "strategies": ["clip"]} | of_topics(["augment", {"focal": {"gamma": 3.0}}], tags={"strategies": ["r_drop"]})
+    )
+    recipe = recipe_from(given)
+    names = {name: [type(part).__name__ for part in task.all_strategies] for name, task in recipe.tasks.items()}
+    assert names == {"topics": ["Clip", "Augment", "Focal"], "tags": ["Clip", "RDrop"], "words": ["Clip"]}
+    assert [type(part).__name__ for part in recipe.all_strategies] == ["Clip"]
+    for write in (resolved, shortened):
+        assert recipe_from(parse(write(recipe), "")[0]) == recipe
+    assert recipe_hash(recipe) != recipe_hash(recipe_from(given | of_topics(["augment"])))
+    file = tmp_path / "recipe.yaml"
+    file.write_text(shortened(recipe), encoding="utf-8")
+    changed = read_recipe(file, ["tasks.topics.strategies.focal.gamma=1.5"])
+    assert changed.tasks["topics"].membership.strategies[1].gamma == 1.5
+    with pytest.raises(InputError, match="The recipe has no strategy 'augment'"):
+        read_recipe(file, ["tasks.tags.strategies.augment.share=1"])
 
 
 def test_each_task_may_be_trained_alone_too() -> None:

@@ -50,6 +50,21 @@ def test_what_reads_rows_of_one_task_is_refused_before_training(mixed: Mixed, tm
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_task_has_strategies_of_its_own(mixed: Mixed, tmp_path: Path) -> None:
+    tasks = THREE | {"topics": TOPICS | {"strategies": [{"augment": {"share": 1.0}}, "label_smoothing"]}}
+    report = mixed("own", strategies=["clip"], tasks=tasks, single_task=True)
+    listed = {strategy["name"]: strategy["parts"] for strategy in report.facts.strategies}
+    assert listed == {"clip": [], "augment": ["topics"], "label_smoothing": ["topics"]}
+    assert {change["strategy"] for change in report.facts.changes} == {"topics: augment"}
+    alone = {name: (report.folder / "single" / name / "recipe.yaml").read_text(encoding="utf-8") for name in ("topics", "tags")}
+    assert ["augment" in text for text in alone.values()] == [True, False]
+    page = (report.folder / "tasks" / "topics" / "report.html").read_text(encoding="utf-8")
+    assert "Augmented rows" in page
+    losses = [event["loss"] for event in read_events(report.folder / "events.jsonl") if event["event"] == "step"]
+    plain = mixed("plain", strategies=["clip"])
+    assert losses != [event["loss"] for event in read_events(plain.folder / "events.jsonl") if event["event"] == "step"]
+
+
 def test_each_task_is_judged_and_exported_on_its_own(mixed: Mixed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = mixed("three", strategies=["uncertainty", "pcgrad", {"ema": {"decay": 0.5}}])
     folder, scores = report.folder, report.scores
@@ -132,16 +147,18 @@ def test_an_adapter_is_merged_into_what_is_exported(mixed: Mixed) -> None:
 
 
 def test_it_can_be_looked_at_before(model: str) -> None:
-    recipe = recipe_from({"model": model, "tasks": THREE, "training": SMALL, "strategies": ["pcgrad", {"freeze": {"layers": 1}}]})
+    tasks = THREE | {"topics": TOPICS | {"strategies": ["augment"]}}
+    recipe = recipe_from({"model": model, "tasks": tasks, "training": SMALL, "strategies": ["pcgrad", {"freeze": {"layers": 1}}]})
     said: list[str] = []
     [checked] = tunesmith.check(recipe, said.append).values()
     assert 16 < checked.rows < 24 + 12 + 16  # what is held out to judge by is not trained on; the auxiliary task keeps its 16
     assert "topics (BertForSequenceClassification, new), tags (BertForTokenClassification, new)" in checked.model
     assert any(note.startswith("mixing by size: rows of topics ") for note in checked.notes)
     assert checked.phases[0].learns.startswith("layers 2-3")
+    assert any(line.startswith("topics: augment: ") for line in checked.said)
     [explained] = tunesmith.explain(recipe, said.append).values()
     assert explained.seams["gradient"] == ["pcgrad"]
-    assert explained.seams["feed"] == ["tunesmith.data.mixing:MixedRows"]
+    assert explained.seams["feed"] == ["augment of topics", "MixedRows"]
 
 
 def test_what_is_wrong_in_any_task_is_told_with_its_name(mixed: Mixed, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_it_can_be_looked_at_before(model: str) -> None:
     assert checked.rows == 24
     assert any("are learned in the same passes" in note for note in checked.notes)
     [explained] = tunesmith.explain(recipe, print).values()
-    assert explained.seams["feed"] == ["tunesmith.data.mixing:MixedRows"]
+    assert explained.seams["feed"] == ["MixedRows"]
 
 
 def test_tasks_that_write_other_answers_to_the_same_texts_cannot_share_passes(tmp_path: Path) -> None:

@@ -47,7 +47,6 @@ class Observer(Memory):
 
     needs: ClassVar[frozenset[str]] = frozenset()
     ended: str = ""
-    _key: str = ""  # where a recipe has it: strategies.0.dataset_map
 
     def begin(self, run: Run) -> None:
         """Everything is ready, resumed state included."""

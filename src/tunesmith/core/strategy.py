@@ -31,6 +31,7 @@ class Memory:
     """
 
     by_evaluations: ClassVar[bool] = False
+    _key: str = ""  # where a recipe has it: strategies.0.freeze
 
     def settings(self) -> dict[str, Any]:
         """The dataclass fields by name; a class that is no dataclass has none."""
@@ -93,7 +94,6 @@ class Strategy(Memory):
     natural_rate: ClassVar[tuple[float, str] | None] = None
     _past: Past | None = None
     _changes: Sequence[tuple[str, str]] = ()
-    _key: str = ""  # where a recipe has it: strategies.0.freeze
 
     @classmethod
     def example(cls) -> Strategy:

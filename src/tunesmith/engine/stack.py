@@ -52,7 +52,7 @@ class Stack:
         self.rewrites = any(strategy.rewrites for strategy in self.strategies)
         self.all_tokens = any(strategy.all_tokens for strategy in self.strategies)
         self.compares = task.compares or any(strategy.compares for strategy in self.strategies)
-        self.unshardable = [name_of(s) for s in self.strategies if not s.shardable and (s.objective is not None or _overrides(s, SEAMS))]
+        self.unshardable = [name_of(s) for s in self.strategies if not s.shardable and (s.objective is not None or overrides(s, SEAMS))]
         self.natural_rate = next((strategy.natural_rate for strategy in self.strategies if strategy.natural_rate), None)
         owner = next((s for s in self.strategies if s.objective is not None), None)
         self.objective: Objective = task.objective if owner is None else owner.objective
@@ -109,11 +109,13 @@ class Stack:
             source = strategy.feed(source, run)
         return source
 
-    def loss(self, batch: Batch, run: Run) -> Loss:
+    def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss] | None = None) -> Loss:
+        """The loss of a micro-batch: ``inner`` with all strategies around it, the objective where there is no such."""
+
         def objective(batch: Batch) -> Loss:
             return self.objective(batch, run.forward)
 
-        inner: Callable[[Batch], Loss] = objective
+        inner = inner or objective
         for strategy in reversed(self.strategies):
             inner = partial(_call_loss, strategy, run, inner)
         return inner(batch)
@@ -170,7 +172,8 @@ def _call_gradient(strategy: Strategy, run: Run, inner: Inner, batches: Sequence
     return strategy.gradient(batches, run, inner)
 
 
-def _overrides(strategy: Strategy, seams: Sequence[str]) -> bool:
+def overrides(strategy: Strategy, seams: Sequence[str]) -> bool:
+    """Whether it does anything at one of the seams."""
     return any(getattr(type(strategy), seam) is not getattr(Strategy, seam) for seam in seams)
 
 

@@ -18,17 +18,20 @@ if TYPE_CHECKING:
     from tunesmith.core.strategy import Strategy
 
 
-def strategies_of(entries: Any, document: Document, levels: Mapping[str, set[str]]) -> tuple[list[Strategy], list[Observer]]:
-    """The strategies that are listed, and the observers among them."""
+def strategies_of(
+    entries: Any, document: Document, levels: Mapping[str, set[str]], keys: Keys = ("strategies",)
+) -> tuple[list[Strategy], list[Observer]]:
+    """The strategies that are listed under ``keys``, and the observers among them."""
     from tunesmith.core.observer import Observer
 
     if not isinstance(entries, list):
-        document.refuse(("strategies",), "strategies must be a list, or auto", "Write each on its own line: - freeze: {layers: 4}")
+        what = "a list, or auto" if keys == ("strategies",) else "a list"
+        document.refuse(keys, f"{document.name(keys)} must be {what}", "Write each on its own line: - freeze: {layers: 4}")
         return [], []
-    parts = [part_of("strategies", entry, document, ("strategies", index), levels) for index, entry in enumerate(entries)]
+    parts = [part_of("strategies", entry, document, (*keys, index), levels) for index, entry in enumerate(entries)]
     for index, part in enumerate(parts):
         if part:
-            part._key = f"strategies.{index}.{name_of(part)}"
+            part._key = ".".join(map(str, (*keys, index, name_of(part))))
     return [part for part in parts if part and not isinstance(part, Observer)], [part for part in parts if isinstance(part, Observer)]
 
 

@@ -27,7 +27,7 @@ def refuse_conflicts(document: Document, strategies: Sequence[Strategy], task: T
     from tunesmith.engine.stack import clashes, lacks  # brings torch
 
     for problem in [*clashes(strategies), *(lacks(strategies, task) if task else ())]:
-        _refuse(document, problem)
+        refuse(document, problem)
 
 
 def absent_models(model: str, base: Path) -> list[Problem]:
@@ -76,9 +76,10 @@ def refuse_absent(document: Document, model: str, data: DataSettings | None, bas
             with collecting(found), concerning(f"data.{split}"):
                 found += [problem.about(f"data.{split}") for problem in ([] if share(given, split) else absent(given, base))]
     for problem in found:
-        _refuse(document, problem)
+        refuse(document, problem)
 
 
-def _refuse(document: Document, problem: Problem) -> None:
+def refuse(document: Document, problem: Problem) -> None:
+    """Write a problem that knows its key into ``document``."""
     keys = tuple(int(key) if key.isdecimal() else key for key in problem.key.split("."))
     document.refuse(keys, replace(problem, key=document.name(keys)).said, problem.remedy)

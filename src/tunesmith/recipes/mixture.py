@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tunesmith.core.errors import Problem
 from tunesmith.core.setting import setting
-from tunesmith.recipes.document import Document
-from tunesmith.recipes.find import did_you_mean
+from tunesmith.recipes.document import Document, Keys
+from tunesmith.recipes.entries import strategies_of
+from tunesmith.recipes.find import did_you_mean, name_of
+from tunesmith.recipes.foreseen import refuse
 from tunesmith.recipes.stages import MEMBERSHIP
 from tunesmith.recipes.validate import build
 
 if TYPE_CHECKING:
+    from tunesmith.core.strategy import Strategy
     from tunesmith.data.mixing import Mixing
 
 _NAME = re.compile(r"\w[\w-]*")  # it becomes the name of a folder
@@ -27,6 +31,7 @@ class Membership:
     weight: float = setting(1.0, "what its loss weighs beside those of the other tasks", above=0)
     auxiliary: bool = setting(False, "whether it is learned to help the others, and neither judged nor exported")
     same_pass_as: str | None = setting(None, "the task whose passes through the layers it learns from: both have the same texts")
+    strategies: list[Any] = setting(factory=list, text="strategies of its own, which change its rows and its loss alone")
 
 
 def memberships(document: Document) -> dict[str, Membership]:
@@ -36,11 +41,12 @@ def memberships(document: Document) -> dict[str, Membership]:
     for name, entry in entries.items():
         if not _NAME.fullmatch(name):
             document.refuse(("tasks", name), f"'{name}' cannot be the name of a task", "Use letters, digits, - and _")
-        given = {key: value for key, value in entry.items() if key in MEMBERSHIP}
+        given = {key: value for key, value in entry.items() if key in MEMBERSHIP and key != "strategies"}
         membership = build(Membership, given, document, ("tasks", name))
         if membership is None:
             continue
         found[name] = membership
+        membership.strategies = _own(entry.get("strategies") or [], document, ("tasks", name, "strategies"))
         data = entry.get("data")
         for key in JUDGES if membership.auxiliary else ():
             if isinstance(data, Mapping) and data.get(key) is not None and not (key == "tests" and not data[key]):
@@ -48,9 +54,24 @@ def memberships(document: Document) -> dict[str, Membership]:
                 document.refuse(keys, f"{document.name(keys)} is not read: the task is auxiliary", "Take it out, or auxiliary")
     for name, membership in found.items():
         _check_shared(name, membership.same_pass_as, found, document)
+        other = membership.same_pass_as or next((guest for guest, own in found.items() if own.same_pass_as == name), "")
+        if membership.strategies and other:
+            message = f"{name} shares its passes with {other}, and what changes one of them would change the other"
+            document.refuse(("tasks", name, "strategies"), message, "Take out same_pass_as, or the strategies")
     if found and len(found) == len(entries) and all(membership.auxiliary for membership in found.values()):
         document.refuse(("tasks",), "every task is auxiliary, so nothing would be judged and exported", "Leave auxiliary out of one")
     return found
+
+
+def _own(entries: Any, document: Document, keys: Keys) -> list[Strategy]:
+    """The strategies of one task. What is for all tasks or none is written into ``document``."""
+    from tunesmith.engine.of_task import is_for_one  # brings torch
+
+    strategies, watching = strategies_of(entries, document, {}, keys)
+    for part in (*watching, *(part for part in strategies if not is_for_one(part))):
+        message = f"'{name_of(part)}' does not change the rows or the loss of one task, but the training of all"
+        refuse(document, Problem(message, "Write it under strategies at the top", key=part._key))
+    return strategies
 
 
 def _check_shared(name: str, host: str | None, found: Mapping[str, Membership], document: Document) -> None:

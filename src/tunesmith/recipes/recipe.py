@@ -50,7 +50,7 @@ class Recipe:
     ``tasks``        the recipes of its tasks by name, where they are learned together: everything else is then that of the last one
     ``mixing``       the rule by which the rows of a step are drawn from them
     ``single_task``  whether each of them is trained alone too, and compared with what it is among the others
-    ``membership``   of a task among several: what its loss weighs, and whether it is judged
+    ``membership``   of a task among several: what its loss weighs, whether it is judged, and the strategies of it alone
     ``search``       which of its keys vary, where the best of several recipes is looked for
     ``ensemble``     how often it is trained with other seeds, and how the models become one
     ``places``       where its settings stand in its file, or among the overrides, by their keys
@@ -81,6 +81,11 @@ class Recipe:
     @property
     def seed(self) -> int:
         return self.training.seed
+
+    @property
+    def all_strategies(self) -> list[Strategy]:
+        """Of a task among several, those of all tasks and those of it alone."""
+        return [*self.strategies, *self.membership.strategies]
 
     @property
     def model_spec(self) -> str:
@@ -183,6 +188,9 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
     if several and document.auto:
         document.refuse(("strategies",), "auto chooses for one task, and the recipe has several", "Write the strategies as a list")
     members, mixing, single = (memberships(document), mixing_of(document), single_task(document)) if several else ({}, None, False)
+    for made in recipes:
+        if made.name in members:
+            refuse_conflicts(document, members[made.name].strategies, made.task)
     routing = routing_of(document, [made.name for made in recipes]) if key == "sequence" else None
     search, ensemble = search_of(document, folder, recipe_from), seeds_of(document)
     document.problems = list(dict.fromkeys(document.problems))  # what is wrong at the top is wrong in each stage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 from tunesmith.model.parts import parts_of
@@ -56,7 +56,7 @@ def tree(recipe: Recipe, changed_only: bool = False) -> dict[str, Any]:
 
 
 def _one(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
-    strategies: Any = [{name_of(part): as_plain(part, changed_only)} for part in (*recipe.strategies, *recipe.watch)]
+    strategies: Any = _entries([*recipe.strategies, *recipe.watch], changed_only)
     training = as_plain(recipe.training, changed_only)
     if recipe.auto:
         strategies, training = undecided(recipe.auto, recipe.training, changed_only)
@@ -69,6 +69,10 @@ def _one(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
     }
 
 
+def _entries(parts: Sequence[Any], changed_only: bool) -> list[dict[str, Any]]:
+    return [{name_of(part): as_plain(part, changed_only)} for part in parts]
+
+
 def _stages(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
     key = "sequence" if recipe.sequence else "stages"
     parts = [{"name": stage.name, **_one(stage, changed_only)} for stage in recipe.stages]
@@ -79,8 +83,12 @@ def _stages(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
 
 def _tasks(recipe: Recipe, changed_only: bool) -> dict[str, Any]:
     own = _one(recipe, changed_only)
-    parts = {name: {**_one(part, changed_only), **as_plain(part.membership, changed_only)} for name, part in recipe.tasks.items()}
-    tasks = {name: {key: value for key, value in part.items() if key in stages.OWN["tasks"]} for name, part in parts.items()}
+    tasks = {}
+    for name, part in recipe.tasks.items():
+        membership = as_plain(replace(part.membership, strategies=[]), changed_only)
+        of_its_own = {"strategies": _entries(part.membership.strategies, changed_only)}
+        told = {**_one(part, changed_only), **membership, **of_its_own}
+        tasks[name] = {key: value for key, value in told.items() if key in stages.OWN["tasks"] and (key, value) != ("strategies", [])}
     rules = {"mixing": as_plain(recipe.mixing, changed_only), **({"single_task": True} if recipe.single_task else {})}
     return {"tasks": tasks, **rules, **{key: own[key] for key in ("strategies", "training")}}
 

@@ -14,12 +14,12 @@ from tunesmith.recipes.find import did_you_mean
 OWN = {  # the keys under which parts are listed, and what a part may say
     "stages": ("name", "task", "data", "strategies", "training"),
     "sequence": ("name", "data", "strategies", "training"),
-    "tasks": ("task", "data", "weight", "auxiliary", "same_pass_as"),
+    "tasks": ("task", "data", "strategies", "weight", "auxiliary", "same_pass_as"),
 }
 ELSEWHERE = {"sequence": {"task": "A sequence has one task: write it at the top, or list the parts under stages"}}
 TOP = "It holds for all of them: write it at the top"
 MERGED = ("data", "training")  # of which a part takes over what it does not say
-MEMBERSHIP = ("weight", "auxiliary", "same_pass_as")  # what a task says that a recipe of one task has not
+MEMBERSHIP = ("strategies", "weight", "auxiliary", "same_pass_as")  # what a task of several says beside its task and its data
 ALONE = {"mixing": "tasks", "single_task": "tasks", "routing": "sequence"}  # what stands at the top and is for one kind of recipe alone
 STUDIES = ("search", "ensemble")  # many runs of a whole recipe
 NAMED = ("tasks",)  # whose parts stand under names of their own
@@ -80,7 +80,7 @@ def _part(document: Document, key: str, place: str | int, entry: Any) -> Documen
             known = {*document.value, "model", "seed", "baselines", "base_folder", "strategies", "training"}
             remedy = ELSEWHERE.get(key, {}).get(name) or (TOP if name in known else did_you_mean(str(name), OWN[key]))
             document.refuse((key, place, name), f"There is no setting '{name}' in {key}.{place}", remedy)
-    own = {name: value for name, value in own.items() if name not in MEMBERSHIP}
+    own = {name: value for name, value in own.items() if key not in NAMED or name not in MEMBERSHIP}
     whole = [name for name, of in ALONE.items() if of == key]
     shared = {name: value for name, value in document.value.items() if name not in (*OWN, *STUDIES, *whole, "name")}
     if "strategies" in own and own["strategies"] is None:
@@ -138,7 +138,7 @@ def _is_list(value: Any) -> bool:
 def _unread(document: Document, key: str, entries: list[Mapping[str, Any]]) -> list[Keys]:
     """What stands at the top and every stage says itself."""
     whole = [name for name in ("task", "strategies") if document.value.get(name) and all(name in entry for entry in entries)]
-    found: list[Keys] = [(name,) for name in whole if name in OWN[key]]
+    found: list[Keys] = [(name,) for name in whole if name in OWN[key] and (key not in NAMED or name not in MEMBERSHIP)]
     for name in MERGED:
         top = document.value.get(name)
         owned = [entry.get(name) for entry in entries]

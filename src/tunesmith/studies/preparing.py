@@ -14,6 +14,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.mixture import GUESTS, PLACE, Member, Mixture
 from tunesmith.core.run import seed_of
+from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Task
 from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded, encode
@@ -21,6 +22,7 @@ from tunesmith.data.joined import joined
 from tunesmith.data.load import Data, load
 from tunesmith.data.mixing import MixedRows
 from tunesmith.deciding import check_judged, check_watch
+from tunesmith.engine.of_task import OfTask
 from tunesmith.engine.precision import device
 from tunesmith.evaluate.score import TOKENS
 from tunesmith.model.build import Model, build_for
@@ -67,6 +69,16 @@ class Prepared:
         """The rule by which rows are drawn, as the innermost strategy."""
         assert self.recipe.mixing is not None
         return MixedRows(self.recipe.mixing, self.recipe.training.batch_size)
+
+    @property
+    def strategies(self) -> list[Strategy]:
+        """Those of all tasks, those of each, and the rule by which rows are drawn."""
+        own, groups = list[Strategy](), 0
+        for number, (name, member) in enumerate(self.task.members.items()):
+            if strategies := self.recipe.tasks[name].membership.strategies:
+                own.append(OfTask(name, number, strategies, member, self.rows[name], groups))
+            groups += len(self.rows[name].groups)
+        return [*self.recipe.strategies, *own, self.mixed]
 
     def place(self, row: int) -> tuple[str, int] | None:
         """The file and line of a training row, by its number among those of all tasks."""

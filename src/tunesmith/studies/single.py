@@ -42,8 +42,9 @@ def recipes_of(recipe: Recipe) -> tuple[dict[str, Recipe], list[str]]:
     found = {}
     for name, part in recipe.tasks.items():
         if not part.membership.auxiliary:
-            kept = [copy.copy(strategy) for strategy in part.strategies if APART not in strategy.needs]
-            found[name] = replace(part, strategies=kept, watch=[copy.copy(observer) for observer in part.watch])
+            kept = [copy.copy(strategy) for strategy in part.all_strategies if APART not in strategy.needs]
+            membership = replace(part.membership, strategies=[])
+            found[name] = replace(part, strategies=kept, membership=membership, watch=[copy.copy(observer) for observer in part.watch])
     return found, list(gone)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from tunesmith.data.load import Data
 from tunesmith.engine.events import read_events
-from tunesmith.evidence import command, dataset_names, rights
+from tunesmith.evidence import applied, command, dataset_names, rights
 from tunesmith.model.files import read_json
 from tunesmith.model.sources import resolve
 from tunesmith.proof import Proof, Untuned, judged_rows, proven
@@ -71,21 +70,12 @@ def whole_facts(recipe: Recipe, folder: Path, places: Sequence[Path], last: Fact
         rows={use: sum(own["rows"].get(use, 0) for own in told.values()) for use in uses},
         notes=[f"{name}: {note}" for name, own in told.items() for note in own["notes"]],
         warnings=[f"{name}: {warning}" for name, own in told.items() for warning in own["warnings"]],
-        strategies=applied(told),
+        strategies=applied({name: own["strategies"] for name, own in told.items()}),
         changes=[{**change, "strategy": f"{name}: {change['strategy']}"} for name, own in told.items() for change in own["changes"]],
         seconds=scores["seconds"]["train"],
         tokens_per_second=scores["tokens_per_second"],
         sections=[*shown, *curves(places, last), *tables, *([section(scores["sequence"])] if recipe.sequence else [])],
     )
-
-
-def applied(told: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The strategies of all stages, those with the same settings once, with the stages that have them where not all do."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, own in told.items():
-        for strategy in own["strategies"]:
-            found.setdefault(json.dumps(strategy), {**strategy, "parts": []})["parts"].append(name)
-    return [{**strategy, "parts": [] if len(strategy["parts"]) == len(told) else strategy["parts"]} for strategy in found.values()]
 
 
 def curves(places: Sequence[Path], last: Facts) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from tunesmith.data.encode import Encoded
 from tunesmith.data.load import Data
 from tunesmith.engine import distributed
 from tunesmith.engine.loop import Fitted
-from tunesmith.evidence import command, gather
+from tunesmith.evidence import applied, command, described, gather
 from tunesmith.model.adapters import merged
 from tunesmith.model.save import save
 from tunesmith.proof import Proof
@@ -161,6 +161,8 @@ def whole_facts(recipe: Recipe, scores: dict[str, Any], facts: Mapping[str, Fact
         notes=[f"{name}: {note}" for name, of_task in facts.items() for note in of_task.notes],
         warnings=[f"{name}: {warning}" for name, of_task in facts.items() for warning in of_task.warnings],
         tasks=list(facts),
+        strategies=applied({name: described([*part.all_strategies, *part.watch]) for name, part in recipe.tasks.items()}),
+        changes=[{**change, "strategy": f"{name}: {change['strategy']}"} for name, of_task in facts.items() for change in of_task.changes],
         sections=[summary(scores["tasks"]), *alone, *own],
     )
 
