@@ -171,8 +171,8 @@ def compatibility_page(strategies: Mapping[str, type[Any]], tasks: Mapping[str, 
             ),
         ),
         "## For one task of several",
-        "What changes rows or losses alone may stand under a [task of several](multi-task.md#strategies-of-one-task), where it sees that one as "
-        "if it were trained alone; all others stand at the top.",
+        "What changes rows or losses alone may stand under a [task of several](multi-task.md#strategies-of-one-task), where it sees that "
+        "one as if it were trained alone; all others stand at the top.",
         linked(name for name, cls in found.items() if is_for_one(cls.example()) and not {APART, SEVERAL} & cls.needs) + ".",
     )
 
