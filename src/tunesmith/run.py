@@ -173,8 +173,8 @@ def way_on(error: DiskError | DivergedError, recipe: Recipe, folder: Path) -> st
         return ""
     if isinstance(error, DiskError):
         return folders.resuming(folder)
-    again = "" if recipe.stages else command(recipe, folder)
-    return f"Train again under another name: `{again} training.learning_rate={error.rate:g}`" if again else ""
+    again = command(recipe, folder)
+    return f"Train again under another name: `{again} {error.key}={error.rate:g}`" if again else ""
 
 
 def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | None = None) -> Report:

@@ -73,11 +73,13 @@ class DiskError(ResourceError):
 class DivergedError(TunesmithError):
     """The loss or a weight is not finite, or the loss has run away.
 
-    ``rate``  a learning rate that may do better; ``rows`` the training rows of the step, where they may be the reason
+    ``rate``  a learning rate that may do better, and ``key`` where the recipe has it
+    ``rows``  the training rows of the step, where they may be the reason
     """
 
     exit_code = 4
     rate: float
+    key: str = "training.learning_rate"
     rows: Sequence[int] = ()
 
 

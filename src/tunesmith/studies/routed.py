@@ -34,7 +34,7 @@ from tunesmith.report import numbers
 from tunesmith.report.facts import Facts
 from tunesmith.run import Report
 from tunesmith.studies.sequence import Matrix, across, kept
-from tunesmith.studies.stages import as_trained, linked, places_of, prepare, replacing, trained, write
+from tunesmith.studies.stages import as_trained, linked, naming_rate, places_of, prepare, replacing, trained, write
 from tunesmith.studies.stages_report import whole_facts, whole_scores
 from tunesmith.tuned import decided, tell
 
@@ -78,7 +78,8 @@ def carry_routed(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
     for number, (stage, place) in enumerate(zip(recipe.stages, places, strict=True)):
         if place == places[-1] or not (place / "scores.json").exists():
             say(f"stage {number + 1} of {len(places)}: {stage.name}")
-            report = trained(stage, place, watch, data[number])
+            with naming_rate(recipe, number):
+                report = trained(stage, place, watch, data[number])
             say(weights(stage.name, report.facts.parameters))
         found.append(judged(recipe, data, views, places[: number + 1]))
         matrix += Matrix([found[-1].scores])

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tunesmith.core.errors import InputError, InterruptedRunError, Problem
+from tunesmith.core.errors import DivergedError, InputError, InterruptedRunError, Problem
 from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Past
 from tunesmith.data.collect import collecting
@@ -55,7 +55,8 @@ def carry_stages(recipe: Recipe, folder: Path, watch: Sequence[Observer]) -> Rep
     matrix = across(recipe, data, recipe.model_spec, folder) if recipe.sequence else Matrix()
     for number, (stage, due) in enumerate(in_turn(recipe, data, places, say)):
         if due:
-            report = trained(stage, places[number], watch, data[number])
+            with naming_rate(recipe, number):
+                report = trained(stage, places[number], watch, data[number])
         if recipe.sequence:
             matrix += across(recipe, data, str(passed_on(stage, places[number])), places[number])
     say("judging the model of the last stage beside the untouched base")
@@ -168,6 +169,16 @@ def telling(recipe: Recipe, number: int, problems: list[Problem]) -> Iterator[No
     except InputError as error:
         name = label(recipe.stages, number)
         problems += [replace(problem, message=f"stage {name}: {problem.message}") for problem in error.problems]
+
+
+@contextmanager
+def naming_rate(recipe: Recipe, number: int) -> Iterator[None]:
+    """A run that diverges in a stage names the learning rate of that stage."""
+    try:
+        yield
+    except DivergedError as error:
+        error.key = f"{'sequence' if recipe.sequence else 'stages'}.{number}.training.learning_rate"
+        raise
 
 
 def label(stages: Sequence[Recipe], number: int) -> str:
