@@ -10,6 +10,7 @@ import pytest
 
 from tunesmith.core.errors import InputError
 from tunesmith.studies.compare import compare
+from tunesmith.tuned import TOLD
 
 RIGHT = {"a": [1, 1, 0, 0, 1, 0], "b": [1, 1, 1, 1, 1, 0], "c": [0, 1, 0, 0, 1, 0]}
 
@@ -58,6 +59,29 @@ def test_each_is_compared_with_the_first(tmp_path: Path) -> None:
     ]
     assert [row["row"] for row in worse["worse"]] == [0]
     json.dumps(found, allow_nan=False)
+
+
+def test_of_several_tasks_one_is_compared_also_with_a_run_of_it_alone(tmp_path: Path) -> None:
+    for name in "ab":
+        for task in ("topics", "tags"):
+            inner = run(tmp_path / name / "tasks", task, RIGHT[name])
+            (tmp_path / name / "model").mkdir(exist_ok=True)
+            (inner / "model").rename(tmp_path / name / "model" / task)
+            (tmp_path / name / "model" / task / TOLD).touch()
+        (tmp_path / name / "recipe.yaml").touch()
+        (tmp_path / name / "scores.json").write_text("{}")
+    run(tmp_path, "c", RIGHT["c"])
+    found = compare(["a", "b", "c"], tmp_path, task="topics")
+    assert [(one["name"], one["scores"]["accuracy"], one["bytes"]) for one in found["runs"]] == [
+        ("a", 0.5, 1000),
+        ("b", 5 / 6, 1000),
+        ("c", 1 / 3, 1000),
+    ]
+    assert found["differences"][0]["flips"] == {"fixed": 2, "broken": 0}
+    with pytest.raises(InputError, match=r"the run has several tasks: tags, topics\. Name one: --task tags"):
+        compare(["a", "b"], tmp_path)
+    with pytest.raises(InputError, match=r"there is no task 'topic'\. Did you mean topics"):
+        compare(["a", "b"], tmp_path, task="topic")
 
 
 def test_texts_hold_what_looks_like_the_end_of_a_line(tmp_path: Path) -> None:

@@ -48,9 +48,10 @@ def ensemble(which: tuple[str, ...], how: str, run: str, runs: str, as_json: boo
 @click.command()
 @several_argument
 @click.option("--num", type=click.IntRange(min=0), default=5, show_default=True, help="Rows shown that one run gets right and another not.")
+@click.option("--task", default="", metavar="NAME", help="The task that is compared, where a run has several.")
 @show.runs_option
 @show.json_option
-def compare(which: tuple[str, ...], num: int, runs: str, as_json: bool) -> None:
+def compare(which: tuple[str, ...], num: int, task: str, runs: str, as_json: bool) -> None:
     """Compare runs that were judged by the same rows.
 
     Each with the first: scores side by side, differences with their 95% intervals, what
@@ -58,7 +59,7 @@ def compare(which: tuple[str, ...], num: int, runs: str, as_json: bool) -> None:
     """
     from tunesmith.studies.compare import compare as side_by_side
 
-    found = side_by_side(which, runs, num)
+    found = side_by_side(which, runs, num, task)
     if as_json:
         show.document(found)
         return

@@ -13,7 +13,7 @@ from tunesmith.evaluate.compare import Judged, gain
 from tunesmith.metrics.interval import flips
 from tunesmith.model.files import read_json
 from tunesmith.report import folder as folders
-from tunesmith.tuned import ENSEMBLE, finished_run, tasks_of
+from tunesmith.tuned import ENSEMBLE, finished_run, of_task
 
 ASKED = ("text", "truth")  # what of a line of predictions says which row it is
 SAID = ("predicted", "confidence")
@@ -22,11 +22,12 @@ WEIGHTS = (".safetensors", ".gguf")
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a run was judged: its ``scores.json``, and a line for each row."""
+    """How a run, or one of its tasks, was judged: its ``scores.json``, a line for each row, and where its model is."""
 
     place: Path
     scores: dict[str, Any]
     lines: list[dict[str, Any]]
+    model: Path
 
     @property
     def name(self) -> str:
@@ -47,8 +48,8 @@ class Judgement:
         return Judged(self.scores["base"], [line["base_correct"] for line in self.lines])
 
 
-def compare(which: Sequence[str | Path], runs: Path | str = "runs", most: int = 5) -> dict[str, Any]:
-    """Runs that were judged by the same rows, each against the first.
+def compare(which: Sequence[str | Path], runs: Path | str = "runs", most: int = 5, task: str = "") -> dict[str, Any]:
+    """Runs that were judged by the same rows, each against the first. Of a run of several tasks, ``task`` names the one that is looked at.
 
     ``runs``         name, ``scores``, seconds of training and bytes of weights of each
     ``differences``  of each but the first: ``gain`` over it with the paired 95% interval, how many rows are better and worse
@@ -56,7 +57,7 @@ def compare(which: Sequence[str | Path], runs: Path | str = "runs", most: int = 
 
     Raises ``InputError`` with every run that was judged by other rows, or another metric, than the first.
     """
-    first, *others = found = [read(finished_run(one, runs)) for one in which]
+    first, *others = found = [read(finished_run(one, runs), task) for one in which]
     if not others:
         raise InputError(Problem("there is nothing to compare the run with", "Name two runs or more", str(first.place)))
     if problems := [problem for other in others if (problem := unlike(other, first))]:
@@ -70,15 +71,15 @@ def compare(which: Sequence[str | Path], runs: Path | str = "runs", most: int = 
     }
 
 
-def read(place: Path) -> Judgement:
-    """What a run says of how it was judged."""
-    if tasks := tasks_of(place):
-        raise InputError(Problem(f"the run has several tasks: {', '.join(tasks)}", "Compare runs of one task", str(place)))
-    scores = read_json(place / "scores.json")
-    file = place / "predictions" / f"{scores['split']}.jsonl"
+def read(place: Path, task: str = "") -> Judgement:
+    """What a run says of how it was judged, and where it has several tasks, how ``task`` was."""
+    several = place / "tasks"
+    model, judged = (of_task(place, "", task), several / task) if several.exists() else (place / "model", place)
+    scores = read_json(judged / "scores.json")
+    file = judged / "predictions" / f"{scores['split']}.jsonl"
     if not file.exists():
         raise InputError(Problem("the predictions of the run are gone", "Train it again under another name", str(file)))
-    return Judgement(place, scores, read_values(file))
+    return Judgement(place, scores, read_values(file), model)
 
 
 def unlike(run: Judgement, first: Judgement) -> Problem | None:
@@ -96,10 +97,10 @@ def unlike(run: Judgement, first: Judgement) -> Problem | None:
 
 def cost(run: Judgement) -> dict[str, Any]:
     """Seconds of training, and bytes of the weights that answer: of an ensemble those of all members."""
-    places = [run.place]
+    models = [run.model]
     if (run.place / ENSEMBLE).exists():
-        places = [run.place / member["run"] for member in read_json(run.place / ENSEMBLE)["members"]]
-    sizes = [path.stat().st_size for place in places for path in (place / "model").rglob("*") if path.suffix in WEIGHTS]
+        models = [run.place / member["run"] / "model" for member in read_json(run.place / ENSEMBLE)["members"]]
+    sizes = [path.stat().st_size for model in models for path in model.rglob("*") if path.suffix in WEIGHTS]
     return {"seconds": run.scores["seconds"]["train"], "bytes": sum(sizes)}
 
 
