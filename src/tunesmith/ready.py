@@ -78,7 +78,7 @@ def _told_by(source: ModelSource, described: Mapping[str, Any]) -> str:
 
 
 def _nothing(source: ModelSource, message: str) -> InputError:
-    remedy = f"Name a run or a tuned model, say --as TASK, or tune this one: `tunesmith init --data FILE --model {source.spec}`"
+    remedy = f"Name a run or a tuned model, say --as TASK, or tune this one: `tunesmith init FILE --model {source.spec}`"
     return InputError(Problem(message, remedy, source.spec))
 
 

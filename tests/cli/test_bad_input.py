@@ -176,6 +176,8 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
     "eval on an absent file": (["eval", "done", "--data", "none.csv"], "none.csv: there is no such file"),
     "eval on an unknown sample": (["eval", "done", "--data", "sample:sentimnt"], "Did you mean 'sentiment'?"),
     "init over a file": (["init", "--data", "reviews.csv"], "recipe.yaml: this file exists and is not overwritten."),
+    "init of nothing": (["init"], "There are no rows to look at. Name them once: tunesmith init FILE."),
+    "init of two": (["init", "reviews.csv", "--data", "reviews.csv"], "The rows are named twice. Name them once"),
     "init without data": (["init", "--data", "review.csv", "--out", "new.yaml"], "Did you mean 'reviews.csv'?"),
     "list what there is not": (["list", "strategy"], "Did you mean strategies?"),
     "an unknown sample": (["samples", "minlm"], "Did you mean 'minilm'?"),

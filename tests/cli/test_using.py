@@ -24,7 +24,7 @@ def read_from(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 
 def test_init(tunesmith: Command, here: Path) -> None:
-    done = tunesmith("init", "--data", "reviews.csv", "--out", "new.yaml", "--model", "org/name")
+    done = tunesmith("init", "reviews.csv", "--out", "new.yaml", "--model", "org/name")
     assert done.code == 0
     assert done.out.endswith("Next: tunesmith check new.yaml, then tunesmith train new.yaml\n")
     recipe = read_recipe(here / "new.yaml")

@@ -41,7 +41,7 @@ def application(context: click.Context) -> None:
 
     \b
     Begin with: tunesmith quickstart
-    or:         tunesmith init --data YOUR_FILE.csv
+    or:         tunesmith init YOUR_FILE.csv
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

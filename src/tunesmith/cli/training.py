@@ -47,7 +47,7 @@ def quickstart(runs: str, as_json: bool) -> None:
     print("\nTry next:\n")
     print(f'  tunesmith predict {shlex.quote(str(report.folder))} --text "Not bad at all."')
     print(f"  tunesmith explain {shlex.quote(str(report.folder / 'recipe.yaml'))}")
-    print("  tunesmith init --data YOUR_FILE.csv      # a recipe for your own data")
+    print("  tunesmith init YOUR_FILE.csv      # a recipe for your own data")
 
 
 @click.command()

@@ -34,15 +34,20 @@ model_argument = click.argument(
 
 
 @click.command()
-@click.option("--data", required=True, metavar="FILE", help="The rows to learn from: a file, a folder, or sample:name.")
+@click.argument("data", metavar="[DATA]", required=False, help="The rows to learn from: a file, a folder, or sample:name.")
+@click.option("--data", "named", metavar="DATA", help="The same, by name.")
 @click.option("--model", metavar="MODEL", help="The pre-trained model; a small one is proposed when absent.")
 @click.option("--out", default="recipe.yaml", show_default=True, metavar="FILE", help="The recipe to write.")
 @show.json_option
-def init(data: str, model: str | None, out: str, as_json: bool) -> None:
+def init(data: str | None, named: str | None, model: str | None, out: str, as_json: bool) -> None:
     """Look at a data file, and write a commented recipe for it."""
     from tunesmith.recipes.suggest import suggest
     from tunesmith.report.folder import write_text
 
+    if (data is None) == (named is None):
+        message = "There are no rows to look at" if data is None else "The rows are named twice"
+        raise InputError(Problem(message, "Name them once: tunesmith init FILE"))
+    data = data or named or ""
     check_free(out)
     folder = Path(out).parent
     text = suggest(seen_from(folder, data), model and seen_from(folder, model), folder)
