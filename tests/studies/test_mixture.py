@@ -65,6 +65,21 @@ def test_a_task_has_strategies_of_its_own(mixed: Mixed, tmp_path: Path) -> None:
     assert losses != [event["loss"] for event in read_events(plain.folder / "events.jsonl") if event["event"] == "step"]
 
 
+def test_what_a_strategy_of_a_task_lacks_is_told_with_its_place(model: str, tmp_path: Path) -> None:
+    (tmp_path / "films.csv").write_text("text,label\n" + "".join(f"a {row['text']},{row['label']}\n" for row in rows(12)), encoding="utf-8")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"model: {model}\ntasks:\n  films:\n    task: text_classification\n    data: films.csv\n    strategies:\n      - augment\n"
+        f"      - balance: {{by: group}}\n  words: {{task: masked_language_modelling, data: films.csv}}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError) as caught:
+        tunesmith.train(recipe, runs=tmp_path / "runs")
+    [problem] = caught.value.problems
+    assert (problem.file, problem.line) == (str(recipe), 8)
+    assert problem.message == "tasks.films.strategies.1.balance: the rows have no group each"
+
+
 def test_each_task_is_judged_and_exported_on_its_own(mixed: Mixed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = mixed("three", strategies=["uncertainty", "pcgrad", {"ema": {"decay": 0.5}}])
     folder, scores = report.folder, report.scores

@@ -202,6 +202,8 @@ def _staged(document: Document, key: str, folder: Path, name: str) -> Recipe:
     whole = replace(recipes[-1], name=given, search=search, ensemble=ensemble)
     if several:
         tasks = {made.name: made for made in recipes}
+        of_tasks = {keys: place for keys, place in document.places.items() if keys[:1] == ("tasks",)}
+        whole = replace(whole, places={**whole.places, **of_tasks})
         return replace(whole, tasks=tasks, mixing=mixing, single_task=single, membership=Membership())
     return replace(whole, stages=recipes, sequence=key == "sequence", routing=routing)
 
