@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +17,7 @@ from tunesmith.core.task import Head
 from tunesmith.model.backbone import describe, layers
 from tunesmith.model.body import body
 from tunesmith.model.build import build
-from tunesmith.model.mean_layer import SHARE, end_in_mean, hold, reads_mean
+from tunesmith.model.mean_layer import SHARE, Averaging, end_in_mean, hold, means, reads_mean
 
 IDS = torch.tensor([[2, 9, 11, 8, 3], [2, 8, 3, 0, 0]])
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
@@ -53,14 +55,53 @@ def test_every_position_holds_the_mean_of_the_real_ones(family: str, tmp_path: P
     model.save_pretrained(tmp_path)
     loaded, told = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
     assert not any(told[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
-    assert torch.equal(loaded.eval()(IDS, MASK).logits, model(IDS, MASK).logits)
+    torch.testing.assert_close(loaded.eval()(IDS, MASK).logits, model(IDS, MASK).logits, rtol=1e-4, atol=1e-5)
     assert hold(loaded)
+    assert torch.equal(loaded(IDS, MASK).logits, model(IDS, MASK).logits)
     assert not end_in_mean(loaded), "the layer is there already"
     held = [name for name, weight in loaded.named_parameters() if not weight.requires_grad]
     assert held == [param.name for param in added]
     around = {name.rpartition(".")[0] for name in held}
     assert not [part for name, part in loaded.named_modules() if name in around and getattr(part, "p", 0.0)]
     assert not hold(classifier(family))
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "electra"])
+def test_it_is_computed_without_products_to_the_same_values_and_gradients(family: str, attention: str) -> None:
+    model = classifier(family)
+    end_in_mean(model)
+    model.set_attn_implementation(attention)
+    layer = layer_of(model)
+    assert isinstance(layer, Averaging)
+    found = []
+    for kind in (type(layer), type(layer).__mro__[2]):
+        layer.__class__ = kind
+        model.zero_grad()
+        model(IDS, MASK).logits.square().sum().backward()
+        gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
+        found.append((states(model), gradients))
+    assert kind.__name__ == type(copy.deepcopy(layer)).__name__
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
+
+
+def test_texts_that_share_a_row_have_means_of_their_own() -> None:
+    given = torch.randn(1, 5, 4)
+    own = torch.tensor([[1, 1, 0, 0, 0]] * 2 + [[0, 0, 1, 1, 1]] * 3).bool()
+    expected = torch.cat(
+        [given[:, :2].mean(1, keepdim=True).expand(-1, 2, -1), given[:, 2:].mean(1, keepdim=True).expand(-1, 3, -1)], dim=1
+    )
+    torch.testing.assert_close(means(given, own[None, None]), expected)
+    torch.testing.assert_close(means(given, torch.zeros(1, 1, 5, 5).masked_fill(~own, -torch.inf)), expected)
+    torch.testing.assert_close(means(given, None), given.mean(1, keepdim=True))
+
+
+def layer_of(model: transformers.PreTrainedModel) -> Any:
+    """The last of the list of layers."""
+    [found] = [
+        part[-1] for part in model.modules() if isinstance(part, torch.nn.ModuleList) and len(part) == model.config.num_hidden_layers
+    ]
+    return found
 
 
 @pytest.mark.parametrize("family", ["albert", "xlnet", "deberta", "gpt2", "llama", "t5", "vit"])

@@ -107,10 +107,12 @@ def test_few_rows() -> None:
 
 def test_few_shots_of_many_classes_are_learned_by_their_labels_in_a_part_of_the_layers() -> None:
     many = replace(SMALL, sentences=True, means=True, rows=400, shots=20.0, classes=20)
-    for advice, epochs in ((advise(many), 12), (advise(replace(many, rows=64, shots=3.2)), 20)):
-        assert chosen(advice) == ["clip", "freeze"]
+    for advice, epochs, reading in ((advise(many), 12, ["mean_pooling"]), (advise(replace(many, rows=64, shots=3.2)), 20, [])):
+        assert chosen(advice) == ["clip", *reading, "freeze"]
         assert advice.training == {"epochs": epochs, "warmup": "10%", "learning_rate": 1e-4, "head_rate": 1e-3, "ship": "last"}
     assert chosen(advise(replace(many, classes=3))) == ["clip", "few_shot"]
+    assert "mean_pooling" in chosen(advise(replace(many, rows=1000, shots=50.0)))
+    assert "mean_pooling" not in chosen(advise(replace(many, rows=4000, shots=200.0)))
     assert "few_shot" in chosen(advise(replace(many, parameters=118_000_000)))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.model.backbone import pools, stacks_of
@@ -15,6 +17,7 @@ from tunesmith.model.domains import judging
 
 SHARE = 30.0  # how often the mean counts in what the layer norm is given, where the state of the position counts once
 ALIKE = 0.99  # cosine of what the layer gives and the mean
+EQUAL = 0.05  # by how much norms of a mean may differ that was computed in another way: bfloat16 has three digits
 FAMILIES = ("bert", "camembert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta")  # of which it is known
 SAMPLE = 6  # tokens of the text by which it is tried
 
@@ -41,11 +44,10 @@ def end_in_mean(model: nn.Module) -> bool:
         return False
     states = _states(model)
     layers.append(mean_layer(layers[-1], model))
-    hold(model)
     config.num_hidden_layers += 1
     if torch.cosine_similarity(_states(model), states.mean(dim=0), dim=-1).min() < ALIKE:
         raise _refused(model)
-    return True
+    return hold(model)
 
 
 @torch.no_grad()
@@ -58,9 +60,8 @@ def mean_layer(layer: nn.Module, model: nn.Module) -> nn.Module:
     made = copy.deepcopy(layer)
     for weight in made.parameters():
         weight.zero_()
-    for part in made.modules():
-        if "norm" in type(part).__name__.lower():
-            part.weight.fill_(1.0)  # type: ignore[operator]
+    for part in _norms(made):
+        part.weight.fill_(1.0)  # type: ignore[operator]
     value, output = _values(made, model)
     nn.init.eye_(value.weight)
     nn.init.eye_(output.weight).mul_(SHARE)
@@ -79,15 +80,56 @@ def reads_mean(model: nn.Module) -> bool:
 
 
 def hold(model: nn.Module) -> bool:
-    """Let a layer that gives the mean, where a model ends in one, learn nothing and drop nothing out. Returns whether it does."""
+    """Let a layer that gives the mean, where a model ends in one, learn nothing and drop nothing out. Returns whether it does.
+
+    What it gives is computed from then on without its products, which are by 0 and by the identity.
+    """
     layers = _all_layers(model)
     if layers is None or not pools(layers[-1]):
         return False
-    layers[-1].requires_grad_(False)
-    for part in layers[-1].modules():
+    layer = layers[-1]
+    layer.requires_grad_(False)
+    for part in layer.modules():
         if isinstance(part, nn.Dropout):
             part.p = 0.0
+    if len(_norms(layer)) == 2 and not isinstance(layer, Averaging):
+        kind: type[Any] = type(layer)
+        before = _states(model)
+        layer.__class__ = _averaging(kind)
+        if not torch.allclose(_states(model), before, atol=EQUAL):  # the layers of a family may be made otherwise
+            layer.__class__ = kind
     return True
+
+
+class Averaging:
+    """The forward pass of a layer that gives the mean, for each position of those that it attends to."""
+
+    def forward(self, hidden_states: Tensor, attention_mask: Any = None, *inputs: Any, **settings: Any) -> Any:
+        if not (attention_mask is None or (isinstance(attention_mask, Tensor) and attention_mask.dim() == 4)):
+            return super().forward(hidden_states, attention_mask, *inputs, **settings)  # type: ignore[misc]
+        first, second = _norms(self)
+        return second(first(hidden_states + SHARE * means(hidden_states, attention_mask)))
+
+
+@cache
+def _averaging(kind: type[Any]) -> type[Any]:
+    return type(kind.__name__, (Averaging, kind), {"__module__": kind.__module__})
+
+
+def means(states: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean of the states that each position attends to, (batch, length, hidden), as ``mask`` of attention says.
+
+    ``mask`` (batch, 1, length, length) is added to scores, or is true where they count.
+    """
+    if mask is None:
+        return states.mean(dim=1, keepdim=True)
+    seen = mask[:, 0].float() if mask.dtype == torch.bool else mask[:, 0].float().clamp_min(torch.finfo(torch.float32).min).softmax(dim=-1)
+    return (seen / seen.sum(dim=-1, keepdim=True)).to(states.dtype) @ states
+
+
+def _norms(layer: Any) -> list[nn.Module]:
+    """The norms of a layer, that of attention first."""
+    return [part for part in layer.modules() if "norm" in type(part).__name__.lower()]
 
 
 def _all_layers(model: nn.Module) -> nn.ModuleList | None:
