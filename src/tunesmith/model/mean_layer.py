@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from functools import cache
 from typing import Any
 
 import torch
@@ -95,7 +94,7 @@ def hold(model: nn.Module) -> bool:
     if len(_norms(layer)) == 2 and not isinstance(layer, Averaging):
         kind: type[Any] = type(layer)
         before = _states(model)
-        layer.__class__ = _averaging(kind)
+        layer.__class__ = type(kind.__name__, (Averaging, kind), {"__module__": kind.__module__})
         if not torch.allclose(_states(model), before, atol=EQUAL):  # the layers of a family may be made otherwise
             layer.__class__ = kind
     return True
@@ -109,11 +108,6 @@ class Averaging:
             return super().forward(hidden_states, attention_mask, *inputs, **settings)  # type: ignore[misc]
         first, second = _norms(self)
         return second(first(hidden_states + SHARE * means(hidden_states, attention_mask)))
-
-
-@cache
-def _averaging(kind: type[Any]) -> type[Any]:
-    return type(kind.__name__, (Averaging, kind), {"__module__": kind.__module__})
 
 
 def means(states: Tensor, mask: Tensor | None) -> Tensor:

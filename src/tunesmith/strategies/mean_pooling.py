@@ -17,8 +17,9 @@ class MeanPooling(Strategy):
     """Adds a layer of fixed weights that gives every position the mean of all, for heads that read the first token.
 
     Formula: y_i = norm(30 m + h_i), m the mean of the last states h over the real positions, norm a layer norm of gain 1 and shift 0.
-    Use when: the model compares texts by the mean of its states, and rows are few or classes many. E5 says little of a text at the first token; few_shot
-    teaches the mean, which it lets the head read: 63.3% with it, 54.3% without, with 8 rows of each of 20 topics (benchmarks/README.md).
+    Use when: the model compares texts by the mean of its states, and rows are few or classes many. E5 says little of a text at the first
+    token; few_shot teaches the mean, which it lets the head read: 63.3% with it, 54.3% without, with 8 rows of each of 20 topics
+    (benchmarks/README.md).
     Cost: memory x1.0, time x1.0: the layer is passed without its products, which are by 0 and by the identity.
     Source: Reimers and Gurevych 2019, "Sentence-BERT", section 3 and table 6, for the pooling.
     Differs: pooling is a transformer layer, whose keys are 0, whose values are the states and whose feed-forward part is 0, so that the
