@@ -145,7 +145,7 @@ CONTEXTS: Mapping[str, Flat] = {
     **{f"strategies.{name}.keep": {f"strategies.{name}.stretch": 60.0} for name in ("back_translation", "paraphrase")},
     "strategies.balance.power": {"data.train": ROWS[:20]},
     "strategies.balance.by": GROUPED,
-    "strategies.last_layer.balance": {"data.train": ROWS[:20]},
+    "strategies.last_layer.balance": {**GROUPED, "data.train": GROUPED["data.train"][:20]},
     **{f"strategies.adversarial_debiasing.{name}": GROUPED for name in ("strength", "sees", "equal")},
     **{f"strategies.fairness.{name}": GROUPED for name in ("strength", "equal")},
     **{f"strategies.group_dro.{name}": GROUPED for name in ("rate", "adjustment")},

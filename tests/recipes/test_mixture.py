@@ -112,6 +112,7 @@ def test_places_and_overrides(tmp_path: Path) -> None:
             of_topics(["augment", "early_stop"]),
             r"\.1\.early_stop: 'early_stop' does not change.*Write it under strategies at the top",
         ),
+        (of_topics(["few_shot"]), "'few_shot' does not change.*but the training of all. Train the task in a run of its own for it"),
         (of_topics(["mixup", "mixup"]), r"tasks\.topics\.strategies\.1\.mixup: 'mixup' and 'mixup' both decide on"),
         (of_topics(["image_augment"]), "'image_augment' needs images, which task 'text_classification' has not"),
         (of_topics([{"augment": {"share": 2}}]), r"tasks\.topics\.strategies\.0\.augment\.share must be"),

@@ -82,6 +82,8 @@ def test_of_several_tasks_one_is_compared_also_with_a_run_of_it_alone(tmp_path: 
         compare(["a", "b"], tmp_path)
     with pytest.raises(InputError, match=r"there is no task 'topic'\. Did you mean topics"):
         compare(["a", "b"], tmp_path, task="topic")
+    with pytest.raises(InputError, match="none of the runs has several tasks, and so none called 'topics'"):
+        compare(["c", "c"], tmp_path, task="topics")
 
 
 def test_texts_hold_what_looks_like_the_end_of_a_line(tmp_path: Path) -> None:

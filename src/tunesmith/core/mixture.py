@@ -20,6 +20,7 @@ from tunesmith.core.task import Column, Head, Prediction, Row, Task
 
 SEVERAL = "several tasks"  # the capability that a mixture has
 APART = "several tasks, each in passes of its own"  # what strategies for mixtures need that look at each task by itself
+MAY_OFFER = frozenset({SEVERAL, APART, "logits"})  # the last where all of its tasks do
 MEAN = "mean_of_tasks"  # the metric that decides in a mixture
 PLACE = "task"  # the feature of an item that says of which task it is, by number
 GUESTS = "guests"  # the feature of an item that says which further tasks learn from the same pass: 1 for the first, 2 for the second, 4...
@@ -68,7 +69,7 @@ class Mixture(Task):
     offers: ClassVar[frozenset[str]] = frozenset()
 
     def __post_init__(self) -> None:
-        given = [task.offers & {"logits"} for member in self.members.values() for task in member.everyone]
+        given = [task.offers & MAY_OFFER for member in self.members.values() for task in member.everyone]
         own = frozenset({SEVERAL, APART}).union(frozenset.intersection(*given) if given else ())
         self.offers = frozenset({SEVERAL}) if any(member.guests for member in self.members.values()) else own  # type: ignore[misc]
         self.compares = any(task.compares for member in self.members.values() for task in member.everyone)  # type: ignore[misc]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from tunesmith.core.run import Run
 from tunesmith.core.strategy import Memory
@@ -41,11 +41,9 @@ class Observer(Memory):
     ``step`` is called from the first observer to the last, ``begin`` from the last to the first: the checkpoints, which come last,
     are restored before any other observer begins, and are saved after all others have seen the step.
 
-    ``needs``  capabilities that the task must offer
     ``ended``  why the run was to end, where that is a part of its memory: a run that was ended and died afterwards trains no further
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset()
     ended: str = ""
 
     def begin(self, run: Run) -> None:

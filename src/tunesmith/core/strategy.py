@@ -28,9 +28,11 @@ class Memory:
     A name with a leading underscore is not memory: an open file, a value that is computed again.
 
     ``by_evaluations``  whether it decides by evaluations, so that a recipe with it must have validation rows
+    ``needs``           capabilities that the task must offer, or for a strategy something in the run may own
     """
 
     by_evaluations: ClassVar[bool] = False
+    needs: ClassVar[frozenset[str]] = frozenset()
     _key: str = ""  # where a recipe has it: strategies.0.freeze
 
     def settings(self) -> dict[str, Any]:
@@ -68,7 +70,6 @@ class Strategy(Memory):
 
     ``objective``  replaces the task's objective; at most one strategy of a run has one
     ``owns``       capabilities claimed for this run; two strategies that claim the same are refused
-    ``needs``      capabilities that something in the run must own or the task must offer
     ``foresees``   whether ``plan`` can be asked about the future
     ``natural_rate``  the learning rate that it wants where the recipe gives none, and the source of that
     ``inherits``   whether it takes up what it held at the end of the stage before, in a run of several
@@ -83,7 +84,6 @@ class Strategy(Memory):
 
     objective: ClassVar[Any] = None  # an Objective; typed Any, since a method is one too
     owns: ClassVar[frozenset[str]] = frozenset()
-    needs: ClassVar[frozenset[str]] = frozenset()
     foresees: ClassVar[bool] = True
     inherits: ClassVar[bool] = False
     compares: ClassVar[bool] = False

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -53,11 +54,11 @@ class OfTask(Strategy):
 
     def begin(self, run: Run) -> None:
         rows = numbers_of(run.train, "row")
-        own = [place for place, task in enumerate(numbers_of(run.train, PLACE)) if task == self._number]
+        own = np.flatnonzero(numbers_of(run.train, PLACE) == self._number)
         self._first, self._all = int(rows[own].min(initial=len(run.train))), int(rows.max(initial=-1)) + 1
         self._items = self._rows
         if len(own) < len(self._rows):  # a few of them are looked at, before training
-            self._items = Encoded([[self._inwards(run.train[place]) for place in own]] if own else [])
+            self._items = Encoded([[self._inwards(run.train[place]) for place in own.tolist()]] if len(own) else [])
         self._count = int(self._items.rows.max(initial=-1)) + 1
         head = through(self.name, run.forward).module
         names = {id(weight): name for name, weight in head.named_parameters()}

@@ -65,12 +65,14 @@ def memberships(document: Document) -> dict[str, Membership]:
 
 def _own(entries: Any, document: Document, keys: Keys) -> list[Strategy]:
     """The strategies of one task. What is for all tasks or none is written into ``document``."""
-    from tunesmith.engine.of_task import is_for_one  # brings torch
+    from tunesmith.core.mixture import MAY_OFFER  # brings torch
+    from tunesmith.engine.of_task import is_for_one
 
     strategies, watching = strategies_of(entries, document, {}, keys)
     for part in (*watching, *(part for part in strategies if not is_for_one(part))):
         message = f"'{name_of(part)}' does not change the rows or the loss of one task, but the training of all"
-        refuse(document, Problem(message, "Write it under strategies at the top", key=part._key))
+        remedy = "Write it under strategies at the top" if part.needs <= MAY_OFFER else "Train the task in a run of its own for it"
+        refuse(document, Problem(message, remedy, key=part._key))
     return strategies
 
 

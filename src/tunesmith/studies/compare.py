@@ -17,6 +17,7 @@ from tunesmith.tuned import ENSEMBLE, finished_run, of_task
 
 ASKED = ("text", "truth")  # what of a line of predictions says which row it is
 SAID = ("predicted", "confidence")
+TASKS = "tasks"  # the folder of a run with the scores of each, where it has several
 WEIGHTS = (".safetensors", ".gguf")
 
 
@@ -57,7 +58,10 @@ def compare(which: Sequence[str | Path], runs: Path | str = "runs", most: int = 
 
     Raises ``InputError`` with every run that was judged by other rows, or another metric, than the first.
     """
-    first, *others = found = [read(finished_run(one, runs), task) for one in which]
+    places = [finished_run(one, runs) for one in which]
+    if task and not any((place / TASKS).exists() for place in places):
+        raise InputError(Problem(f"none of the runs has several tasks, and so none called '{task}'", "Leave the name out"))
+    first, *others = found = [read(place, task) for place in places]
     if not others:
         raise InputError(Problem("there is nothing to compare the run with", "Name two runs or more", str(first.place)))
     if problems := [problem for other in others if (problem := unlike(other, first))]:
@@ -73,7 +77,7 @@ def compare(which: Sequence[str | Path], runs: Path | str = "runs", most: int = 
 
 def read(place: Path, task: str = "") -> Judgement:
     """What a run says of how it was judged, and where it has several tasks, how ``task`` was."""
-    several = place / "tasks"
+    several = place / TASKS
     model, judged = (of_task(place, "", task), several / task) if several.exists() else (place / "model", place)
     scores = read_json(judged / "scores.json")
     file = judged / "predictions" / f"{scores['split']}.jsonl"

@@ -59,10 +59,10 @@ def learn_tasks(made: Prepared, folder: Path, watch: Sequence[Observer], say: Sa
     digest = hashlib.sha256("".join(data.fingerprint for data in made.data.values()).encode()).hexdigest()
     checkpoints = Checkpoints(folder / "checkpoints", recipe.training.keep, {"recipe": recipe_hash(recipe), "data": digest})
     events = EventLog(folder / EVENTS, recipe.training.log_every)
-    training = recipe.training
+    strategies, training = [*made.strategies, made.mixed], recipe.training
     observers = [*recipe.watch, *watch, events, checkpoints]
     with rows_named(made.place):
-        fitted = fit(made.model, made.task, made.train, made.strategies, training, validation(made, say), observers)
+        fitted = fit(made.model, made.task, made.train, strategies, training, validation(made, say), observers)
     if fitted.reason == INTERRUPTED:
         raise interruption(folder, fitted.run.clock.step, checkpoints.interrupted_by())
     if training.ship == "best":
@@ -110,7 +110,7 @@ def judged(made: Prepared, fitted: Fitted, time: tuple[float, float], say: Say) 
 def check(recipe: Recipe, say: Say) -> Checked:
     """What is known of a mixture before training. The steps that are timed draw rows by size, whatever the rule."""
     made = prepare(recipe, say)
-    done = probe(replace(recipe, task=made.task, strategies=made.strategies[:-1]), made.model, made.train)
+    done = probe(replace(recipe, task=made.task, strategies=made.strategies), made.model, made.train)
     findings = [replace(f, split=f"{name}, {f.split}") for name, data in made.data.items() for f in lint(data)]
     findings += [replace(f, split=f"{name}, {f.split}") for name in made.judged for f in untested(made.data[name])]
     rows = [data.validation for name, data in made.data.items() if name in made.judged and data.validation is not None]
@@ -136,4 +136,5 @@ def explain(recipe: Recipe, say: Say) -> Explanation:
     made = prepare(recipe, say)
     for note in made.notes():
         say(note)
-    return explained(replace(recipe, task=made.task, strategies=made.strategies), made.model, len(made.train), [])
+    strategies = [*made.strategies, made.mixed]
+    return explained(replace(recipe, task=made.task, strategies=strategies), made.model, len(made.train), [])

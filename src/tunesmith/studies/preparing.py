@@ -72,13 +72,13 @@ class Prepared:
 
     @property
     def strategies(self) -> list[Strategy]:
-        """Those of all tasks, those of each, and the rule by which rows are drawn."""
+        """Those of all tasks, and those of each; ``mixed`` comes after them."""
         own, groups = list[Strategy](), 0
         for number, (name, member) in enumerate(self.task.members.items()):
             if strategies := self.recipe.tasks[name].membership.strategies:
                 own.append(OfTask(name, number, strategies, member, self.rows[name], groups))
             groups += len(self.rows[name].groups)
-        return [*self.recipe.strategies, *own, self.mixed]
+        return [*self.recipe.strategies, *own]
 
     def place(self, row: int) -> tuple[str, int] | None:
         """The file and line of a training row, by its number among those of all tasks."""
