@@ -5,8 +5,9 @@
 Runs that ``benchmarks/results/strategies.json`` does not hold yet are done until the time is over, so that the table fills up;
 ``make docs`` writes ``docs/measured.md``, its pictures and the rows on the pages of the strategies from it. Each run is a process of
 its own, which begins where the imports are done. Each strategy has its default settings, or those of its example where it has no
-defaults; everything else is that of plain fine-tuning, but for the learning rate where a strategy asks for its own. ``auto`` stands
-for what the rules choose: strategies, rate and length. Time is that of the steps, in units of matrix products that are timed between
+defaults; everything else is that of plain fine-tuning, but for the learning rate where a strategy asks for its own, and for what
+decides by evaluations: a tenth of its rows is held out for them, four times in an epoch. ``auto`` stands for what the rules choose:
+strategies, rate and length. Time is that of the steps, in units of matrix products that are timed between
 them. ``ASSETS`` is needed where the model is no sample.
 """
 
@@ -33,6 +34,7 @@ from turns import forked, half, peak
 RESULTS = Path(__file__).parent / "results" / "strategies.json"
 PLAIN, AUTO = "plain", "auto"
 PRODUCTS = 5  # that are timed after each step
+OFTEN = {"evaluate_every": "0.25ep", "save_every": "1ep"}  # what the pages of the strategies that decide by evaluations ask for
 
 # setting -> recipe, and how many of the test rows are judged
 TOPICS = {"model": "sample:minilm", "data": "topics", "task": {"text_classification": {"max_length": 32}}, "batch_size": 16}
@@ -97,14 +99,19 @@ def one(strategy: Any, told: dict[str, Any], seed: int) -> dict[str, Any]:
     pace = between_the_steps()
     train, test = (rows(told["data"], split, told.get("labels")) for split in ("train", "test"))
     train = thinned(train, told["rows"])
+    deciding = by_evaluations(strategy)
     try:
         with tempfile.TemporaryDirectory() as scratch:
             report = tunesmith.train(
                 model=told["model"] if told["model"].startswith("sample:") else str(ASSETS / "models" / told["model"]),
                 task=told["task"],
-                data={"train": train, "validation": None, "test": thinned(known_labels(train, test), told["judged"])},
+                data={
+                    "train": train,
+                    "validation": "10%" if deciding else None,
+                    "test": thinned(known_labels(train, test), told["judged"]),
+                },
                 strategies=AUTO if strategy == AUTO else [*around, "clip"],
-                training={} if strategy == AUTO else {**length, "trunk": "off", "ship": "last"},
+                training={} if strategy == AUTO else {**length, "trunk": "off", "ship": "last", **(OFTEN if deciding else {})},
                 baselines=False,
                 seed=seed,
                 runs=scratch,
@@ -126,6 +133,14 @@ def one(strategy: Any, told: dict[str, Any], seed: int) -> dict[str, Any]:
         "peak_mb": peak(),
         **({"right": "".join("01"[int(row)] for row in correct)} if set(correct) <= {0, 1} else {}),
     }
+
+
+def by_evaluations(strategy: Any) -> bool:
+    """Whether what a recipe says of a strategy decides by evaluations, so that there must be rows for them."""
+    from tunesmith.recipes.find import find
+
+    name = next(iter(strategy)) if isinstance(strategy, dict) else strategy
+    return name not in (None, AUTO) and find("strategies", name).by_evaluations
 
 
 def between_the_steps() -> Any:

@@ -85,6 +85,16 @@ def test_a_run_improves_while_its_best_score_is_recent(scores: list[float], high
     assert live.improved(patience) is improved
 
 
+@pytest.mark.parametrize(
+    ("scores", "loss"),
+    [({"accuracy": 1.0}, float("inf")), ({"accuracy": 1.0, "loss": 3, "log_loss": 2.5}, 2.5), ({"pearson": 0.5, "mse": 0.25}, 0.25)],
+)
+def test_the_validation_loss_is_whatever_the_task_has_of_one(scores: dict[str, float], loss: float) -> None:
+    live = run()
+    live.evaluations = [{"step": 1, "log_loss": 9.0}, {"step": 2, **scores}]
+    assert live.validation_loss() == loss
+
+
 def test_the_first_of_equal_scores_is_the_best() -> None:
     assert best_index([0.1, 0.9, 0.9], higher_is_better=True) == 1
     assert best_index([0.3, 0.1, 0.1], higher_is_better=False) == 1

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from training import tiny_fit
-from tunesmith.core.clock import Span
+from tunesmith.core.clock import Clock, Span
 from tunesmith.core.param import Rule
 from tunesmith.core.run import Run
 from tunesmith.engine.events import read_events
-from tunesmith.strategies.adaptive import STRONGEST, Adaptive, decay_for
+from tunesmith.strategies.adaptive import LONGEST, STRONGEST, Adaptive, decay_for
 
 
 def judge(strategy: Adaptive, run: Run, **scores: float) -> None:
     with strategy.finished(run):
-        run.evaluations.append({"step": len(run.evaluations), **scores})
+        run.clock = run.clock.at(run.clock.step + run.clock.steps_per_epoch)
+        run.evaluations.append({"step": run.clock.step, **scores})
 
 
 def learning(strategy: Adaptive, run: Run) -> list[int]:
@@ -46,6 +47,31 @@ def test_the_rate_falls_and_then_the_run_ends(run: Run, said: list[str]) -> None
     assert rates == pytest.approx([2.0, 2.0, 0.2, 0.2, 0.2])
     assert run.stop == "adaptive: no better accuracy in 2 evaluations after 1 fall of the rate"
     assert said == ["adaptive: no better accuracy in 2 evaluations: the rate falls to 0.1 of what it was"]
+
+
+def test_a_lower_loss_is_better_too(run: Run, said: list[str]) -> None:
+    strategy = Adaptive(patience=1, falls=0, start=1, layers=2)
+    strategy.begin(run)
+    for loss in (0.9, 0.8, 0.7):
+        judge(strategy, run, accuracy=0.5, log_loss=loss)
+        assert run.stop == ""
+    assert said[1] == "adaptive: loss is 0.8, better than before: everything learns now"
+    judge(strategy, run, accuracy=0.5, log_loss=0.7)
+    assert run.stop.startswith("adaptive: no better accuracy in 1 evaluation")
+
+
+def test_it_waits_for_an_epoch_or_many_steps_however_often_it_is_judged(run: Run) -> None:
+    for steps_per_epoch, waits in ((10, 5), (10_000, LONGEST // 2)):
+        strategy = Adaptive(patience=2, falls=0)
+        run.clock, run.evaluations, run.stop = Clock(0, 1_000_000, steps_per_epoch), [], ""
+        strategy.begin(run)
+        ended = []
+        for _ in range(waits + 1):  # the first is better than none
+            with strategy.finished(run):
+                run.clock = run.clock.at(run.clock.step + 2)
+                run.evaluations.append({"step": run.clock.step, "accuracy": 0.5})
+            ended.append(bool(run.stop))
+        assert ended == [False] * waits + [True]
 
 
 def test_weight_decay_follows_the_gap(run: Run, said: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from tunesmith.core.clock import Clock
 from tunesmith.core.forward import Forward
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.task import Task
+
+LOSSES = ("log_loss", "loss", "mse")  # scores that are of the kind of a training loss, the first that there is
 
 
 def seed_of(*parts: object) -> int:
@@ -95,6 +98,10 @@ class Run:
         """Whether the best value of the task's primary metric lies within the last ``patience`` evaluations."""
         values = [scores[self.task.primary] for scores in self.evaluations]
         return len(values) <= patience or best_index(values, self.task.higher_is_better) >= len(values) - patience
+
+    def validation_loss(self) -> float:
+        """What of the last evaluation is of the kind of a training loss; infinite where nothing is."""
+        return next((float(self.evaluations[-1][name]) for name in LOSSES if name in self.evaluations[-1]), math.inf)
 
 
 def best_index(values: Sequence[float], higher_is_better: bool) -> int:

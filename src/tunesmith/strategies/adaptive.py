@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
@@ -17,24 +18,25 @@ from tunesmith.core.strategy import Strategy
 from tunesmith.core.words import counted
 from tunesmith.model.surgery import check_layers
 
-VALIDATION_LOSSES = ("log_loss", "loss", "mse")  # scores that are of the kind of a training loss, the first that there is
 STRONGEST = 64.0  # multiple of the weight decay
+LONGEST = 100  # steps without a better evaluation that count as an epoch of them does
 
 
 @dataclass
 class Adaptive(Strategy):
     """Begins with the head and the top layers, and after each evaluation goes deeper, slower, more regularised, or ends the run.
 
-    Formula: better than ever: depth f - ``layers`` learns too; ``patience`` evaluations that are not: rate * factor, after ``falls`` falls
-    the end; validation loss > (1 + gap) * training loss: weight decay * 2, and / 2 where it is less, but never below its setting.
-    Use when: nobody can say how many epochs, layers or how high a rate; give many epochs and evaluate often (evaluate_every: 0.25ep).
+    Formula: metric or loss better than ever: depth f - ``layers`` learns too; ``patience`` evaluations that are not: rate * factor, after
+    ``falls`` falls the end; validation loss > (1 + gap) * training loss: weight decay * 2, / 2 where it is less, never below its setting.
+    Use when: nobody can say how many epochs, layers or how high a rate; give many epochs and evaluate often (evaluate_every: 0.25ep,
+    save_every: 1ep).
     Cost: memory x0.4 rising to x1, time x0.4 to x1, and that of the evaluations.
     Source: how long and how fast: Prechelt 1998, "Early Stopping - But When?" (patience); depth: Howard and Ruder 2018, ULMFiT, section
     3.3; regularisation: Krogh and Hertz 1992, "A Simple Weight Decay Can Improve Generalization"; the rules are our own.
     Differs: ULMFiT goes deeper each epoch, here only while that pays. Every decision is written into events.jsonl with its reason.
     """
 
-    patience: int = setting(2, "evaluations without a better one after which the rate falls, or the run ends", low=1)
+    patience: int = setting(2, "evaluations, of an epoch or 100 steps, none of which is better until the rate falls or the run ends", low=1)
     start: int = setting(2, "layers that learn from the beginning, beside the head", low=0)
     layers: int = setting(2, "layers that join after each evaluation that is better than all before; the embeddings come last", low=0)
     factor: float = setting(0.5, "what the rate is multiplied with when it falls", above=0, high=1)
@@ -46,7 +48,8 @@ class Adaptive(Strategy):
 
     def __post_init__(self) -> None:
         self.deeper, self.rate, self.decay = 0, 1.0, 1.0  # layers below the first ones; multiples of rate and weight decay
-        self.fallen, self.waited, self.judged = 0, 0, 0
+        self.fallen, self.judged, self.since = 0, 0, 0  # falls; evaluations seen, and of these until the last that was better
+        self.lowest = math.inf  # validation loss so far
         self.losses: list[float] = []  # sum and number of the training losses since the last evaluation
         self.ended = ""
 
@@ -73,42 +76,43 @@ class Adaptive(Strategy):
         if len(run.evaluations) > self.judged:
             self.judged = len(run.evaluations)
             self._go_on(run)
-            self._regularise(run, run.evaluations[-1])
+            self._regularise(run)
             self.losses = []
         run.stop = self.ended or run.stop
 
     def _go_on(self, run: Run) -> None:
         """Deeper, slower, or no further."""
-        metric = run.task.primary
-        self.waited = 0 if run.improved(1) else self.waited + 1
-        layers = next(iter(run.params.values())).layers
-        frontier = layers - self.start - self.deeper  # the highest depth that does not learn
-        if not self.waited and frontier >= 0 and self.layers:
-            self.deeper += min(self.layers, frontier + 1)
-            reached = frontier - min(self.layers, frontier + 1) + 1
-            where = "everything" if reached == 0 else f"all from layer {reached} up"
-            run.say(f"adaptive: {metric} is {run.evaluations[-1][metric]:.4g}, better than before: {where} learns now")
-        elif self.waited >= self.patience and self.fallen < self.falls:
-            long = counted(self.waited, "evaluation")
-            self.fallen, self.waited, self.rate = self.fallen + 1, 0, self.rate * self.factor
-            run.say(f"adaptive: no better {metric} in {long}: the rate falls to {self.rate:.3g} of what it was")
-        elif self.waited >= self.patience:
-            long, falls = counted(self.waited, "evaluation"), counted(self.fallen, "fall")
-            self.ended = f"adaptive: no better {metric} in {long} after {falls} of the rate"
+        metric, loss = run.task.primary, run.validation_loss()
+        better = metric if run.improved(1) else "loss" if loss < self.lowest else ""
+        self.lowest = min(self.lowest, loss)
+        frontier = next(iter(run.params.values())).layers - self.start - self.deeper  # the highest depth that does not learn
+        waited, steps = self.judged - self.since, run.clock.step - (run.evaluations[self.since - 1]["step"] if self.since else 0)
+        if better:
+            self.since = self.judged
+            if joining := min(self.layers, frontier + 1):
+                self.deeper += joining
+                where = "everything" if joining == frontier + 1 else f"all from layer {frontier - joining + 1} up"
+                value = loss if better == "loss" else run.evaluations[-1][metric]
+                run.say(f"adaptive: {better} is {value:.4g}, better than before: {where} learns now")
+        elif waited >= self.patience and steps >= min(LONGEST, run.clock.steps_per_epoch):
+            found = f"adaptive: no better {metric} in {counted(waited, 'evaluation')}"
+            if self.fallen < self.falls:
+                self.fallen, self.since, self.rate = self.fallen + 1, self.judged, self.rate * self.factor
+                run.say(f"{found}: the rate falls to {self.rate:.3g} of what it was")
+            else:
+                self.ended = f"{found} after {counted(self.fallen, 'fall')} of the rate"
 
-    def _regularise(self, run: Run, scores: dict[str, Any]) -> None:
+    def _regularise(self, run: Run) -> None:
         """More weight decay where the gap to validation is wide, less where it is not."""
-        found = next((float(scores[name]) for name in VALIDATION_LOSSES if name in scores), None)
-        if found is None or not self.losses:
+        found = run.validation_loss()
+        if math.isinf(found) or not self.losses:
             return
         training = self.losses[0] / self.losses[1]
-        wanted = decay_for(self.decay, training, found, self.gap)
-        if wanted != self.decay:
-            change = "doubles" if wanted > self.decay else "is halved"
-            self.decay = wanted
-            run.say(
-                f"adaptive: loss {training:.3g} in training, {found:.3g} in validation: weight decay {change}, to {wanted:g} of its setting"
-            )
+        before, self.decay = self.decay, decay_for(self.decay, training, found, self.gap)
+        if self.decay != before:
+            change = "doubles" if self.decay > before else "is halved"
+            losses = f"loss {training:.3g} in training, {found:.3g} in validation"
+            run.say(f"adaptive: {losses}: weight decay {change}, to {self.decay:g} of its setting")
 
 
 def decay_for(decay: float, training: float, validation: float, gap: float) -> float:
