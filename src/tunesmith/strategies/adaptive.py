@@ -36,7 +36,7 @@ class Adaptive(Strategy):
     Differs: ULMFiT goes deeper each epoch, here only while that pays. Every decision is written into events.jsonl with its reason.
     """
 
-    patience: int = setting(2, "evaluations, of an epoch or 100 steps, none of which is better until the rate falls or the run ends", low=1)
+    patience: int = setting(2, "evaluations without a better one, over an epoch or 100 steps, until the rate falls or it ends", low=1)
     start: int = setting(2, "layers that learn from the beginning, beside the head", low=0)
     layers: int = setting(2, "layers that join after each evaluation that is better than all before; the embeddings come last", low=0)
     factor: float = setting(0.5, "what the rate is multiplied with when it falls", above=0, high=1)
