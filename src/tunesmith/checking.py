@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +19,7 @@ from tunesmith.core.observer import Observer, Record
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.task import Task
+from tunesmith.core.words import Say
 from tunesmith.data.batches import Source
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.lint import Finding, lint, untested
@@ -134,7 +135,7 @@ class Probe:
 
 
 @placed
-def check(recipe: Recipe, say: Callable[[str], None]) -> Checked:
+def check(recipe: Recipe, say: Say) -> Checked:
     """Read the data, build the model, and time a few steps on a copy that is thrown away. Raises as training would."""
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
     findings = [*untested(data), *lint(data)]

@@ -11,13 +11,13 @@ from typing import Any
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.task import Head, RowError
+from tunesmith.core.words import Say
 from tunesmith.data.chat_items import fitted
 from tunesmith.data.chat_turns import Turns
 from tunesmith.data.messages import Message
 from tunesmith.engine.precision import choose, device
 from tunesmith.model.build import build
 from tunesmith.model.decoding import GREEDY, Decoding
-from tunesmith.model.sources import Say
 from tunesmith.model.stream import stream
 from tunesmith.tuned import finished_run, is_model, of_task, tasks_of
 

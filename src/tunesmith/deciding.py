@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ from torch import nn
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.mixture import SEVERAL
 from tunesmith.core.task import Task
+from tunesmith.core.words import Say
 from tunesmith.data.examples import truths
 from tunesmith.data.load import Data
 from tunesmith.data.sentence_folder import pooling_of
@@ -40,7 +40,7 @@ WITH_HEAD = {  # classes of transformers whose head can learn alone
 WRITING = {"AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForSpeechSeq2Seq"}  # that compare each position with a vocabulary
 
 
-def settled(recipe: Recipe, data: Data, model: Model, say: Callable[[str], None]) -> Recipe:
+def settled(recipe: Recipe, data: Data, model: Model, say: Say) -> Recipe:
     """The recipe with strategies, rate and length chosen, where it leaves them open; every decision is said with its reason.
 
     A pure function of recipe, data and model: neither the clock nor the machine is asked, so that a resumed run decides the same. Raises

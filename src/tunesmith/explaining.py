@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
+from tunesmith.core.words import Say
 from tunesmith.data.load import load
 from tunesmith.deciding import settled
 from tunesmith.engine.of_task import OfTask
@@ -72,7 +73,7 @@ class Explanation:
 
 
 @placed
-def explain(recipe: Recipe, say: Callable[[str], None]) -> Explanation:
+def explain(recipe: Recipe, say: Say) -> Explanation:
     """Load data and model, compose the strategies, and ask the plan about every part of the run. Nothing is trained."""
     data = load(recipe.data, recipe.task, recipe.seed, recipe.base_folder)
     torch.manual_seed(seed_of(recipe.seed, "head"))

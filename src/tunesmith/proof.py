@@ -17,6 +17,7 @@ from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.run import seed_of
 from tunesmith.core.task import Prediction, Row, Task
+from tunesmith.core.words import Say
 from tunesmith.data.columns import GROUP
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.examples import Examples
@@ -87,18 +88,19 @@ class Proof:
             test.write(folder)
 
 
-def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float]) -> Proof:
+def prove(recipe: Recipe, fitted: Fitted, data: Data, time: tuple[float, float], say: Say | None = None) -> Proof:
     """Judge the tuned model, its base and simple baselines on the test rows; where there are none, on the validation rows.
 
     Without these either, the training rows are judged. Further tests follow. ``time`` is the seconds of training and the tokens per
-    second, which ``scores.json`` holds too. Every rank gets the whole proof, whose ``task`` has the threshold that was chosen.
+    second, which ``scores.json`` holds too; ``say`` is told how far it is. Every rank gets the whole proof, whose ``task`` has the
+    threshold that was chosen.
     """
     truths, tokenizer = judged_rows(data), fitted.model.tokenizer
     encoded = encode(truths, recipe.task, tokenizer)
-    untuned = Untuned(recipe, truths, encoded)
+    untuned = Untuned(recipe, truths, encoded, say)
     restore(fitted.model.module, untuned.model.module)  # an adapter is shipped without its base, so it is judged on the base as it is
     fitted.run.model.eval()
-    return proven(recipe, untuned, data, lambda asked: predict(fitted.run.forward, asked.encoded, recipe.task, tokenizer), time)
+    return proven(recipe, untuned, data, lambda asked: predict(fitted.run.forward, asked.encoded, recipe.task, tokenizer, say=say), time)
 
 
 def judged_rows(data: Data) -> list[Row]:
@@ -178,8 +180,8 @@ def judge(task: Task, truths: Sequence[Row], predictions: Sequence[Prediction]) 
 class Untuned:
     """The base model as it can be used without tuning, on the rows that are judged."""
 
-    def __init__(self, recipe: Recipe, truths: list[Row], encoded: Encoded | None = None) -> None:
-        self.task, self.truths = recipe.task, truths
+    def __init__(self, recipe: Recipe, truths: list[Row], encoded: Encoded | None = None, say: Say | None = None) -> None:
+        self.task, self.truths, self.say = recipe.task, truths, say
         torch.manual_seed(seed_of(recipe.seed, "head"))
         self.model = build_for(recipe.task, recipe.model_spec)
         self.encoded = encode(truths, recipe.task, self.model.tokenizer) if encoded is None else encoded
@@ -200,7 +202,7 @@ class Untuned:
         """
         task = self.task
         if not isinstance(task, LabelTask) or not self.model.fresh:
-            return AS_IT_IS, predict(self.forward, self.encoded, task, self.model.tokenizer)
+            return AS_IT_IS, predict(self.forward, self.encoded, task, self.model.tokenizer, say=self.say)
         if labels := task.label_rows():
             table = torch.from_numpy(baselines.nearest_label(self.own_vectors(), self.vectors(labels)))
             return "zero-shot by label names", task.predictions(table)

@@ -7,7 +7,7 @@ the rate is the one that suits what learns. The head rises with all else, whatev
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -21,6 +21,7 @@ from tunesmith.core.observer import Observer, Record
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run, seed_of
 from tunesmith.core.strategy import Strategy
+from tunesmith.core.words import Say
 from tunesmith.data.encode import encode
 from tunesmith.data.load import load
 from tunesmith.deciding import settled
@@ -72,7 +73,7 @@ class _Watching(Observer):
 
 
 @placed
-def find_rate(recipe: Recipe, say: Callable[[str], None]) -> Found:
+def find_rate(recipe: Recipe, say: Say) -> Found:
     """Test rates on a copy of the recipe's model. Raises as training would, and ``InputError`` where no rate makes the loss fall."""
     if recipe.tasks:
         raise InputError("A rate is looked for with one task, and the recipe has several", remedy="Write training.learning_rate")

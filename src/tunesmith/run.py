@@ -18,6 +18,7 @@ from tunesmith.core.naming import naming
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import seed_of
 from tunesmith.core.task import Row
+from tunesmith.core.words import Say
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.load import Data, load
 from tunesmith.deciding import settled
@@ -183,7 +184,7 @@ def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Dat
     learned = learn(recipe, folder, watch, data, say)
     fitted, events = learned.fitted, read_events(folder / EVENTS)
     say("judging the tuned model, its base and simple baselines on the same rows")
-    proof = prove(learned.recipe, fitted, learned.data, training_time(events))
+    proof = prove(learned.recipe, fitted, learned.data, training_time(events), say)
     shipped = replace(learned.recipe, task=proof.task)
     facts = gather(shipped, fitted, learned.rows, learned.data, proof, folder)
     if distributed.first():
@@ -192,7 +193,7 @@ def carry_out(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Dat
     return Report(folder, proof.scores, facts)
 
 
-def speaker(watch: Sequence[Observer]) -> Callable[[str], None]:
+def speaker(watch: Sequence[Observer]) -> Say:
     """What tells all observers a line for the user."""
 
     def say(message: str) -> None:
@@ -213,7 +214,7 @@ class Learned:
 
 
 @placed
-def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | None, say: Callable[[str], None]) -> Learned:
+def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | None, say: Say) -> Learned:
     """recipe -> data -> model -> strategies -> fit, from wherever the run in ``folder`` stands. ``say`` is told of data and model.
 
     Raises ``InterruptedRunError`` where it was asked to stop.
@@ -233,7 +234,7 @@ def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | 
         say(f"cut: {rows.truncated:,} of {len(rows):,} training rows, by {task.bounds}")
     validation: Sequence[Row] = data.validation or []
     judged = encode(validation, task, model.tokenizer)
-    score = scorer(task, validation, judged, model.tokenizer) if validation else None
+    score = scorer(task, validation, judged, model.tokenizer, say) if validation else None
     checkpoints = Checkpoints(folder / "checkpoints", training.keep, {"recipe": recipe_hash(recipe), "data": data.fingerprint})
     events = EventLog(folder / EVENTS, training.log_every)
     for line in decided:
@@ -248,7 +249,7 @@ def learn(recipe: Recipe, folder: Path, watch: Sequence[Observer], data: Data | 
     fitted.run.let_go()
     fitted.run.model.eval()
     for strategy in recipe.strategies:
-        strategy.settle(fitted.run, lambda: predict(fitted.run.forward, judged, task, model.tokenizer), validation)
+        strategy.settle(fitted.run, lambda: predict(fitted.run.forward, judged, task, model.tokenizer, say=say), validation)
     return Learned(recipe, data, rows, fitted)
 
 

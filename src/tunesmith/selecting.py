@@ -13,6 +13,7 @@ from tunesmith.auditing import trained_on
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.task import Head, Prediction
+from tunesmith.core.words import Say
 from tunesmith.data.encode import encode
 from tunesmith.data.examples import Examples, duplicate_keys, read_roles
 from tunesmith.data.split import digests
@@ -24,7 +25,7 @@ from tunesmith.model.agreement import agreement
 from tunesmith.model.build import build_for
 from tunesmith.model.files import CONFIG, read_json
 from tunesmith.model.processor import Processor
-from tunesmith.model.sources import Say, resolve
+from tunesmith.model.sources import resolve
 from tunesmith.recipes.recipe import read_recipe
 from tunesmith.tasks.text_classification import TextClassification
 from tunesmith.tuned import TOLD, Tuned, is_model, load

@@ -14,6 +14,7 @@ from tunesmith.core.errors import InputError, IntegrityError, Problem
 from tunesmith.core.forward import Forward
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.task import Prediction, Row, Task
+from tunesmith.core.words import Say
 from tunesmith.data.asking import as_rows, blank_lines, passed_over
 from tunesmith.data.columns import GROUP, ID
 from tunesmith.data.encode import encode
@@ -27,7 +28,7 @@ from tunesmith.model.files import digest, read_json
 from tunesmith.model.routing import ABOUT as ROUTER
 from tunesmith.model.routing import Router
 from tunesmith.model.shared import lean
-from tunesmith.model.sources import Say, resolve
+from tunesmith.model.sources import resolve
 from tunesmith.ready import named_labels, ready
 from tunesmith.recipes.find import did_you_mean, name_of
 from tunesmith.recipes.recipe import Recipe, read_recipe, recipe_from

@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from tunesmith.core.errors import InputError, Problem
+from tunesmith.core.words import Say
 from tunesmith.data.patterns import check_continues, check_pattern
 from tunesmith.labelling import CONTINUES, PATTERNS, WAYS, Asked
 from tunesmith.model.build import build_for
 from tunesmith.model.files import read_json
-from tunesmith.model.sources import ModelSource, Say, compares_sentences, resolve
+from tunesmith.model.sources import ModelSource, compares_sentences, resolve
 from tunesmith.model.zero_shot import entailing
 from tunesmith.tuned import Tuned, finished_run, is_model
 

@@ -57,6 +57,21 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines) == 5
 
 
+def test_what_is_computed_once_does_not_count_for_the_speed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
+    observer, clock = Progress(), Clock(0, 100, 100)
+    run: Any = SimpleNamespace(clock=clock, evaluations=[])
+    observer.begin(run)
+    for step, seconds in enumerate((900.0, 2.0, 2.0, 300.0, 2.0), 1):
+        run.clock = run.clock.tick(16, 1000)
+        observer.step(run, Record(step, step / 100, 1.0, 5e-5, 16, 1000, 0.1, seconds))
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.startswith("step 1/100  loss 1.0000  rate 5.0e-05  ")
+    assert " left" not in first
+    assert "  500 tokens/s  3 min 16 s left  " in others[0]
+    assert "  500 tokens/s  3 min 10 s left  " in others[-1]
+
+
 def test_plain_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
     watched(steps=2)
     assert "loss" not in capsys.readouterr().err

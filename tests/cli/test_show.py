@@ -70,19 +70,6 @@ def test_a_document(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out) == {"a": ["好", 1.5, None, None, 3, "x"]}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")],
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert show.duration(seconds) == text
-
-
-@pytest.mark.parametrize(("number", "text"), [(0, "0 MB"), (119_900_000, "120 MB"), (1.44e9, "1.4 GB")])
-def test_size(number: float, text: str) -> None:
-    assert show.size(number) == text
-
-
 def test_what_is_learned_stands_out(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     pieces = [("a question ", False), ("an answer", True), (" more", False)]
     show.learned(pieces)

@@ -11,6 +11,7 @@ import torch
 from transformers.models.bert.modeling_bert import BertLayer
 
 from training import SGD, mixed_fit, same, tiny_fit, weights, writing_fit
+from tunesmith.core import waiting
 from tunesmith.core.clock import Span
 from tunesmith.core.mixture import MEAN
 from tunesmith.core.strategy import Strategy
@@ -84,6 +85,13 @@ def test_the_lowest_layers_are_not_computed_again(tmp_path: Path, monkeypatch: p
     tiny_fit(None, [Freeze(layers=2)], steps=12)
     assert calls.count("2") > 12
     assert calls.count("1") < 6, "once for all rows, for the check, and for what is judged"
+
+
+def test_it_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "SILENT", 0.0)
+    monkeypatch.setattr(training_rows, "POSITIONS", 16)
+    tiny_fit(tmp_path, [Freeze(layers=2)], steps=12)
+    assert said(tmp_path)[0].startswith("trunk: computing the lowest 2 layers once for each row: ")
 
 
 def test_conversations_that_share_rows_are_found_in_any_company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

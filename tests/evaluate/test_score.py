@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tunesmith.core import waiting
 from tunesmith.core.batch import Batch
 from tunesmith.data.encode import Encoded
 from tunesmith.evaluate.score import predict, scorer, share
@@ -132,6 +133,13 @@ def test_every_rank_gets_all_predictions(monkeypatch: pytest.MonkeyPatch) -> Non
         thread.join()
     assert found == {rank: expected(lengths) for rank in range(world)}
     assert {len(task.batches) for task in tasks} == {2}, "each rank computes a share, in equally many passes"
+
+
+def test_it_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "SILENT", 0.0)
+    said: list[str] = []
+    predict(forward, encoded_of([4, 4, 4]), Summing(), None, tokens=4, say=said.append)
+    assert [line.rpartition(",")[0] for line in said] == ["predicting 3 rows: 33% done", "predicting 3 rows: 67% done"]
 
 
 def test_predicting_leaves_a_model_that_keeps_tensors_trainable() -> None:

@@ -9,7 +9,7 @@ import click
 
 from tunesmith.cli import show
 from tunesmith.cli.using import check_free, seen_from
-from tunesmith.core.words import counted
+from tunesmith.core.words import counted, duration, size
 
 if TYPE_CHECKING:
     from tunesmith.advising import Option, Recommendation
@@ -78,7 +78,7 @@ def _show(found: Recommendation) -> None:
 def _model(one: Option, is_chosen: bool) -> tuple[str, ...]:
     """A row of the table of models."""
     model = one.model
-    cost = (show.duration(one.seconds), show.size(one.memory), "yes" if one.fits else "no")
+    cost = (duration(one.seconds), size(one.memory), "yes" if one.fits else "no")
     return "*" if is_chosen else "", model.spec, f"{model.parameters:g} M", model.licence, PLACES[one.place], *cost, model.note
 
 
@@ -88,7 +88,7 @@ def _remedy(found: Recommendation) -> str:
 
     chosen, limits = found.chosen, found.limits
     if "tight_memory" in chosen.over and limits.memory <= RUNTIME:
-        return f"Python, torch and transformers alone take about {show.size(RUNTIME)}, so allow more"
+        return f"Python, torch and transformers alone take about {size(RUNTIME)}, so allow more"
     if "tight_memory" in chosen.over:
         quantized = ", or qlora (4 bits a weight)" if chosen.model.model == "decoder" else ""
         return f"take a smaller model, lower task.max_length{quantized}, or allow more memory"
@@ -100,13 +100,13 @@ def _shorter(option: Option) -> str:
     from tunesmith.advising import SHORT
 
     instead = "; ".join(option.changed())
-    return f"With --time {SHORT / 60:.0f}min it would take about {show.duration(option.seconds)}, and do instead: {instead}."
+    return f"With --time {SHORT / 60:.0f}min it would take about {duration(option.seconds)}, and do instead: {instead}."
 
 
 def _verdict(found: Recommendation) -> list[str]:
     """Whether it fits, what was changed for that, and what the figures are worth."""
     chosen, limits = found.chosen, found.limits
-    most = show.size(limits.memory) + (f" and {show.duration(limits.seconds)}" if limits.seconds is not None else "")
+    most = size(limits.memory) + (f" and {duration(limits.seconds)}" if limits.seconds is not None else "")
     fits = f"It keeps within {most}." if chosen.fits else f"It does NOT keep within {most}: {_remedy(found)}."
     changed = chosen.changed()
     speed = f"{found.speed.flops / 1e9:,.0f} billion operations a second of {found.speed.dtype} matrix products, timed just now"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tunesmith.cli import show
-from tunesmith.core.words import counted
+from tunesmith.core.words import counted, duration, size
 
 several_argument = click.argument("which", metavar="RUN...", nargs=-1, required=True, help="Finished runs: names, folders, or last.")
 METRICS = 4  # of those that runs have in common, beside the one that decides
@@ -78,8 +78,8 @@ def _side_by_side(runs: Sequence[dict[str, Any]], primary: str) -> None:
         [
             run["name"],
             *(numbers.value(name, run["scores"][name]) for name in metrics),
-            numbers.duration(run["seconds"]),
-            numbers.memory(run["bytes"]),
+            duration(run["seconds"]),
+            size(run["bytes"]),
         ]
         for run in runs
     ]

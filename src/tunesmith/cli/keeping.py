@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tunesmith.cli import show
+from tunesmith.core.words import size
 
 if TYPE_CHECKING:
     from tunesmith.samples.catalogue import Sample
@@ -88,7 +89,7 @@ def cache(clear: bool, parts: tuple[str, ...], runs: str, as_json: bool) -> None
         return
     for part, facts in found.items():
         facts["about"] = "removed" if facts["removed"] else KEPT[part]
-    show.rows([(part, show.size(facts["bytes"]), facts["about"], facts["folder"]) for part, facts in found.items()])
+    show.rows([(part, size(facts["bytes"]), facts["about"], facts["folder"]) for part, facts in found.items()])
 
 
 def _kept(part: str, runs: Path) -> tuple[Path, list[Path]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tunesmith.cli import show
+from tunesmith.core.words import duration, size
 
 if TYPE_CHECKING:
     from tunesmith.checking import Checked
@@ -97,8 +98,8 @@ def _found(checked: Checked) -> dict[str, list[str]]:
         "rate": [_rate(checked.rates)],
         "learns": [*(_when(phase, len(checked.phases)) for phase in checked.phases), *checked.said],
         "cost": [
-            f"{cost.steps:,} steps, about {show.duration(cost.seconds)} at {cost.tokens_per_second:,.0f} tokens/s",
-            f"memory {show.size(cost.memory)} of {show.size(cost.memory_here)}, disk {show.size(cost.disk)} of {show.size(cost.disk_here)}",
+            f"{cost.steps:,} steps, about {duration(cost.seconds)} at {cost.tokens_per_second:,.0f} tokens/s",
+            f"memory {size(cost.memory)} of {size(cost.memory_here)}, disk {size(cost.disk)} of {size(cost.disk_here)}",
         ],
         "WARNING": [*map(str, checked.findings), *cost.warnings()],
     }

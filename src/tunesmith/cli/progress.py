@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
+import statistics
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
@@ -13,10 +16,11 @@ from typing import Any
 from tunesmith.cli import show
 from tunesmith.core.observer import Observer, Record
 from tunesmith.core.run import Run, best_index
-from tunesmith.core.words import counted
+from tunesmith.core.words import counted, duration, size
 
 LIVE_SECONDS, PLAIN_SECONDS = 0.2, 15.0  # least time between two lines
 SMOOTHING = 0.9
+RECENT = 21  # steps whose median tells the speed: what is computed once, amid others, does not count
 STOPPING = "Stopping after this step, and saving. Ctrl-C again stops at once."
 
 
@@ -26,7 +30,8 @@ class Progress(Observer):
 
     def __post_init__(self) -> None:
         self._shown, self._began, self._first_step = 0.0, 0.0, 0
-        self._loss, self._seconds, self._tokens = 0.0, 0.0, 0.0  # smoothed, of a step
+        self._loss = math.nan  # smoothed
+        self._recent: deque[Record] = deque(maxlen=RECENT)
 
     def say(self, message: str) -> None:
         show.say(message)
@@ -34,7 +39,8 @@ class Progress(Observer):
     def begin(self, run: Run) -> None:
         self._shown = self._began = time.monotonic()
         self._first_step = run.clock.step
-        self._loss, self._seconds, self._tokens = 0.0, 0.0, 0.0  # a stage has figures of its own
+        self._loss = math.nan  # a stage has figures of its own
+        self._recent.clear()
         answer = signal.getsignal(signal.SIGINT)
 
         def tell_first(number: int, frame: FrameType | None) -> None:
@@ -46,10 +52,9 @@ class Progress(Observer):
             signal.signal(signal.SIGINT, tell_first)  # the checkpoints, which answer it, put back what was there before
 
     def step(self, run: Run, record: Record) -> str | None:
-        keep = SMOOTHING if self._seconds else 0.0
-        self._loss = keep * self._loss + (1 - keep) * record.loss
-        self._seconds = keep * self._seconds + (1 - keep) * record.seconds
-        self._tokens = keep * self._tokens + (1 - keep) * record.tokens
+        self._loss = record.loss if math.isnan(self._loss) else SMOOTHING * self._loss + (1 - SMOOTHING) * record.loss
+        if record.step > self._first_step + 1:  # the first one sets things up: it may compute the frozen layers of all rows
+            self._recent.append(record)
         now = time.monotonic()
         if now - self._shown >= (LIVE_SECONDS if show.live() else PLAIN_SECONDS) or run.clock.finished:
             self._shown = now
@@ -64,26 +69,23 @@ class Progress(Observer):
 
     def end(self, run: Run, reason: str) -> None:
         steps = run.clock.step - self._first_step
-        show.say(f"{counted(steps, 'step')} in {show.duration(time.monotonic() - self._began)}: {reason}")
+        show.say(f"{counted(steps, 'step')} in {duration(time.monotonic() - self._began)}: {reason}")
 
     def _line(self, run: Run, record: Record) -> str:
-        clock = run.clock
-        parts = (
-            f"step {clock.step:,}/{clock.total:,}",
-            f"loss {self._loss:.4f}",
-            f"rate {record.rate:.1e}",
-            f"{self._tokens / max(self._seconds, 1e-9):,.0f} tokens/s",
-            f"{show.duration(self._seconds * (clock.total - clock.step))} left",
-            memory(),
-        )
-        return "  ".join(parts)
+        clock, parts = run.clock, []
+        if self._recent:
+            speed = statistics.median(step.tokens / max(step.seconds, 1e-9) for step in self._recent)
+            left = statistics.median(step.seconds for step in self._recent) * (clock.total - clock.step)
+            parts = [f"{speed:,.0f} tokens/s", f"{duration(left)} left"]
+        of_run = f"step {clock.step:,}/{clock.total:,}", f"loss {self._loss:.4f}", f"rate {record.rate:.1e}"
+        return "  ".join((*of_run, *parts, memory()))
 
 
 def memory() -> str:
     """The memory that this process holds."""
     import psutil
 
-    return show.size(psutil.Process().memory_info().rss)
+    return size(psutil.Process().memory_info().rss)
 
 
 def observers() -> list[Observer]:

@@ -15,6 +15,7 @@ from tunesmith.core.clock import Clock
 from tunesmith.core.forward import Forward
 from tunesmith.core.param import Param, Rule
 from tunesmith.core.task import Task
+from tunesmith.core.words import Say
 
 LOSSES = ("log_loss", "loss", "mse")  # scores that are of the kind of a training loss, the first that there is
 
@@ -53,7 +54,7 @@ class Run:
     clock: Clock
     device: torch.device
     seed: int
-    say: Callable[[str], None]
+    say: Say
     snapshot: Callable[[], dict[str, Any]] = dict
     restore: Callable[[dict[str, Any]], None] = lambda snapshot: None
     params: Mapping[str, Param] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from tunesmith.core.batch import Batch
 from tunesmith.core.clock import Clock
 from tunesmith.core.forward import Forward
 from tunesmith.core.run import Run
+from tunesmith.core.waiting import waited
 from tunesmith.data.encode import Encoded
 from tunesmith.data.kept import tidy
 from tunesmith.engine import distributed
@@ -207,7 +208,7 @@ class Trunk:
             raise NotCacheableError(f"what they give would take {needed / 1e6:,.0f} MB, too much for {place}")
 
         def computed() -> Iterator[tuple[list[Key], list[Tensor]]]:
-            for items in batches:
+            for items in waited(batches, self.run.say, f"trunk: computing the lowest {layers} layers once for each row"):
                 batch = self.rows.batch(items)
                 told = self.rows.told_apart(tower, batch)
                 yield told[0], self._given(tower, layers, batch, told)[0]

@@ -10,6 +10,8 @@ import torch.distributed as dist
 
 from tunesmith.core.forward import Forward
 from tunesmith.core.task import Prediction, Row, Task
+from tunesmith.core.waiting import waited
+from tunesmith.core.words import Say, counted
 from tunesmith.data.batches import Indices, length_batches
 from tunesmith.data.encode import Encoded
 from tunesmith.evaluate.threshold import as_shipped
@@ -18,17 +20,20 @@ from tunesmith.model.neighbours import refresh
 TOKENS = 8192  # positions in one forward pass, padding included
 
 
-def predict(forward: Forward, encoded: Encoded, task: Task, tokenizer: Any, tokens: int = TOKENS) -> list[Prediction]:
+def predict(
+    forward: Forward, encoded: Encoded, task: Task, tokenizer: Any, tokens: int = TOKENS, say: Say | None = None
+) -> list[Prediction]:
     """A prediction for each row, in the rows' order; ``forward`` runs the model in evaluation mode.
 
     Items of like length go through the model together, up to ``tokens`` positions with padding. Under ``torch.distributed`` each
-    rank computes a share, and every rank returns all.
+    rank computes a share, and every rank returns all. ``say`` is told how far it is where it takes long.
     """
     found: dict[int, Prediction] = {}
     refresh(forward.module)
     # Not inference_mode: what a model keeps from a pass made there, like rotary tables, cannot be trained with afterwards.
     with torch.no_grad():
-        for rows in share(length_batches(encoded.lengths, tokens), *_place(forward, task)):
+        batches = share(length_batches(encoded.lengths, tokens), *_place(forward, task))
+        for rows in waited(batches, say, f"predicting {counted(len(encoded), 'row')}"):
             batch = task.collate([encoded[row] for row in rows], tokenizer)
             found.update(zip(rows.tolist(), task.answer(batch, forward, tokenizer), strict=True))
     found = _of_all_ranks(found)
@@ -38,11 +43,13 @@ def predict(forward: Forward, encoded: Encoded, task: Task, tokenizer: Any, toke
     return task.together([task.merge(of_row) for _, of_row in sorted(parts.items())])
 
 
-def scorer(task: Task, examples: Sequence[Row], encoded: Encoded, tokenizer: Any) -> Callable[[Forward], dict[str, Any]]:
+def scorer(
+    task: Task, examples: Sequence[Row], encoded: Encoded, tokenizer: Any, say: Say | None = None
+) -> Callable[[Forward], dict[str, Any]]:
     """A function that gives a model's metrics on ``examples``, whose features are ``encoded``; what is open they decide."""
 
     def score(forward: Forward) -> dict[str, Any]:
-        return task.metrics(as_shipped(task, predict(forward, encoded, task, tokenizer), examples), examples)
+        return task.metrics(as_shipped(task, predict(forward, encoded, task, tokenizer, say=say), examples), examples)
 
     return score
 

@@ -12,12 +12,13 @@ from torch import nn
 
 from tunesmith.core.errors import InputError, Problem, concerning
 from tunesmith.core.task import Head, Task
+from tunesmith.core.words import Say
 from tunesmith.model.backbone import describe
 from tunesmith.model.mean_layer import hold
 from tunesmith.model.parts import PAIRS, parts_of
 from tunesmith.model.processor import feeder
 from tunesmith.model.quiet import quiet
-from tunesmith.model.sources import ModelSource, Say, resolve
+from tunesmith.model.sources import ModelSource, resolve
 from tunesmith.model.surgery import amount
 from tunesmith.model.tokenizer import bound, load_tokenizer
 from tunesmith.model.weights import Loaded, load

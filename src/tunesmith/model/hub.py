@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from tunesmith.core.errors import InputError, Problem, ResourceError
+from tunesmith.core.words import Say
 from tunesmith.model.quiet import quiet
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md"]  # no pickle is ever fetched
 _BELOW = ["*/*"]  # other formats of the same model
 
 
-def snapshot(spec: str, say: Callable[[str], None] | None, instead: str) -> Path:
+def snapshot(spec: str, say: Say | None, instead: str) -> Path:
     """The folder of ``org/name`` or ``org/name@revision``, fetched where it is not there or not up to date.
 
     ``instead`` is the remedy when the hub does not have it. Raises ``InputError`` for that, ``ResourceError`` where the hub cannot be

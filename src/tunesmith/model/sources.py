@@ -11,11 +11,10 @@ from pathlib import Path
 
 from tunesmith.core.errors import InputError, Problem, ResourceError
 from tunesmith.core.naming import RESOLVED, run_named
+from tunesmith.core.words import Say
 from tunesmith.model.files import ADAPTER_CONFIG, CONFIG, base_of, card, tensorflow_index, weights_in
 from tunesmith.model.hub import snapshot
 from tunesmith.model.parts import parts_of
-
-Say = Callable[[str], None]
 
 _HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?(@[\w./-]+)?")
 

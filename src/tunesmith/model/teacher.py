@@ -10,8 +10,8 @@ from torch import nn
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.run import Run
 from tunesmith.core.task import Head
+from tunesmith.core.words import Say
 from tunesmith.model.build import Model, build
-from tunesmith.model.sources import Say
 from tunesmith.model.tokenizer import positions_of
 
 

@@ -85,17 +85,3 @@ def compact(number: float) -> str:
         return f"{number:,.0f}"
     size, letter = next((size, letter) for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")) if number >= size)
     return f"{number / size:.1f} {letter}"
-
-
-def duration(seconds: float) -> str:
-    """41.2 s, 3 min 5 s, 2 h 10 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def memory(size: float) -> str:
-    """Bytes as MB or GB (powers of 1000)."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

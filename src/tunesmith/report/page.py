@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from tunesmith.core.words import duration, size
 from tunesmith.report import numbers
 from tunesmith.report.facts import Facts
 from tunesmith.report.outcome import standing
@@ -32,8 +33,8 @@ def _figures(facts: Facts) -> list[tuple[str, str]]:
     shown = {
         "rows trained on": facts.rows.get("train") and f"{facts.rows['train']:,}",
         f"of {numbers.compact(total)} weights learned": learning and numbers.compact(learning),
-        "training time": facts.seconds and numbers.duration(facts.seconds),
+        "training time": facts.seconds and duration(facts.seconds),
         "tokens a second": facts.tokens_per_second and numbers.compact(facts.tokens_per_second),
-        "peak memory": facts.peak_memory and numbers.memory(facts.peak_memory),
+        "peak memory": facts.peak_memory and size(facts.peak_memory),
     }
     return [(str(figure), name) for name, figure in shown.items() if figure]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tunesmith.core.errors import ResourceError
+from tunesmith.core.words import Say
 from tunesmith.samples.catalogue import Sample, find
 from tunesmith.samples.download import download
 
@@ -23,7 +23,7 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tunesmith"
 
 
-def fetch(name: str, say: Callable[[str], None] | None = None) -> Path:
+def fetch(name: str, say: Say | None = None) -> Path:
     """The folder of a sample, downloaded and made where it is not there or not whole.
 
     A model's folder loads as it is, or holds one ``.gguf`` file; a data set's holds ``train.jsonl``, ``test.jsonl`` and often

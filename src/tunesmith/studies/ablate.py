@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tunesmith.core.errors import DivergedError, InputError, Problem, ResourceError
 from tunesmith.core.observer import Observer
+from tunesmith.core.words import Say
 from tunesmith.recipes.find import name_of
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.recipes.resolved import shortened
@@ -20,7 +21,7 @@ from tunesmith.studies.compare import difference, read
 FILE, ALL = "ablation.json", "all"
 
 
-def ablate(recipe: Recipe, place: Path, watch: Sequence[Observer], say: Callable[[str], None]) -> dict[str, Any]:
+def ablate(recipe: Recipe, place: Path, watch: Sequence[Observer], say: Say) -> dict[str, Any]:
     """Train the variants of a recipe that are not finished yet, each as a run in the folder ``place``, and tell what came of them.
 
     ``scores``      of the recipe with all its strategies

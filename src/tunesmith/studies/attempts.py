@@ -11,6 +11,7 @@ from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.observer import Observer
 from tunesmith.core.run import Run, best_index
 from tunesmith.core.task import Row
+from tunesmith.core.words import Say
 from tunesmith.data.encode import encode
 from tunesmith.data.load import Data, load
 from tunesmith.engine.loop import Fitted
@@ -26,8 +27,6 @@ from tunesmith.studies.cutting import Cutting
 from tunesmith.studies.sequence import by_model, on_each
 from tunesmith.studies.stages import carry_stages, check_parts, in_turn, label, passed_on, places_of, prepare, settle_in, trained, within
 from tunesmith.tuned import decided
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

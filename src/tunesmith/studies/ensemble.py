@@ -6,7 +6,7 @@ import gc
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from tunesmith.combining import agreement, check, combine, form_of, greedy_weigh
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.task import Prediction, Row, Task
+from tunesmith.core.words import Say
 from tunesmith.data.load import Data, load
 from tunesmith.engine import distributed
 from tunesmith.evaluate.compare import Judged, compare, gain
@@ -38,7 +39,6 @@ from tunesmith.studies.luck import spread, spread_of_measures
 from tunesmith.studies.soup import greedy, uniform
 from tunesmith.tuned import ENSEMBLE, Tuned, decided, finished_run, recipe_of, tasks_of, tell, tuned_for
 
-Say = Callable[[str], None]
 SETTINGS = ("labels", "kind", "scheme", "parting", "threshold")  # of a task, in which members must not differ
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from tunesmith.checking import Checked, estimate, probe
 from tunesmith.core.forward import Forward
 from tunesmith.core.mixture import MEAN, mean_of_tasks, through
 from tunesmith.core.observer import Observer
+from tunesmith.core.words import Say
 from tunesmith.data.encode import encode
 from tunesmith.data.lint import lint, untested
 from tunesmith.engine.checkpoint import INTERRUPTED, Checkpoints
@@ -30,8 +31,6 @@ from tunesmith.run import EVENTS, Report, interruption, rows_named
 from tunesmith.studies.preparing import Prepared, prepare
 from tunesmith.studies.single import Single, carry_singles, recipes_of
 from tunesmith.studies.tasks_report import Part, report
-
-Say = Callable[[str], None]
 
 
 @placed
@@ -77,7 +76,7 @@ def validation(made: Prepared, say: Say) -> Score | None:
     for name, part in made.judged.items():
         if (rows := made.data[name].validation) is not None:
             tokenizer = made.models[name].tokenizer
-            scores[name] = scorer(part.task, rows, encode(rows, part.task, tokenizer), tokenizer)
+            scores[name] = scorer(part.task, rows, encode(rows, part.task, tokenizer), tokenizer, say)
     if scores and (without := made.judged.keys() - scores.keys()):
         say(f"the mean of tasks that chooses what is shipped is without {', '.join(sorted(without))}: no validation rows")
     tasks = {name: made.recipe.tasks[name].task for name in scores}
@@ -101,7 +100,7 @@ def judged(made: Prepared, fitted: Fitted, time: tuple[float, float], say: Say) 
         forward = Forward(head, fitted.run.device, fitted.run.forward.dtype)
         run = replace(fitted.run, model=head, task=part.task, forward=forward, tokenizer=own.tokenizer)
         alone = Fitted(replace(own, module=head), run, fitted.reason)
-        proof = prove(part, alone, made.data[name], time)
+        proof = prove(part, alone, made.data[name], time, say)
         found[name] = Part(replace(part, task=proof.task, strategies=part.all_strategies), alone, made.rows[name], made.data[name], proof)
     return found
 

@@ -16,6 +16,7 @@ from tunesmith.core.mixture import GUESTS, PLACE, Member, Mixture
 from tunesmith.core.run import seed_of
 from tunesmith.core.strategy import Strategy
 from tunesmith.core.task import Task
+from tunesmith.core.words import Say
 from tunesmith.data.batches import length_batches
 from tunesmith.data.encode import Encoded, encode
 from tunesmith.data.joined import joined
@@ -30,8 +31,6 @@ from tunesmith.model.shared import share
 from tunesmith.recipes.places import placing
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.studies.single import recipes_of
-
-Say = Callable[[str], None]
 
 SAMPLE = 32  # items of a task whose loss is looked at, for what an item counts in it
 

@@ -6,7 +6,7 @@ import gc
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from tunesmith.core.errors import DivergedError, InputError, Problem, ResourceError
 from tunesmith.core.mixture import MEAN
 from tunesmith.core.observer import Observer
+from tunesmith.core.words import Say
 from tunesmith.engine import distributed
 from tunesmith.evidence import command
 from tunesmith.recipes.limits import seconds_of
@@ -27,7 +28,6 @@ from tunesmith.studies.cutting import Cutting
 from tunesmith.studies.stages import decided, linked, places_of, replacing, settle_in, within, write
 from tunesmith.studies.trials import BEGUN, CUT, DONE, FAILED, Trial, best_of, importances, next_values
 
-Say = Callable[[str], None]
 HEAVY = ("checkpoints", "model", "merged")  # folders of a trial and of its stages that hold weights
 
 

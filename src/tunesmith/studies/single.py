@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tunesmith.core.mixture import APART
 from tunesmith.core.observer import Observer
+from tunesmith.core.words import Say, duration
 from tunesmith.data.load import Data
 from tunesmith.evaluate.compare import PER_ROW, gain
 from tunesmith.model.files import read_json
@@ -48,7 +49,7 @@ def recipes_of(recipe: Recipe) -> tuple[dict[str, Recipe], list[str]]:
     return found, list(gone)
 
 
-def carry_singles(singles: Mapping[str, Single], folder: Path, watch: Sequence[Observer], say: Callable[[str], None]) -> dict[str, Any]:
+def carry_singles(singles: Mapping[str, Single], folder: Path, watch: Sequence[Observer], say: Say) -> dict[str, Any]:
     """Train each task that is not trained alone yet, and return by name how it compares with what it is among the others."""
     found = {}
     for number, (name, single) in enumerate(singles.items(), 1):
@@ -108,15 +109,15 @@ def section(found: Mapping[str, Mapping[str, Any]], seconds: float) -> dict[str,
     def row(name: str, own: Mapping[str, Any]) -> list[Any]:
         metric = own["primary"]
         figures = [numbers.value(metric, own[side]) for side in ("single", "joint")]
-        return [name, numbers.title(metric), *figures, *difference(own), f"{own['examples']:,}", numbers.duration(own["seconds"])]
+        return [name, numbers.title(metric), *figures, *difference(own), f"{own['examples']:,}", duration(own["seconds"])]
 
-    alone = numbers.duration(sum(own["seconds"] for own in found.values()))
+    alone = duration(sum(own["seconds"] for own in found.values()))
     about = "Each task was also trained alone, with the same settings, and judged on the same rows. "
     return {
         "title": "Together or alone",
         "kind": "table",
         "data": {"columns": columns, "rows": [row(name, own) for name, own in found.items()]},
-        "about": f"{about}Training took {numbers.duration(seconds)} together, {alone} one after the other.",
+        "about": f"{about}Training took {duration(seconds)} together, {alone} one after the other.",
         "group": "Tasks",
         "wide": True,
     }

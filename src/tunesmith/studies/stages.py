@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from tunesmith.core.errors import DivergedError, InputError, InterruptedRunError, Problem
 from tunesmith.core.observer import Observer
 from tunesmith.core.strategy import Past
+from tunesmith.core.words import Say
 from tunesmith.data.collect import collecting
 from tunesmith.data.load import Data, load
 from tunesmith.deciding import check_watch
@@ -77,7 +78,7 @@ def places_of(recipe: Recipe, folder: Path) -> list[Path]:
     return [folder / label(recipe.stages, number) for number in range(len(recipe.stages))]
 
 
-def in_turn(recipe: Recipe, data: Sequence[Data], places: Sequence[Path], say: Callable[[str], None]) -> Iterator[tuple[Recipe, bool]]:
+def in_turn(recipe: Recipe, data: Sequence[Data], places: Sequence[Path], say: Say) -> Iterator[tuple[Recipe, bool]]:
     """The stages in turn, each from the model that the one before shipped, and whether it is to be trained: the last one always is."""
     stages: list[Recipe] = []
     anew = labels_come_anew(recipe.stages, data) if recipe.sequence else [False] * len(places)

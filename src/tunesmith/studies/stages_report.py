@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from tunesmith.core.words import duration
 from tunesmith.data.load import Data
 from tunesmith.engine.events import read_events
 from tunesmith.evidence import applied, command, dataset_names, rights
@@ -102,6 +103,6 @@ def table(stages: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str
         metric = stage["primary"]
         ends = [numbers.value(metric, stage[side].get(metric)) for side in ("base", "tuned")]
         about = [stage["name"], stage["task"].replace("_", " "), numbers.title(metric)]
-        return [*about, *ends, f"{stage['examples']:,}", numbers.duration(stage["seconds"]["train"])]
+        return [*about, *ends, f"{stage['examples']:,}", duration(stage["seconds"]["train"])]
 
     return ["stage", "task", "metric", "before", "after", "rows", "time"], [row(stage) for stage in stages]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from tunesmith import checking, explaining
 from tunesmith import run as one
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.observer import Observer
+from tunesmith.core.words import Say
 from tunesmith.recipes.recipe import Recipe
 from tunesmith.report import folder as folders
 from tunesmith.run import Carry, Report
@@ -65,9 +66,7 @@ def carry_of(recipe: Recipe) -> Carry:
     return next((carry for asked, carry in kinds if asked), kind_of(recipe).carry)
 
 
-def check(
-    recipe: Recipe | Mapping[str, Any] | str | Path | None = None, say: Callable[[str], None] = print, **keys: Any
-) -> dict[str, checking.Checked]:
+def check(recipe: Recipe | Mapping[str, Any] | str | Path | None = None, say: Say = print, **keys: Any) -> dict[str, checking.Checked]:
     """What is known before training, for each stage by its name. A later stage is timed on the model that the first one begins with.
 
     ``recipe`` and ``keys`` are those of ``train``; ``say`` is told what goes on.
@@ -83,7 +82,7 @@ def check(
 
 
 def explain(
-    recipe: Recipe | Mapping[str, Any] | str | Path | None = None, say: Callable[[str], None] = print, **keys: Any
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None, say: Say = print, **keys: Any
 ) -> dict[str, explaining.Explanation]:
     """Which strategy acts where, and what learns when, for each stage by its name. ``recipe``, ``say`` and ``keys`` as for ``check``."""
     recipe = one.recipe_of(recipe, keys)
