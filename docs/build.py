@@ -79,7 +79,7 @@ def strategy_page(name: str, cls: type[Strategy | Observer]) -> str:
         settings_table(cls),
         "## How it composes",
         composition(cls),
-        *(["## Measured", table(("where", *measured.HEAD), found)] if (found := measured.found(name)) else []),
+        *measured.of(name),
         code("strategies", name),
     )
 

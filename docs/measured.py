@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -12,9 +13,20 @@ from typing import Any, NamedTuple
 
 from pieces import BEGIN, linked, table
 
+from tunesmith.core.observer import Observer
+from tunesmith.recipes.find import find, names
 from tunesmith.report.scale import Scale
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results" / "strategies.json"
+FIGURES = RESULTS.parents[1] / "README.md"
+ELSEWHERE = {  # section of the figures -> strategies that are measured there, which need more than rows with labels
+    "Few labels": ("few_shot", "last_layer", "mean_pooling"),
+    "Shares of the labels": ("augment", "consistency", "curriculum", "self_training"),
+    "Groups": ("adversarial_debiasing", "balance", "fairness", "group_dro"),
+    "Lifelong learning": ("ewc", "gem", "lwf", "replay", "si"),
+    "Across domains": ("coral", "domain_adversarial", "mmd"),
+    "Soft prompts": ("p_tuning", "prefix", "prompt"),
+}
 PLAIN = "plain"
 ALONE = {PLAIN: "**plain**", "auto": "[**auto**](advice.md)"}  # what is no strategy
 HEAD = ("score", "gain", "time", "memory", "learned", "seeds")
@@ -54,8 +66,8 @@ def results() -> dict[str, Any]:
 def worths(setting: str) -> dict[str, Worth]:
     """What was measured of each strategy in a setting, the best first."""
     runs = results()["runs"]
-    names = {key.split("/")[1] for key, run in runs.items() if key.startswith(f"{setting}/") and "score" in run}
-    found = {name: worth for name in names if (worth := _worth(runs, setting, name)) is not None}
+    scored = {key.split("/")[1] for key, run in runs.items() if key.startswith(f"{setting}/") and "score" in run}
+    found = {name: worth for name in scored if (worth := _worth(runs, setting, name)) is not None}
     return dict(sorted(found.items(), key=lambda item: (-item[1].score, item[0])))
 
 
@@ -83,9 +95,12 @@ def _rows(mine: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]])
     return [100 * (int(one) - int(other)) for one, other in pairs]
 
 
-def found(name: str) -> list[tuple[str, ...]]:
-    """The rows of a strategy's page: what was measured of it in each setting."""
-    return [(f"[{titled(setting)}](../measured.md)", *known[name].cells()) for setting in settings() if name in (known := worths(setting))]
+def of(name: str) -> list[str]:
+    """The part of a strategy's page: what was measured of it in each setting, and links to the sections that have more."""
+    rows = [(f"[{titled(setting)}](../measured.md)", *known[name].cells()) for setting in settings() if name in (known := worths(setting))]
+    more = [section(title, "../..") for title, those in ELSEWHERE.items() if name in those]
+    found = [table(("where", *HEAD), rows)] * bool(rows) + [f"Figures: {', '.join(more)}."] * bool(more)
+    return ["## Measured", *found] if found else []
 
 
 def settings() -> list[str]:
@@ -114,22 +129,44 @@ def blocks() -> list[str]:
     for setting in settings():
         told, known = results()["settings"][setting], worths(setting)
         metric = next(run["metric"] for key, run in results()["runs"].items() if key.startswith(f"{setting}/") and "metric" in run)
-        refused = {
-            key.split("/")[1]: run["refused"]
-            for key, run in results()["runs"].items()
-            if key.startswith(f"{setting}/") and "refused" in run
-        }
         found += [
             f"## {titled(setting)}",
             f"The score is {metric} on {told['judged']} test rows; before tuning it is {_base(setting)}.",
             f"![Gain against time of training](measured-{setting}.svg)",
             table(("strategy", *HEAD), ((ALONE.get(name) or linked([name]), *worth.cells()) for name, worth in known.items())),
-            *(
-                ["Refused here: " + "; ".join(f"{linked([name])} ({why.rstrip('.')})" for name, why in sorted(refused.items())) + "."]
-                * bool(refused)
-            ),
+            *refused(setting, known),
         ]
-    return found
+    found += ["## Measured elsewhere", "Beside other peers, or where a strategy needs more than rows with labels:"]
+    found += [table(("where", "strategies"), ((section(title), linked(those)) for title, those in ELSEWHERE.items()))]
+    return [*found, f"Not measured so far: {linked(unmeasured())}."]
+
+
+def refused(setting: str, known: Mapping[str, Worth]) -> list[str]:
+    """What was refused in a setting and is not measured there, by reason."""
+    reasons: dict[str, list[str]] = {}
+    told = {
+        key.split("/")[1]: run["refused"] for key, run in results()["runs"].items() if key.startswith(f"{setting}/") and "refused" in run
+    }
+    for name, text in sorted(told.items()):
+        if name not in known:
+            reason = re.sub(rf"^([\w.]+\.{name}: |data\.validation: )?('?{name}'?:? )?", "", text).partition(". ")[0].rstrip(".")
+            reasons.setdefault(reason, []).append(name)
+    lines = [f"- {reason}: {linked(those)}" for reason, those in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))]
+    return ["Refused here:", "\n".join(lines)] if lines else []
+
+
+def section(title: str, up: str = "..") -> str:
+    """A link to a section of the figures. Raises ``ValueError`` where there is none, or where it does not name its strategies."""
+    text = FIGURES.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2].partition("\n## ")[0].lower()
+    if missing := [name for name in ELSEWHERE[title] if name not in text]:
+        raise ValueError(f"{FIGURES} has no section '{title}' that names {', '.join(missing)}")
+    return f"[{title}]({up}/benchmarks/README.md#{title.lower().replace(' ', '-')})"
+
+
+def unmeasured() -> list[str]:
+    """The strategies without a figure anywhere."""
+    known = {name for setting in settings() for name in worths(setting)}.union(*ELSEWHERE.values())
+    return [name for name in names("strategies") if name not in known and not issubclass(find("strategies", name), Observer)]
 
 
 def _base(setting: str) -> str:
@@ -159,19 +196,19 @@ def picture(setting: str) -> str:
         f'<circle class="{"plain" if name == PLAIN else "one"}" cx="{x(worth.time)}" cy="{y(worth.gain)}" r="3.5"/>'
         for name, worth in known.items()
     ]
-    names, taken = [], list[tuple[float, float, float]]()
+    labels, taken = [], list[tuple[float, float, float]]()
     for name, worth in sorted(known.items(), key=lambda item: (item[0] != PLAIN, -abs(item[1].gain))):
         begin, at = x(worth.time) + 6, y(worth.gain) + 4
         end = begin + LETTER * len(name)
         if all(end < first or last < begin or abs(at - height) > LINE for first, last, height in taken):
             taken.append((begin, end, at))  # a name that would cover another is left to the table
-            names.append(f'<text x="{begin}" y="{at}">{escape(name)}</text>')
+            labels.append(f'<text x="{begin}" y="{at}">{escape(name)}</text>')
     return "\n".join((
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"{BEGIN} from benchmarks/results/strategies.json. -->",
         f"<style>{STYLE}</style>",
         f"<title>{escape(titled(setting))}: gain in points against time of training</title>",
-        *rules, *times, *dots, *names,
+        *rules, *times, *dots, *labels,
         f'<text x="{RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{LEGEND}</text>',
         "</svg>\n",
     ))  # fmt: skip

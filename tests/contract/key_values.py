@@ -148,7 +148,7 @@ CONTEXTS: Mapping[str, Flat] = {
     "strategies.last_layer.balance": {**GROUPED, "data.train": GROUPED["data.train"][:20]},
     **{f"strategies.adversarial_debiasing.{name}": GROUPED for name in ("strength", "sees", "equal")},
     **{f"strategies.fairness.{name}": GROUPED for name in ("strength", "equal")},
-    **{f"strategies.group_dro.{name}": GROUPED for name in ("rate", "adjustment")},
+    **{f"strategies.group_dro.{name}": GROUPED for name in ("rate", "by", "adjustment")},
     **{f"strategies.{name}.by": GROUPED for name in ("maml", "reptile")},
     "strategies.maml.order": {"training.precision": "float32"},
     **{f"strategies.blend.{name}": SOURCES for name in ("first", "last", "start", "until")},

@@ -31,7 +31,9 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         **{f"few/plain/{seed}": run(0.5, 10.0) for seed in range(3)},
         **{f"few/lora/{seed}": run(0.5 + 0.1 * seed, 8.0, 500.0) for seed in range(3)},
         "few/sam/0": run(0.25, 80.0, right="1000"),
-        "few/crf/0": {"refused": "crf: the task has no tags."},
+        "few/crf/0": {"refused": "crf: the task has no tags. Take it out."},
+        "few/crf2/1": {"refused": "strategies.0.crf2: 'crf2' the task has no tags."},
+        "few/sam/1": {"refused": "data.validation: sam decides. Give a file."},
         "other/lora/0": run(0.9, 1.0),
     }
     results = {"settings": {"few": TOLD, "other": TOLD}, "runs": runs, "date": "1 May 2026", "threads": "all"}
@@ -48,14 +50,26 @@ def test_gains_are_over_the_same_seeds_of_plain_tuning(measured: ModuleType) -> 
 
 def test_a_setting_without_plain_tuning_is_left_out(measured: ModuleType) -> None:
     assert measured.settings() == ["few"]
-    assert [row[0] for row in measured.found("lora")] == ["[64 rows of topics, 1 epoch, minilm](../measured.md)"]
-    assert measured.found("r_drop") == []
+    heading, rows = measured.of("lora")
+    assert heading == "## Measured"
+    assert [line.split(" | ")[0] for line in rows.splitlines()[2:]] == ["| [64 rows of topics, 1 epoch, minilm](../measured.md)"]
+    assert measured.of("r_drop") == []
+
+
+def test_pages_link_to_what_is_measured_elsewhere(measured: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert measured.of("ewc") == ["## Measured", "Figures: [Lifelong learning](../../benchmarks/README.md#lifelong-learning)."]
+    assert "famo" in measured.unmeasured()
+    assert not {"ewc", "lora", "dataset_map"} & set(measured.unmeasured()), "measured there, measured here, no strategy"
+    for title, name in (("Lifelong learning", "r_drop"), ("No such section", "ewc")):
+        monkeypatch.setattr(measured, "ELSEWHERE", {title: (name,)})
+        with pytest.raises(ValueError, match=f"no section '{title}' that names {name}"):
+            measured.of(name)
 
 
 def test_the_page_has_the_table_and_what_was_refused(measured: ModuleType) -> None:
     text = "\n".join(measured.blocks())
     assert "| [lora](strategies/lora.md) | 0.600 | +10.0 ± 11.5 | 0.80 | 0.50 | 50.0% | 3 |" in text
-    assert "Refused here: [crf](strategies/crf.md) (crf: the task has no tags)." in text
+    assert "Refused here:\n- the task has no tags: [crf](strategies/crf.md), [crf2](strategies/crf2.md)\n" in text
     assert "before tuning it is 0.250" in text
 
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from training import tiny_fit
 from tunesmith.core.errors import InputError
-from tunesmith.strategies.adversarial_debiasing import ADVERSARY, AdversarialDebiasing, group_loss
+from tunesmith.core.param import Rule
+from tunesmith.strategies.adversarial_debiasing import ADVERSARY, PACE, AdversarialDebiasing, group_loss
 from tunesmith.tasks.text_classification import TextClassification
 
 
@@ -40,6 +41,9 @@ def test_the_adversary_learns_and_is_not_saved(sees: str, equal: str, width: int
     fitted = tiny_fit(None, [strategy], steps=2)
     assert strategy._adversary[0].in_features == width
     assert any(name.startswith(ADVERSARY) for name in fitted.run.touched)
+    rates = {name: strategy.plan(param, Rule(rate=0.5), fitted.run.clock).rate for name, param in fitted.run.params.items()}
+    assert {name for name, rate in rates.items() if rate != 0.5} == {name for name in rates if name.startswith(ADVERSARY)}
+    assert {rate for rate in rates.values() if rate != 0.5} == {0.5 * PACE}
     assert not any(ADVERSARY in name for name in fitted.run.model.state_dict())
 
 

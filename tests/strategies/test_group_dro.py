@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -42,7 +43,7 @@ def test_a_run_is_that_of_the_pseudo_code(run: Run, batch: Batch, objective: Cal
     run.model.eval()
     groups = torch.tensor([0, 0, 1, 0, 1])
     run.train = [{"row": row, "group": int(group)} for row, group in enumerate(groups)]
-    strategy = GroupDRO(rate=0.3)
+    strategy = GroupDRO(rate=0.3, by="group")
     strategy.begin(run)
     micro = [
         Batch({"ids": batch.inputs["ids"][part]}, {"labels": batch.targets["labels"][part]}, batch.rows[part], 9, micro=0)
@@ -79,9 +80,22 @@ def test_a_run_is_that_of_the_pseudo_code(run: Run, batch: Batch, objective: Cal
         torch.testing.assert_close(strategy.weights, q)
 
 
+def test_a_class_within_a_group_is_weighed_and_cells_without_rows_are_not(run: Run, said: list[str]) -> None:
+    run.train = [{"row": row, "group": group, "label": label} for row, (group, label) in enumerate([(0, 0), (0, 1), (1, 1), (1, 1)])]
+    run.task, run.clock = SimpleNamespace(labels=["bad", "good"]), run.clock.at(run.clock.total - 1)
+    strategy = GroupDRO()
+    strategy.begin(run)
+    assert strategy._groups.tolist() == [0, 2, 3, 3]
+    assert strategy.weights.tolist() == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3])
+    strategy._losses = torch.tensor([[0.0, 1.0], [0.0, 0.0], [300.0, 1.0], [0.0, 2.0]])
+    strategy.step(run, lambda: None)
+    assert strategy.weights[1] == 0
+    assert said[-1].endswith("the largest first: good in 0 90.9%, good in 1 4.5%, bad in 0 4.5%")
+
+
 def test_rows_from_elsewhere_count_once(run: Run, batch: Batch, objective: Callable[[Batch], Loss]) -> None:
     run.train = [{"row": row, "group": row % 2} for row in range(5)]
-    strategy = GroupDRO()
+    strategy = GroupDRO(by="group")
     strategy.begin(run)
     other = Batch(batch.inputs, batch.targets, torch.full((5,), -1), 15, micro=0)
     plain = objective(other)
@@ -92,7 +106,7 @@ def test_rows_from_elsewhere_count_once(run: Run, batch: Batch, objective: Calla
 
 
 def test_it_says_what_groups_weigh_in_the_end(tmp_path: Path) -> None:
-    strategy = GroupDRO.example()
+    strategy = GroupDRO(rate=0.5, by="group")
     tiny_fit(tmp_path, [strategy], steps=2)
     said = [event["text"] for event in read_events(tmp_path / "events.jsonl") if event["event"] == "say"]
     heaviest = int(strategy.weights.argmax())

@@ -31,7 +31,7 @@ def classes_of(rows: Sequence[Any], strategy: str) -> Groups:
     """The class of each encoded row, (rows,). Raises ``InputError`` where they have none."""
     labels = whole_numbers(rows, "label")
     if labels is None:
-        raise InputError(Problem(f"{strategy}: the rows have no class each", f"Take {strategy} out of strategies, or balance by group"))
+        raise InputError(Problem(f"{strategy}: the rows have no class each", f"Take {strategy} out of strategies, or write by: group"))
     return labels
 
 
@@ -50,9 +50,20 @@ def names_of(rows: Sequence[Any], groups: Groups) -> list[str]:
     return list(getattr(rows, "groups", ())) or [str(number) for number in range(int(groups.max(initial=-1)) + 1)]
 
 
-def by_example(run: Run, strategy: str) -> Tensor:
-    """The group of each training row, (rows,), in the order of the data. That there is one alone is told; ``InputError`` for none."""
-    groups, rows = groups_of(run.train, strategy), numbers_of(run.train, "row")
+def names_of_cells(run: Run, cells: int) -> list[str]:
+    """``LABEL in GROUP`` for each of the first ``cells`` numbers that ``cells_of`` gives."""
+    numbers = groups_of(run.train, "cells")
+    groups, width = names_of(run.train, numbers), int(numbers.max()) + 1
+    labels = getattr(run.task, "labels", None) or range(cells)
+    return [f"{labels[cell // width]} in {groups[cell % width]}" for cell in range(cells)]
+
+
+def by_example(run: Run, strategy: str, kind: str = "group") -> Tensor:
+    """The group of each training row, (rows,), in the order of the data; or of another of ``KINDS``.
+
+    That there is one alone is told; ``InputError`` for none.
+    """
+    groups, rows = KINDS[kind](run.train, strategy), numbers_of(run.train, "row")
     found = torch.full((int(rows.max(initial=-1)) + 1,), -1)
     found[rows] = torch.from_numpy(groups)
     if len(groups) and not np.ptp(groups):

@@ -19,6 +19,7 @@ from tunesmith.model.beside import learn_beside
 from tunesmith.model.body import body, mean_state, recorded
 
 ENOUGH = 16  # rows of a domain in a batch
+NARROWEST = 64  # hidden layer of what judges features: that of a few answers needs more than they are
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # multiples of the mean squared distance
 
 
@@ -65,9 +66,10 @@ def judging(module: nn.Module) -> Iterator[None]:
 
 def classifier_beside(run: Run, name: str, width: int, outputs: int) -> nn.Module:
     """What judges features (rows, ``width``) by (rows, ``outputs``) logits, and learns beside the model of a run as its module ``name``."""
+    inner = max(width, NARROWEST)
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(run.seed, name))
-        judge = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, outputs))
+        judge = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), nn.Linear(inner, outputs))
     learn_beside(run, name, judge)
     return judge
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -11,9 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tunesmith.core.batch import Batch
+from tunesmith.core.clock import Clock
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.label_task import LabelTask
 from tunesmith.core.loss import Loss
+from tunesmith.core.param import Param, Rule
 from tunesmith.core.run import Run
 from tunesmith.core.setting import setting
 from tunesmith.core.strategy import Strategy
@@ -23,6 +25,7 @@ from tunesmith.model.domains import annealed, check_features, classifier_beside,
 from tunesmith.model.weighting import check_rows
 
 ADVERSARY = "group_classifier"  # the name under which it hangs below the model
+PACE = 10.0  # multiple of the learning rate with which it learns, so that it keeps up with the model
 
 
 @dataclass
@@ -36,8 +39,8 @@ class AdversarialDebiasing(Strategy):
     Cost: memory x1, time x1; the classifier is not shipped.
     Source: Zhang, Lemoine and Mitchell 2018, "Mitigating Unwanted Biases with Adversarial Learning", sections 3 and 4; by reversed
     gradients: Elazar and Goldberg 2018, "Adversarial Removal of Demographic Attributes from Text Data", section 3.
-    Differs: the part of the gradient along that of the classifier is not projected out; the classifier has one hidden layer; its weight
-    grows by the schedule of domain-adversarial training.
+    Differs: the part of the gradient along that of the classifier is not projected out; the classifier has one hidden layer and ten times
+    the rate of the model, so that it keeps up; its weight grows by the schedule of domain-adversarial training.
     """
 
     strength: float = setting(1.0, "alpha, how much of the reversed gradient passes in the end; 0 is none", low=0)
@@ -65,6 +68,9 @@ class AdversarialDebiasing(Strategy):
         width = labels if self.sees == "answers" else config.get_text_config().hidden_size
         width += labels if self.equal == "equalised_odds" else 0
         self._adversary = classifier_beside(run, ADVERSARY, width, int(self._groups.max()) + 1)
+
+    def plan(self, param: Param, rule: Rule, clock: Clock) -> Rule:
+        return replace(rule, rate=rule.rate * PACE) if param.name.startswith(f"{ADVERSARY}.") else rule
 
     def loss(self, batch: Batch, run: Run, inner: Callable[[Batch], Loss]) -> Loss:
         if self._groups is None:

@@ -35,7 +35,7 @@ class Fairness(Strategy):
     Formula: L + strength * mean |E_g p(c) - E_h p(c)| over labels c and pairs of groups g, h; demographic_parity: E_g is over all rows of a
     group, equal_opportunity: over those that have c, equalised_odds: over those, and over those that have it not. Of two labels c is the
     second.
-    Use when: the audit of a run shows a gap between groups that its use does not bear; with balance by cell where a group is rare.
+    Use when: the audit of a run shows a gap between groups that its use does not bear; group_dro where the worst group decides.
     Cost: memory x1, time x1.
     Source: Padala and Gujar 2020, "FNNC: Achieving Fairness through Neural Networks", section 3; the notions: Hardt et al. 2016,
     "Equality of Opportunity in Supervised Learning", definitions 2.1 and 2.2.
