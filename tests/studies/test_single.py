@@ -91,5 +91,5 @@ def test_it_is_told_in_the_unit_of_the_metric() -> None:
     assert difference({"primary": "f1", "gain": GAINS}) == ("−10.0 points", "−0.200 to +0.100 (in correctness)")
     assert difference({"primary": "f1", "gain": {}}) == ("–", "not known")
     table = section({"a": MEASURED | {"examples": 1200, "seconds": 20.0}, "b": MEASURED | {"examples": 9, "seconds": 31.2}}, 41.0)
-    assert table["about"].endswith("Training took 41.0 s together, 51.2 s one after the other.")
-    assert table["data"]["rows"][0] == ["a", "accuracy", "80.0%", "85.0%", "+5.0 points", "+1.0 to +9.0", "1,200", "20.0 s"]
+    assert table["about"].endswith("Training took 41 s together, 51 s one after the other.")
+    assert table["data"]["rows"][0] == ["a", "accuracy", "80.0%", "85.0%", "+5.0 points", "+1.0 to +9.0", "1,200", "20 s"]
