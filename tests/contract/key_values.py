@@ -21,6 +21,7 @@ def labelled(*labels: Any) -> dict[str, Any]:
     return {"data.train": [{**row, "label": labels[number % len(labels)]} for number, row in enumerate(ROWS)]}
 
 
+NO_BETTER: Flat = {"training.learning_rate": 1e-12, "training.batch_size": 64, "training.epochs": 8}  # nothing moves in any of its steps
 GROUPED: Flat = {
     "data.train": [{**row, "source": f"{number % 3 > 0}"} for number, row in enumerate(ROWS)],
     "data.columns": {"group": "source"},
@@ -140,7 +141,7 @@ CONTEXTS: Mapping[str, Flat] = {
     "training.patience": {"training.evaluate_every": "1st"},
     "training.factor": {"training.evaluate_every": "1st"},
     "strategies.adaptive.factor": {"strategies.adaptive.patience": 1, "training.evaluate_every": "1st"},
-    "strategies.adaptive.falls": {"strategies.adaptive.patience": 1, "training.evaluate_every": "1st"},
+    **{f"strategies.adaptive.{name}": NO_BETTER for name in ("patience", "falls")},
     "strategies.adaptive.gap": {"training.evaluate_every": "1st"},
     **{f"strategies.{name}.keep": {f"strategies.{name}.stretch": 60.0} for name in ("back_translation", "paraphrase")},
     "strategies.balance.power": {"data.train": ROWS[:20]},
