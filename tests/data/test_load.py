@@ -11,6 +11,7 @@ from tunesmith.data.lint import lint
 from tunesmith.data.load import Data, load
 from tunesmith.data.settings import DataSettings
 from tunesmith.tasks.sequence_to_sequence import SequenceToSequence
+from tunesmith.tasks.token_classification import TokenClassification
 
 
 def texts(data: Data) -> dict[str, set[str]]:
@@ -169,6 +170,14 @@ def test_only_labels_of_whole_rows_are_held_out_in_proportion_and_drawn(rows) ->
     assert data.notes[1] == "validation: 10 rows (10% of the training rows), held out by a hash of the text"
     with pytest.raises(InputError, match="the rows have none"):
         load(DataSettings(given, shots=2), SequenceToSequence(), 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_row_with_a_tag_that_no_other_has_is_not_held_out(seed: int) -> None:
+    given = [{"text": ["in", f"place{i}"], "tags": ["O", f"B-KIND{i}" if i % 2 else "B-PLACE"]} for i in range(20)]
+    data = load(DataSettings(given, validation="30%"), TokenClassification(), seed)
+    assert 0 < len(data.validation) <= 6
+    assert len(data.train) + len(data.validation) == 20
 
 
 @pytest.mark.parametrize(("how", "left"), [("exact", {"a good film of the year", "a dull film"}), ("near", {"a dull film"})])

@@ -63,6 +63,17 @@ def test_added_rows_move_few() -> None:
     assert len(before - after) < 20
 
 
+@given(st.lists(st.tuples(spelled, st.sets(st.sampled_from("vwxyz"), max_size=3)), min_size=1, max_size=40), fractions, st.integers())
+def test_what_is_held_out_has_no_label_of_its_own(rows: list[tuple[str, set[str]]], fraction: float, seed: int) -> None:
+    texts, labels = zip(*rows, strict=True)
+    held = hold_out(texts, None, fraction, seed, labels)
+    left = {label for out, of_row in zip(held, labels, strict=True) if not out for label in of_row}
+    assert all(of_row <= left for out, of_row in zip(held, labels, strict=True) if out)
+    for one in range(len(rows)):
+        assert all(held[one] == held[other] for other in range(one) if normalised(texts[one]) == normalised(texts[other]))
+    assert not (held & ~hold_out(texts, None, fraction, seed)).any(), "others are not held out in their place"
+
+
 def test_one_row_is_never_held_out() -> None:
     assert not hold_out(["a"], None, 0.5, 0).any()
     assert not hold_out([], None, 0.5, 0).any()

@@ -8,7 +8,7 @@ import pytest
 
 from tunesmith.core.errors import InputError
 from tunesmith.core.task import RowError
-from tunesmith.data.tagged import Tagged, learn, most_frequent
+from tunesmith.data.tagged import Tagged, kinds_in, learn, most_frequent
 
 BIO = Tagged("bio", ["O", "B-X", "I-X"], "words")
 READ = {"text": "a b c", "starts": [0, 2, 4], "ends": [1, 3, 5], "tags": [0, 1, 2]}
@@ -88,3 +88,9 @@ def test_a_row_without_the_scheme_of_the_others_is_refused() -> None:
 def test_the_most_frequent_tag() -> None:
     tag_of = most_frequent([(["May", "may", "rain"], [1, 2, 0]), (["may", "it"], [2, 0]), (["so"], [0])])
     assert [tag_of(word) for word in ("May", "may", "MAY", "unknown")] == [1, 2, 2, 0]
+
+
+def test_what_a_cell_has_as_far_as_it_can_be_read() -> None:
+    assert kinds_in("B-PER I-PER O") == {"PER", "O"}
+    assert kinds_in([{"start": 0, "end": 2, "label": "LOC"}]) == {"LOC"}
+    assert kinds_in(7) == set()

@@ -9,7 +9,19 @@ import numpy as np
 import pytest
 
 from tunesmith.core.task import RowError
-from tunesmith.data.tagging import allowed, check, entities_of, entity_tags, follows, inside_of, labels_of, likeliest, same_names, scheme_of
+from tunesmith.data.tagging import (
+    allowed,
+    check,
+    entities_of,
+    entity_tags,
+    follows,
+    inside_of,
+    kind_in,
+    labels_of,
+    likeliest,
+    same_names,
+    scheme_of,
+)
 from tunesmith.data.tokens import parted
 
 
@@ -123,3 +135,20 @@ def test_the_likeliest_sequence_is_the_best_of_all_that_are_allowed(scheme: str)
     paths = [path for path in product(range(len(labels)), repeat=3) if fits(path)]
     best = max(paths, key=lambda path: sum(scores[place, tag] for place, tag in enumerate(path)))
     assert tuple(found) == best
+
+
+@pytest.mark.parametrize(
+    ("item", "kind"),
+    [
+        ("B-PER", "PER"),
+        ("U-PER", "PER"),
+        (" O ", "O"),
+        ("NN", "NN"),
+        (3, "3"),
+        ({"start": 0, "type": "LOC"}, "LOC"),
+        ([0, 2, "ORG"], "ORG"),
+        ([], ""),
+    ],
+)
+def test_what_a_tag_or_an_entity_says_that_it_is(item: object, kind: str) -> None:
+    assert kind_in(item) == kind

@@ -31,6 +31,7 @@ class Column:
     ``required``  whether rows without it can be used
     ``truth``     whether it holds the answer, and so may be absent when predicting
     ``label``     whether it holds labels of whole rows, which are counted and held out in proportion, rather than texts, tags or places
+    ``tags``      whether it holds a tag for each token, or entities: a row with one that no other has is not held out
     ``separator`` what parts several values in one cell, empty where a cell holds one
     ``file``      whether a text in it is the path of a file, from the folder of the data file
     ``blank``     whether an empty cell says something: that a question has no answer, for example
@@ -44,6 +45,7 @@ class Column:
     required: bool = True
     truth: bool = False
     label: bool = False
+    tags: bool = False
     separator: str = ""
     file: bool = False
     blank: bool = False

@@ -23,6 +23,7 @@ from tunesmith.data.rows import Rows
 from tunesmith.data.settings import AUTO, HELD_OUT, SPLITS, DataSettings, share
 from tunesmith.data.source import beside
 from tunesmith.data.split import digests, few, hold_out, keys_of, labels_of, strata_of
+from tunesmith.data.tagged import kinds_in
 
 __all__ = ["Data", "Examples", "load"]
 
@@ -160,11 +161,12 @@ class _Loading:
         train, part = self.rows["train"], self.shares[split]
         role = labelled(train, self.task)
         strata = strata_of(train.each(role)) if role else None
+        labels = labels_of(train.each(role)) if role else self._tags()
         fraction = part * self.total / len(train)
         groups = [column.role for column in self.task.columns() if column.group and column.role in train.columns]
-        held, of = hold_out(keys_of(train, groups), None, fraction, self.seed), " and ".join(groups)
+        held, of = hold_out(keys_of(train, groups), None, fraction, self.seed, labels), " and ".join(groups)
         if not groups or held.sum() < fraction * len(train) / 2:  # groups that are too few or too large are parted
-            held, of = hold_out(duplicate_keys(train, self.task), strata, fraction, self.seed), self._asked()
+            held, of = hold_out(duplicate_keys(train, self.task), strata, fraction, self.seed, labels), self._asked()
         if not held.any():
             why, remedy = self._alike()
             message = f"{100 * part:g}% of {counted(self.total, 'training row')} leaves nothing for {split}{why}"
@@ -174,6 +176,12 @@ class _Loading:
         by = f", stratified by {self.headers['train'][role]}" if role and strata and of == self._asked() else ""
         number = counted(held.sum(), "row")
         self.notes.append(f"{split}: {number} ({100 * part:g}% of the training rows), held out by a hash of the {of}{by}")
+
+    def _tags(self) -> list[set[str]] | None:
+        """What is tagged in each training row, where the task tags tokens."""
+        train = self.rows["train"]
+        roles = [column.role for column in self.task.columns() if column.tags and column.role in train.columns]
+        return [kinds_in(value) for value in train.each(roles[0])] if roles else None
 
     def _alike(self) -> tuple[str, str]:
         """Why nothing of the training rows can be held out where they have the same texts, which stay together, and what to do."""

@@ -16,12 +16,15 @@ from tunesmith.data.media import digest, is_there
 from tunesmith.data.rows import Rows
 
 
-def hold_out(keys: Iterable[str], strata: Sequence[str] | None, fraction: float, seed: int) -> np.ndarray:
+def hold_out(
+    keys: Iterable[str], strata: Sequence[str] | None, fraction: float, seed: int, labels: Sequence[Collection[str]] | None = None
+) -> np.ndarray:
     """Which rows are held out: (rows,) bool.
 
     Rows whose ``keys`` are the same but for case, blanks and Unicode form stay together. Groups of them are ordered by a hash of text
     and ``seed``, and each stratum gives its first ones, to within a row of ``fraction`` where groups allow; so a row added later
-    moves few others. Every stratum keeps a group, and texts that stand in several strata are never held out.
+    moves few others. Every stratum keeps a group, and texts that stand in several strata are never held out; nor is a row of which one
+    of the ``labels`` would be in no row that is left.
     """
     _, group_of, sizes = np.unique(digests(keys, seed), return_inverse=True, return_counts=True)  # groups in the order of their hashes
     codes = _codes(strata if strata is not None else [""] * len(group_of))
@@ -38,7 +41,7 @@ def hold_out(keys: Iterable[str], strata: Sequence[str] | None, fraction: float,
         if size <= rooms[code]:
             held[group] = True
             rooms[code] -= size
-    return np.asarray(held[group_of], bool)
+    return np.asarray(_known_alone(held[group_of], group_of, labels) if labels is not None else held[group_of], bool)
 
 
 def digests(keys: Iterable[str], seed: int = 0) -> np.ndarray:
@@ -114,6 +117,17 @@ def _measures(labels: Iterable[str]) -> bool:
     except ValueError:
         return False
     return any(not number.is_integer() for number in numbers)
+
+
+def _known_alone(held: np.ndarray, group_of: np.ndarray, labels: Sequence[Collection[str]]) -> np.ndarray:
+    """``held`` (rows,) without the groups of rows that have a label which no row that is left has."""
+    known = {label for row in np.flatnonzero(~held).tolist() for label in labels[row]}
+    for row in np.flatnonzero(held).tolist():
+        if held[row] and not known.issuperset(labels[row]):
+            back = np.flatnonzero(group_of == group_of[row])
+            held[back] = False
+            known.update(label for other in back.tolist() for label in labels[other])
+    return held
 
 
 def _codes(strata: Sequence[str]) -> np.ndarray:

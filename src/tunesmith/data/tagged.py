@@ -11,7 +11,18 @@ from typing import Any
 from tunesmith.core.errors import InputError, Problem
 from tunesmith.core.task import Row, RowError
 from tunesmith.data.labels import SHOWN, count, names_of, nearest, place_of
-from tunesmith.data.tagging import OUTSIDE, check, check_written, entities_of, entity_tags, labels_of, parts_of, same_names, scheme_of
+from tunesmith.data.tagging import (
+    OUTSIDE,
+    check,
+    check_written,
+    entities_of,
+    entity_tags,
+    kind_in,
+    labels_of,
+    parts_of,
+    same_names,
+    scheme_of,
+)
 from tunesmith.data.tokens import Tokens, listed, parted, parting_of, tokens_of
 
 
@@ -122,6 +133,14 @@ def truth_of(value: Any) -> list[Any]:
     if not isinstance(found, list):
         raise RowError(f"{value!r} is no list of tags", "Give a tag for each token, or entities with start, end and label", "tags")
     return found
+
+
+def kinds_in(value: Any) -> set[str]:
+    """The tags without their prefixes, or the types of entities, in a cell, as far as it can be read."""
+    try:
+        return set(map(kind_in, truth_of(value)))
+    except RowError:
+        return set()
 
 
 def _of_characters(truth: Sequence[Any], text: Any) -> bool:

@@ -143,6 +143,15 @@ def entities_of(value: Any, text: str) -> list[Entity]:
     return found
 
 
+def kind_in(item: Any) -> str:
+    """What a tag, or an entity of a cell, says that it is; empty where it says nothing."""
+    if isinstance(item, dict):
+        return str(next((item[key] for key in _NAMES["label"] if item.get(key) is not None), ""))
+    if isinstance(item, list | tuple):
+        return str(item[-1]) if item else ""
+    return parts_of(str(item).strip())[1]
+
+
 def _entity(item: Any, text: str) -> Entity:
     if isinstance(item, dict):
         named = {name: next((item[key] for key in keys if item.get(key) is not None), None) for name, keys in _NAMES.items()}

@@ -63,7 +63,7 @@ class TokenClassification(Task):
 
     def columns(self) -> tuple[Column, ...]:
         tags = ("tags", "ner_tags", "ner", "pos_tags", "upos", "entities", "spans", "labels", "label", "tag", "annotations")
-        return Column("text", ("tokens", "words", "sentence", "content")), Column("tags", tags, truth=True)
+        return Column("text", ("tokens", "words", "sentence", "content")), Column("tags", tags, truth=True, tags=True)
 
     def learn(self, rows: Iterable[Row]) -> list[str]:
         given = self.scheme
