@@ -158,7 +158,7 @@ def refused(setting: str, known: Mapping[str, Worth]) -> list[str]:
 def section(title: str, up: str = "..") -> str:
     """A link to a section of the figures. Raises ``ValueError`` where there is none, or where it does not name its strategies."""
     text = FIGURES.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2].partition("\n## ")[0].lower()
-    if missing := [name for name in ELSEWHERE[title] if name not in text]:
+    if missing := [name for name in ELSEWHERE[title] if not re.search(rf"\b{name}\b", text)]:
         raise ValueError(f"{FIGURES} has no section '{title}' that names {', '.join(missing)}")
     return f"[{title}]({up}/benchmarks/README.md#{title.lower().replace(' ', '-')})"
 

@@ -60,7 +60,7 @@ def test_pages_link_to_what_is_measured_elsewhere(measured: ModuleType, monkeypa
     assert measured.of("ewc") == ["## Measured", "Figures: [Lifelong learning](../../benchmarks/README.md#lifelong-learning)."]
     assert "famo" in measured.unmeasured()
     assert not {"ewc", "lora", "dataset_map"} & set(measured.unmeasured()), "measured there, measured here, no strategy"
-    for title, name in (("Lifelong learning", "r_drop"), ("No such section", "ewc")):
+    for title, name in (("Lifelong learning", "r_drop"), ("Across domains", "si"), ("No such section", "ewc")):
         monkeypatch.setattr(measured, "ELSEWHERE", {title: (name,)})
         with pytest.raises(ValueError, match=f"no section '{title}' that names {name}"):
             measured.of(name)

@@ -160,13 +160,13 @@ class _Loading:
             return
         train, part = self.rows["train"], self.shares[split]
         role = labelled(train, self.task)
-        strata = strata_of(train.each(role)) if role else None
-        labels = labels_of(train.each(role)) if role else self._tags()
+        labels = labels_of(train.each(role)) if role else None
+        strata, kinds = strata_of(labels) if labels else None, labels or self._tags()
         fraction = part * self.total / len(train)
         groups = [column.role for column in self.task.columns() if column.group and column.role in train.columns]
-        held, of = hold_out(keys_of(train, groups), None, fraction, self.seed, labels), " and ".join(groups)
+        held, of = hold_out(keys_of(train, groups), None, fraction, self.seed, kinds), " and ".join(groups)
         if not groups or held.sum() < fraction * len(train) / 2:  # groups that are too few or too large are parted
-            held, of = hold_out(duplicate_keys(train, self.task), strata, fraction, self.seed, labels), self._asked()
+            held, of = hold_out(duplicate_keys(train, self.task), strata, fraction, self.seed, kinds), self._asked()
         if not held.any():
             why, remedy = self._alike()
             message = f"{100 * part:g}% of {counted(self.total, 'training row')} leaves nothing for {split}{why}"

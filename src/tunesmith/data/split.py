@@ -82,11 +82,8 @@ def labels_of(values: Iterable[Any]) -> list[list[str]] | None:
     return labels if 2 * len(counts) <= counts.total() and not _measures(counts) else None
 
 
-def strata_of(values: Iterable[Any]) -> list[str] | None:
-    """A stratum for each value of a truth column: the label, or the rarest of several labels; ``None`` where there are no labels."""
-    labels = labels_of(values)
-    if labels is None:
-        return None
+def strata_of(labels: Sequence[Sequence[str]]) -> list[str]:
+    """A stratum for each row: its label, or the rarest of its ``labels``."""
     counts = Counter(label for row in labels for label in row)
     return [min(row, key=lambda label: (counts[label], label), default="") for row in labels]
 
